@@ -1,1 +1,7 @@
+//! Ansatz: differentiable physics as short scripts.
 
+pub mod error;
+pub mod session;
+pub mod tensor;
+
+pub use error::{Error, Result};
