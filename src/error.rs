@@ -1,6 +1,7 @@
 //! The one error type of the library: what went wrong, what was got, what was expected, what to do.
 
 use std::fmt;
+use std::rc::Rc;
 
 /// The result of everything that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -24,6 +25,8 @@ pub enum Kind {
     Interrupted,
     /// A NaN or an infinity where a finite number was needed.
     NotFinite,
+    /// An error that the script itself raised or ran into.
+    Script,
     /// A fault of this program, caught before it could end the session.
     Internal,
 }
@@ -40,6 +43,8 @@ struct Parts {
     got: Option<String>,
     expected: Option<String>,
     advice: Option<String>,
+    /// The script's own error, when a closure failed inside a primitive.
+    script: Option<Rc<rhai::EvalAltResult>>,
 }
 
 impl Error {
@@ -51,6 +56,7 @@ impl Error {
             got: None,
             expected: None,
             advice: None,
+            script: None,
         }))
     }
     /// A value of the wrong type.
@@ -90,6 +96,26 @@ impl Error {
         Self::new(Kind::Interrupted, "interrupted")
     }
 
+    /// An error that a script function raised while a primitive ran it. The kind of an error of ours inside is kept.
+    pub(crate) fn from_script(error: rhai::EvalAltResult) -> Self {
+        fn inner(error: &rhai::EvalAltResult) -> Option<Error> {
+            match error {
+                rhai::EvalAltResult::ErrorInFunctionCall(_, _, next, _) | rhai::EvalAltResult::ErrorInModule(_, next, _) => {
+                    inner(next)
+                }
+                rhai::EvalAltResult::ErrorRuntime(value, _) => value.read_lock::<Error>().map(|e| e.clone()),
+                _ => None,
+            }
+        }
+        let mut out = inner(&error).unwrap_or_else(|| Self::new(Kind::Script, error.unwrap_inner().to_string()));
+        out.0.script = Some(Rc::new(error));
+        out
+    }
+    /// The script's own error, when a closure failed inside a primitive.
+    pub(crate) fn script(&self) -> Option<&rhai::EvalAltResult> {
+        self.0.script.as_deref()
+    }
+
     /// Adds what was got.
     pub fn got(mut self, got: impl fmt::Display) -> Self {
         self.0.got = Some(got.to_string());
@@ -115,6 +141,12 @@ impl Error {
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
+    /// Got, expected and advice, where they are known, with their labels.
+    pub fn details(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [("got", &self.0.got), ("expected", &self.0.expected), ("advice", &self.0.advice)]
+            .into_iter()
+            .filter_map(|(label, text)| text.as_deref().map(|text| (label, text)))
+    }
     /// What happened, in one line.
     pub fn what(&self) -> &str {
         &self.0.what
@@ -124,14 +156,8 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.what)?;
-        for (label, text) in [
-            ("got", &self.0.got),
-            ("expected", &self.0.expected),
-            ("advice", &self.0.advice),
-        ] {
-            if let Some(text) = text {
-                write!(f, "\n  {label:>8}: {text}")?;
-            }
+        for (label, text) in self.details() {
+            write!(f, "\n  {label:>8}: {text}")?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Ansatz: differentiable physics as short scripts.
 
 pub mod error;
+pub mod field;
+pub mod script;
 pub mod session;
 pub mod tensor;
 

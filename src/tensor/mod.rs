@@ -11,6 +11,8 @@ mod context;
 mod display;
 mod linalg;
 mod reduce;
+pub(crate) mod script;
+pub(crate) mod script_gradients;
 mod shape;
 mod tape;
 mod unary;

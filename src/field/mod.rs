@@ -1,0 +1,7 @@
+//! Grids, and fields on them.
+
+mod base;
+mod grid;
+
+pub use base::Field;
+pub use grid::{Axis, Grid};
