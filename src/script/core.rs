@@ -12,7 +12,7 @@ pub(super) fn entries() -> Vec<Entry> {
         constant("TAU").brief("2π = 6.28318…").example("TAU / 2", "3.1416").run(|_| Ok(std::f64::consts::TAU.into())),
         constant("E").brief("e = 2.71828…").example("ln(E)", "1").run(|_| Ok(std::f64::consts::E.into())),
         constant("INFINITY").brief("∞").example("1 / INFINITY", "0").run(|_| Ok(f64::INFINITY.into())),
-        constant("NAN").brief("Not a number.").example("is_finite(NAN)", "0").run(|_| Ok(f64::NAN.into())),
+        constant("NAN").brief("Not a number.").example("is_finite(tensor(NAN))", "0").run(|_| Ok(f64::NAN.into())),
         constant("ALL").brief("All positions of an axis in an index.").example("tensor([[1, 2], [3, 4]])[[ALL, 0]]", "[1, 3]").run(|_| Ok(Dynamic::from(All))),
         entry("int(x)")
             .brief("The whole part of a number, towards 0.")
