@@ -10,8 +10,10 @@ mod binary;
 mod context;
 mod display;
 mod linalg;
+pub mod random;
 mod reduce;
 mod shape;
+mod simd;
 mod tape;
 mod unary;
 
