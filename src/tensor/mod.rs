@@ -10,10 +10,12 @@ mod binary;
 mod context;
 mod display;
 mod linalg;
+pub mod random;
 mod reduce;
 pub(crate) mod script;
 pub(crate) mod script_gradients;
 mod shape;
+mod simd;
 mod tape;
 mod unary;
 
