@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod field;
+pub mod plot;
 pub mod script;
 pub mod session;
 pub mod tensor;
