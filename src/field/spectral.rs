@@ -60,7 +60,7 @@ pub fn derivative_symbol(grid: &Grid, context: &Context, precision: Precision, a
     }
     let power = power.scale(if order % 4 >= 2 { -1.0 } else { 1.0 })?;
     let zero = power.full_like(0.0)?;
-    Ok(if order % 2 == 0 { Complex::new(power, zero) } else { Complex::new(zero, power) })
+    if order % 2 == 0 { Complex::new(power, zero) } else { Complex::new(zero, power) }
 }
 
 /// `∂ⁿu/∂xⁿ` by Fourier multipliers.
@@ -111,7 +111,7 @@ impl SpectralOperator {
         };
         let (re, im) = (fit(&symbol.re)?, fit(&symbol.im)?);
         let real = im.unary(Unary::Abs)?.max(&[], false)?.item()? == 0.0;
-        Ok(Self(Rc::new(Inner { grid, symbol: Complex::new(re, im), real })))
+        Ok(Self(Rc::new(Inner { grid, symbol: Complex::new(re, im)?, real })))
     }
     /// The grid it acts on.
     pub fn grid(&self) -> &Grid {
@@ -130,7 +130,7 @@ impl SpectralOperator {
         if self.0.real {
             return fourier_multiply_real(u, &symbol.re.cast(u.precision())?, &axes);
         }
-        let symbol = Complex::new(symbol.re.cast(u.precision())?, symbol.im.cast(u.precision())?);
+        let symbol = Complex::new(symbol.re.cast(u.precision())?, symbol.im.cast(u.precision())?)?;
         fourier_multiply(u, &symbol, &axes)
     }
     /// `L u` for values whose last axes are the grid's.
@@ -145,10 +145,10 @@ impl SpectralOperator {
         let size = self.0.symbol.re.mul(&t)?.unary(Unary::Exp)?;
         if self.0.real {
             let zero = size.full_like(0.0)?;
-            return Ok(Complex::new(size, zero));
+            return Complex::new(size, zero);
         }
         let angle = self.0.symbol.im.mul(&t)?;
-        Ok(Complex::new(size.mul(&angle.unary(Unary::Cos)?)?, size.mul(&angle.unary(Unary::Sin)?)?))
+        Complex::new(size.mul(&angle.unary(Unary::Cos)?)?, size.mul(&angle.unary(Unary::Sin)?)?)
     }
     /// The exact solution of `∂u/∂t = L u` after `time`: `e^(L t) u`. A single time for all samples.
     pub fn propagate(&self, u: &Tensor, time: f64) -> Result<Tensor> {
