@@ -7,18 +7,24 @@
 mod arrange;
 mod base;
 mod binary;
+mod complex;
 mod context;
 mod display;
+pub mod fft;
 mod linalg;
+pub mod random;
 mod reduce;
 mod shape;
+mod simd;
 mod tape;
 mod unary;
 
 pub use arrange::{Padding, Span};
 pub use base::Tensor;
+pub use complex::Complex;
 pub use binary::{Binary, Compare};
 pub use display::number;
+pub use fft::{fft, fftfreq, fftshift, fourier_multiply, fourier_multiply_real, ifft, ifftshift, irfft, rfft, rfftfreq};
 pub use context::{Context, Precision, human_bytes};
 pub use shape::{Shape, axes_indices, axis_index, broadcast, element_count, infer_shape, position, strides};
 pub use tape::{Differentiated, jvp, value_and_gradient, vjp};
