@@ -12,7 +12,7 @@ use super::diagnose::panic_text;
 use super::registry::{Entry, Form, Registry};
 use super::value::All;
 use crate::error::{Error, Result};
-use crate::field::{Field, Grid};
+use crate::field::Field;
 use crate::session::{Session, interrupt};
 use crate::tensor::Tensor;
 
@@ -152,10 +152,9 @@ fn set_limits(engine: &mut Engine, session: &Session) {
 fn name_types(engine: &mut Engine) {
     engine.register_type_with_name::<All>("All");
     engine.register_type_with_name::<Error>("Error");
-    engine.register_type_with_name::<Grid>("Grid");
     printable::<Tensor>(engine, "Tensor");
-    printable::<Field>(engine, "Field");
-    printable::<Grid>(engine, "Grid");
+    crate::field::script::types(engine);
+    crate::sde::script::types(engine);
     engine.register_fn("to_string", |e: &mut Error| e.to_string());
     engine.register_fn("to_debug", |e: &mut Error| e.to_string());
     engine.register_get("message", |e: &mut Error| e.what().to_string());
@@ -186,7 +185,7 @@ fn name_types(engine: &mut Engine) {
 }
 
 /// A type that prints as its `Display` says.
-pub(super) fn printable<T: Clone + std::fmt::Display + 'static>(engine: &mut Engine, name: &str) {
+pub(crate) fn printable<T: Clone + std::fmt::Display + 'static>(engine: &mut Engine, name: &str) {
     engine.register_type_with_name::<T>(name);
     engine.register_fn("to_string", |value: &mut T| value.to_string());
     engine.register_fn("to_debug", |value: &mut T| value.to_string());

@@ -4,7 +4,7 @@ pub mod call;
 pub mod closure;
 mod core;
 pub mod diagnose;
-mod engine;
+pub(crate) mod engine;
 mod host;
 mod math;
 pub mod options;
@@ -20,7 +20,15 @@ pub use registry::{Entry, Registry, constant, entry, index, operator, property};
 
 /// The tables of all domains, in the order of the reference.
 fn tables() -> Vec<(&'static str, Vec<Entry>)> {
-    vec![("Language", core::entries()), ("Mathematics", math::entries()), ("Tensors", crate::tensor::script::entries()), ("Gradients", crate::tensor::script_gradients::entries())]
+    vec![
+        ("Language", core::entries()),
+        ("Mathematics", math::entries()),
+        ("Tensors", crate::tensor::script::entries()),
+        ("Gradients", crate::tensor::script_gradients::entries()),
+        ("Random numbers", crate::tensor::script_random::entries()),
+        ("Grids and fields", crate::field::script::entries()),
+        ("Stochastic processes", crate::sde::script::entries()),
+    ]
 }
 
 #[cfg(test)]

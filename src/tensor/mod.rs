@@ -16,6 +16,7 @@ pub mod random;
 mod reduce;
 pub(crate) mod script;
 pub(crate) mod script_gradients;
+pub(crate) mod script_random;
 mod shape;
 mod simd;
 mod tape;

@@ -1,0 +1,28 @@
+//! Layers and networks.
+//!
+//! A [`Module`] is structure without numbers; a [`Net`] is a module with its [`Parameters`]. A layer is a struct with
+//! public fields that implements [`Module`]: it names its parameters in `init` and computes in `forward`. Adding one is
+//! one file and one row in the tests.
+//!
+//! Axes are `[sample, channel, x, y, z]` for layers on grids, `[.., feature]` for the others.
+
+mod activation;
+mod compose;
+mod initializer;
+mod linear;
+mod mlp;
+mod module;
+mod net;
+mod parameters;
+pub mod random;
+mod summary;
+
+pub use activation::Activation;
+pub use compose::{Custom, Forward, Group, Residual, Sequential, Variables};
+pub use initializer::{Fan, Initializer};
+pub use linear::Linear;
+pub use mlp::Mlp;
+pub use module::{Init, Layer, Mode, Module, Scope};
+pub use net::{Evaluation, Net};
+pub use parameters::Parameters;
+pub use summary::{Row, Summary};
