@@ -56,7 +56,12 @@ impl Animation {
     pub fn of_fields(like: &HeatMap, fields: Vec<Values2d>, times: &[f64]) -> Result<Self, PlotError> {
         if !times.is_empty() && times.len() != fields.len() {
             let why = "one for each field".to_string();
-            return Err(PlotError::Length { what: "the list of times".into(), got: times.len(), expected: fields.len(), why });
+            return Err(PlotError::Length {
+                what: "the list of times".into(),
+                got: times.len(),
+                expected: fields.len(),
+                why,
+            });
         }
         let palette = like.colours.fit(fields.iter())?;
         let mut template = HeatMap { field: Values2d::default(), ..like.clone() };
@@ -88,7 +93,9 @@ impl Animation {
     /// [`PlotError::Frame`] with the error of a frame, [`PlotError::Interrupted`].
     pub fn to_gif_bytes_with(&self, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<Vec<u8>, PlotError> {
         let all = self.frames.len();
-        let mut go_on = |done: usize| if progress(done, all) { Ok(()) } else { Err(PlotError::Interrupted { done, all }) };
+        let mut go_on = |done: usize| {
+            if progress(done, all) { Ok(()) } else { Err(PlotError::Interrupted { done, all }) }
+        };
         self.check()?;
         let mut samples = Vec::new();
         for index in (0..all).step_by(all.div_ceil(SAMPLED)).chain(std::iter::once(all - 1)) {
@@ -126,7 +133,11 @@ impl Animation {
     ///
     /// # Errors
     /// As [`Animation::save`].
-    pub fn save_with(&self, path: impl AsRef<Path>, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<(), PlotError> {
+    pub fn save_with(
+        &self,
+        path: impl AsRef<Path>,
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<(), PlotError> {
         let path = path.as_ref();
         if extension(path) != "gif" {
             return Err(PlotError::Extension { path: path.to_path_buf(), known: ".gif for animations" });
@@ -144,7 +155,11 @@ impl Animation {
         }
         if !(0.1..=50.0).contains(&self.frames_per_second) {
             let value = self.frames_per_second;
-            return Err(PlotError::Value { what: "the frame rate".into(), value, expected: "0.1 to 50 frames per second" });
+            return Err(PlotError::Value {
+                what: "the frame rate".into(),
+                value,
+                expected: "0.1 to 50 frames per second",
+            });
         }
         Ok(())
     }
@@ -196,7 +211,13 @@ impl Table {
             };
             colours.iter().enumerate().min_by_key(|(_, colour)| distance(colour)).map_or(0, |(index, _)| index as u8)
         };
-        pixels.rgb.as_chunks::<3>().0.iter().map(|pixel| *known.entry(*pixel).or_insert_with(|| nearest(*pixel))).collect()
+        pixels
+            .rgb
+            .as_chunks::<3>()
+            .0
+            .iter()
+            .map(|pixel| *known.entry(*pixel).or_insert_with(|| nearest(*pixel)))
+            .collect()
     }
 }
 
@@ -205,7 +226,12 @@ fn changed(before: Option<&[u8]>, now: &[u8], width: usize) -> Frame<'static> {
     let height = now.len() / width.max(1);
     let (mut left, mut right, mut top, mut bottom) = (width, 0, height, 0);
     let Some(before) = before else {
-        return Frame { width: width as u16, height: height as u16, buffer: Cow::Owned(now.to_vec()), ..Frame::default() };
+        return Frame {
+            width: width as u16,
+            height: height as u16,
+            buffer: Cow::Owned(now.to_vec()),
+            ..Frame::default()
+        };
     };
     for (y, (old, new)) in before.chunks_exact(width).zip(now.chunks_exact(width)).enumerate() {
         for (x, _) in old.iter().zip(new).enumerate().filter(|(_, (a, b))| a != b) {
