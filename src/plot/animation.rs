@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use color_quant::NeuQuant;
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
 
 use super::error::PlotError;
@@ -39,7 +38,7 @@ impl Default for Animation {
 /// Frames that the palette is made from.
 const SAMPLED: usize = 12;
 /// Colours that are kept as they are: paper, ink, rules and the like.
-const KEPT: usize = 48;
+const KEPT: usize = 24;
 const COLOURS: usize = 256;
 const MOST_FRAMES: usize = 10_000;
 
@@ -179,8 +178,9 @@ struct Table {
 }
 
 impl Table {
-    /// All colours if they are few; otherwise the most frequent ones as they are, and a neural network's choice
-    /// (`NeuQuant`) for the rest.
+    /// All colours if they are few; otherwise the most frequent ones as they are, and for the rest always the colour
+    /// farthest from all chosen ones (Gonzalez 1985). The error of every pixel is bounded by that, so the rare ends of a
+    /// colour map stay as smooth as its middle, which methods that follow frequency lose.
     fn of(samples: &[Pixels]) -> Self {
         let mut counts: HashMap<[u8; 3], usize> = HashMap::new();
         for pixel in samples.iter().flat_map(|pixels| pixels.rgb.as_chunks::<3>().0) {
@@ -191,10 +191,8 @@ impl Table {
         ordered.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
         let mut colours: Vec<[u8; 3]> = ordered.iter().map(|(colour, _)| *colour).collect();
         if colours.len() > COLOURS {
-            colours.truncate(KEPT);
-            let rest: Vec<u8> = ordered.iter().skip(KEPT).flat_map(|([r, g, b], _)| [*r, *g, *b, 255]).collect();
-            let chosen = NeuQuant::new(1, COLOURS - KEPT, &rest).color_map_rgb();
-            colours.extend(chosen.as_chunks::<3>().0);
+            let rest = colours.split_off(KEPT);
+            spread(&mut colours, &rest);
         }
         Table { colours, known: HashMap::new() }
     }
@@ -206,10 +204,8 @@ impl Table {
     fn indices(&mut self, pixels: &Pixels) -> Vec<u8> {
         let Table { colours, known } = self;
         let nearest = |pixel: [u8; 3]| {
-            let distance = |colour: &[u8; 3]| -> u32 {
-                colour.iter().zip(pixel).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
-            };
-            colours.iter().enumerate().min_by_key(|(_, colour)| distance(colour)).map_or(0, |(index, _)| index as u8)
+            let numbered = colours.iter().enumerate();
+            numbered.min_by_key(|(_, colour)| distance(**colour, pixel)).map_or(0, |(index, _)| index as u8)
         };
         pixels
             .rgb
@@ -219,6 +215,27 @@ impl Table {
             .map(|pixel| *known.entry(*pixel).or_insert_with(|| nearest(*pixel)))
             .collect()
     }
+}
+
+/// Adds to the chosen colours, one by one, the candidate farthest from all of them.
+fn spread(chosen: &mut Vec<[u8; 3]>, candidates: &[[u8; 3]]) {
+    let mut far: Vec<u32> = candidates
+        .iter()
+        .map(|one| chosen.iter().map(|other| distance(*one, *other)).min().unwrap_or(u32::MAX))
+        .collect();
+    while chosen.len() < COLOURS {
+        let farthest = candidates.iter().zip(&far).max_by_key(|(_, far)| **far);
+        let Some(next) = farthest.map(|(colour, _)| *colour) else { return };
+        chosen.push(next);
+        for (far, candidate) in far.iter_mut().zip(candidates) {
+            *far = (*far).min(distance(*candidate, next));
+        }
+    }
+}
+
+/// Squared distance of two colours.
+fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
+    a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
 }
 
 /// The box of pixels that differ from the frame before.

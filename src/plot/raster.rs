@@ -1,9 +1,10 @@
 //! A scene as pixels.
 //!
-//! `plotters` places everything on whole pixels and smooths few edges. So the scene is drawn two to four times as large and
+//! `plotters` places everything on whole pixels and smooths few edges. So the scene is drawn up to three times as large and
 //! shrunk by averaging: lines, text and fills get smooth edges and positions finer than a pixel.
 
 use std::fmt::Display;
+use std::ops::Range;
 
 use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters::style::{Color, RGBAColor};
@@ -30,7 +31,7 @@ const MAX_DRAWN_PIXELS: usize = 66_000_000;
 /// [`PlotError::TooLarge`] beyond the limits of [`super::output`].
 pub(crate) fn rasterise(scene: &Scene, scale: f64) -> Result<Pixels, PlotError> {
     let (width, height) = pixel_size(scene, scale)?;
-    let finer = (1..=4).rev().find(|n| width * height * n * n <= MAX_DRAWN_PIXELS).unwrap_or(1);
+    let finer = (1..=3).rev().find(|n| width * height * n * n <= MAX_DRAWN_PIXELS).unwrap_or(1);
     let (drawn_width, drawn_height) = (width * finer, height * finer);
     let mut drawn = vec![255_u8; drawn_width * drawn_height * 3];
     {
@@ -180,21 +181,29 @@ fn resample(bitmap: &Bitmap, width: usize, height: usize) -> Vec<u8> {
         let from = index * cells / count;
         from..((index + 1) * cells / count).max(from + 1).min(cells)
     };
-    let mut pixels = Vec::with_capacity(width * height * 3);
+    let columns: Vec<Range<usize>> = (0..width).map(|x| span(x, width, bitmap.columns)).collect();
+    let mut pixels: Vec<u8> = Vec::with_capacity(width * height * 3);
+    let mut before = 0..0;
     for y in 0..height {
-        for x in 0..width {
+        let rows = span(y, height, bitmap.rows);
+        if rows == before {
+            // Enlarged cells: the same row again.
+            pixels.extend_from_within(pixels.len() - 3 * width..);
+            continue;
+        }
+        for columns in &columns {
             let (mut sum, mut cells) = ([0_u32; 3], 0_u32);
-            for row in span(y, height, bitmap.rows) {
-                for column in span(x, width, bitmap.columns) {
-                    let start = 3 * (row * bitmap.columns + column);
-                    for (total, value) in sum.iter_mut().zip(bitmap.pixels.iter().skip(start)) {
-                        *total += u32::from(*value);
-                    }
+            for row in rows.clone() {
+                let start = 3 * (row * bitmap.columns + columns.start);
+                let end = 3 * (row * bitmap.columns + columns.end);
+                for [r, g, b] in bitmap.pixels.get(start..end).unwrap_or_default().as_chunks::<3>().0 {
+                    sum = [sum[0] + u32::from(*r), sum[1] + u32::from(*g), sum[2] + u32::from(*b)];
                     cells += 1;
                 }
             }
             pixels.extend(sum.map(|total| (total / cells.max(1)) as u8));
         }
+        before = rows;
     }
     pixels
 }
