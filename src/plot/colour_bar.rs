@@ -143,7 +143,7 @@ impl Palette {
             let y = bottom - fraction * bar.height();
             scene.rule((right, y), (right + 3.0, y), Colour::INK);
             // Bars above each other share no room: texts stay beside their own.
-            let y = y.clamp(beside.top + 0.5 * SMALL, beside.bottom - 0.5 * SMALL);
+            let y = y.max(beside.top + 0.5 * SMALL).min(beside.bottom - 0.5 * SMALL);
             scene.text(text, (right + 8.0, y), SMALL, Anchor::Start);
         }
         if self.gaps {

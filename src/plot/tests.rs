@@ -245,6 +245,23 @@ fn hostile_texts_are_cut_and_kept_inside() {
 }
 
 #[test]
+fn any_size_is_drawn_or_refused() {
+    for (name, figure) in figures() {
+        for size in [(40.0, 40.0), (60.0, 500.0), (500.0, 60.0), (90.0, 90.0), (130.0, 110.0), (2000.0, 150.0)] {
+            match (Figure { size: Some(size), ..figure.clone() }).to_svg_string() {
+                Ok(_) | Err(PlotError::TooSmall { .. }) => {}
+                Err(error) => panic!("{name} at {size:?}: {error}"),
+            }
+        }
+    }
+    let rows = vec![vec![field(3, 3, |x, y| x - y)]; 60];
+    for sharing in [Sharing::All, Sharing::Row, Sharing::Image] {
+        let panel = Panel::Images(Images { rows: rows.clone(), sharing, ..Images::default() });
+        Figure { size: Some((400.0, 300.0)), scale: 1.0, panel }.to_png_bytes().unwrap();
+    }
+}
+
+#[test]
 fn mistakes_have_a_message_of_their_own() {
     let xs = || vec![1.0, 2.0];
     let map = |field: Values2d| Panel::HeatMap(HeatMap { field, ..HeatMap::default() });
