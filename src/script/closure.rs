@@ -1,0 +1,111 @@
+//! Script functions as Rust sees them.
+//!
+//! Rust calls a closure only while a primitive that the script called is running. That call's context is kept in a
+//! thread-local for as long, so that a closure can be stored in a process, a network or an optimiser and called
+//! without anything being threaded through the numerics.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
+
+use super::value::{Operand, describe};
+use crate::error::{Error, Result};
+use crate::session::interrupt;
+use crate::tensor::{Context, Tensor};
+
+thread_local! {
+    static CURRENT: Cell<*const ()> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Makes `context` the one that closures are called in, until the guard is dropped.
+pub(super) fn enter<'a>(context: &'a NativeCallContext<'a>) -> Entered<'a> {
+    let before = CURRENT.replace(std::ptr::from_ref(context).cast());
+    Entered { before, _context: std::marker::PhantomData }
+}
+
+/// The context of the primitive that runs now.
+fn current<'a>() -> Option<&'a NativeCallContext<'a>> {
+    let current = CURRENT.get();
+    // SAFETY: the pointer is set by `enter` from a reference that outlives its guard, and the guard puts the former one
+    // back before that reference ends. Only this thread reads it, and no caller keeps the reference beyond the primitive.
+    (!current.is_null()).then(|| unsafe { &*current.cast::<NativeCallContext>() })
+}
+
+pub(super) struct Entered<'a> {
+    before: *const (),
+    _context: std::marker::PhantomData<&'a ()>,
+}
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        CURRENT.set(self.before);
+    }
+}
+
+/// A function or closure of the script. Cheap to clone.
+#[derive(Clone)]
+pub struct Closure(Rc<FnPtr>);
+
+impl std::fmt::Debug for Closure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "closure {}", self.0.fn_name())
+    }
+}
+
+impl Closure {
+    /// Wraps Rhai's pointer.
+    pub fn new(pointer: FnPtr) -> Self {
+        Self(Rc::new(pointer))
+    }
+    /// How many parameters it takes beside captured ones, where that is known.
+    pub fn parameters(&self) -> Option<usize> {
+        let context = current()?;
+        let name = self.0.fn_name();
+        let counts = |m: &rhai::Module| {
+            m.iter_script_fn_info().filter(|(_, _, n, _, _)| *n == name).map(|(_, _, _, count, _)| count).collect::<Vec<_>>()
+        };
+        let all: Vec<usize> = context.iter_namespaces().flat_map(counts).collect();
+        // A name with several overloads fits when any of them does; only one tells the count.
+        match all.as_slice() {
+            [count] => Some(count.saturating_sub(self.0.curry().len())),
+            _ => None,
+        }
+    }
+    /// Calls it.
+    ///
+    /// # Errors
+    /// What the script raised, with its position; or an internal error when no script is running.
+    pub fn call(&self, arguments: impl IntoIterator<Item = Dynamic>) -> Result<Dynamic> {
+        interrupt::poll()?;
+        let Some(context) = current() else {
+            return Err(Error::internal("a script function was called while no script runs"));
+        };
+        let mut arguments: Vec<Dynamic> = arguments.into_iter().collect();
+        self.0.call_raw(context, None, &mut arguments[..]).map_err(from_rhai)
+    }
+    /// Calls it with tensors and expects a tensor, a field or a number back.
+    pub fn tensor(&self, context: &Context, arguments: &[Tensor]) -> Result<Tensor> {
+        let value = self.call(arguments.iter().cloned().map(Dynamic::from))?;
+        let tensor = Operand::of(&value).and_then(|o| o.into_tensor(context));
+        tensor.ok_or_else(|| Error::typ("a closure returned something unfit").got(describe(&value)).expected("a tensor or a number"))
+    }
+    /// Calls it with numbers and expects a number back.
+    pub fn number(&self, arguments: &[f64]) -> Result<f64> {
+        let value = self.call(arguments.iter().map(|&v| Dynamic::from(v)))?;
+        super::value::number_of(&value)
+            .ok_or_else(|| Error::typ("a closure returned something unfit").got(describe(&value)).expected("a number"))
+    }
+}
+
+/// A script's error as ours, keeping where in the script it was raised.
+pub(super) fn from_rhai(error: Box<EvalAltResult>) -> Error {
+    match *error {
+        EvalAltResult::ErrorTerminated(..) => interrupt::poll().err().unwrap_or_else(Error::interrupted),
+        other => Error::from_script(other),
+    }
+}
+
+/// Our error as a script's; the position is filled in by the engine.
+pub(super) fn into_rhai(error: Error) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(Dynamic::from(error), rhai::Position::NONE).into()
+}

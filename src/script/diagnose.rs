@@ -1,0 +1,249 @@
+//! Errors as a person reads them: what, where with the line of the script, the call stack, got, expected, advice.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+
+use rhai::{EvalAltResult, ParseError, Position};
+
+use super::registry::{Form, Registry};
+use crate::error::{Error, Kind};
+
+/// An error with its place in a script.
+#[derive(Debug, Clone)]
+pub struct Diagnostic {
+    /// What happened, got, expected, advice.
+    pub error: Error,
+    /// The name of the script or cell.
+    pub source: String,
+    /// Line and column, from 1; 0 where not known.
+    pub line: usize,
+    /// Column from 1; 0 where not known.
+    pub column: usize,
+    /// The line of the script.
+    pub excerpt: Option<String>,
+    /// Calls from the innermost to the outermost: function, line, column.
+    pub stack: Vec<(String, usize, usize)>,
+}
+
+impl Diagnostic {
+    pub(super) fn at(error: Error, name: &str, text: &str, position: Position) -> Self {
+        let line = position.line().unwrap_or(0);
+        let excerpt = line.checked_sub(1).and_then(|i| text.lines().nth(i)).map(str::to_string);
+        Self {
+            error,
+            source: name.to_string(),
+            line,
+            column: position.position().unwrap_or(0),
+            excerpt,
+            stack: Vec::new(),
+        }
+    }
+
+    pub(super) fn of_parse(error: &ParseError, name: &str, text: &str) -> Self {
+        let what = error.err_type().to_string();
+        let mut ours = Error::new(Kind::Script, what.clone());
+        if what.contains("reserved") {
+            ours = ours.advice("Rhai reserves this word; quote it as a key: #{ \"default\": 1 }, or choose another name");
+        }
+        if what.contains("complex") || what.contains("depth") {
+            ours = ours.advice("break the expression into several lines, or raise --max-expression-depth");
+        }
+        Self::at(ours, name, text, error.position())
+    }
+
+    pub(super) fn of_eval(error: &EvalAltResult, name: &str, text: &str, registry: &Registry) -> Self {
+        let mut stack = Vec::new();
+        let (ours, position) = unwind(error, registry, &mut stack);
+        Self { stack, ..Self::at(ours, name, text, position) }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", self.error.what())?;
+        if self.line > 0 {
+            writeln!(f, "   --> {}:{}:{}", self.source, self.line, self.column)?;
+            if let Some(excerpt) = &self.excerpt {
+                let number = self.line.to_string();
+                let pad = " ".repeat(number.len());
+                // The caret stands under a column of characters; a tab stays a tab so that both lines shift alike.
+                let lead: String =
+                    excerpt.chars().take(self.column.saturating_sub(1)).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+                writeln!(f, " {pad} |\n {number} | {excerpt}\n {pad} | {lead}^")?;
+            }
+        } else if !self.source.is_empty() {
+            writeln!(f, "   --> {}", self.source)?;
+        }
+        for (label, text) in self.error.details() {
+            writeln!(f, "  {label:>8}: {text}")?;
+        }
+        const SHOWN: usize = 8;
+        for (function, line, column) in self.stack.iter().take(SHOWN) {
+            let function = if function.starts_with("anon$") { "a closure" } else { function };
+            writeln!(f, "  in {function}, called at {line}:{column}")?;
+        }
+        if self.stack.len() > SHOWN {
+            writeln!(f, "  … and {} more calls", self.stack.len() - SHOWN)?;
+        }
+        Ok(())
+    }
+}
+
+/// The innermost error and its position; the calls on the way are collected.
+fn unwind(error: &EvalAltResult, registry: &Registry, stack: &mut Vec<(String, usize, usize)>) -> (Error, Position) {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(function, _, inner, position) => {
+            let found = unwind(inner, registry, stack);
+            stack.push((function.clone(), position.line().unwrap_or(0), position.position().unwrap_or(0)));
+            found
+        }
+        EvalAltResult::ErrorInModule(_, inner, _) => unwind(inner, registry, stack),
+        EvalAltResult::ErrorRuntime(value, position) => match value.read_lock::<Error>() {
+            Some(ours) => match ours.script() {
+                Some(script) => {
+                    let (error, inner) = unwind(script, registry, stack);
+                    (error, if inner.is_none() { *position } else { inner })
+                }
+                None => (ours.clone(), *position),
+            },
+            None => (Error::new(Kind::Script, value.to_string()), *position),
+        },
+        other => (explain(other, registry), other.position()),
+    }
+}
+
+/// Rhai's own errors in our words.
+fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
+    match error {
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(signature, registry),
+        EvalAltResult::ErrorVariableNotFound(name, _) => {
+            let near = registry.nearest(name);
+            let error = Error::new(Kind::Script, format!("there is no variable `{name}`"));
+            match near.first() {
+                Some(near) => error.advice(format!("did you mean `{near}`? A variable is made with let {name} = …")),
+                None => error.advice(format!("make it with let {name} = …")),
+            }
+        }
+        EvalAltResult::ErrorDotExpr(text, _) | EvalAltResult::ErrorPropertyNotFound(text, _) => {
+            Error::new(Kind::Script, text.clone())
+        }
+        EvalAltResult::ErrorModuleNotFound(name, _) => {
+            let spaces: Vec<String> = registry.entries().iter().map(|e| e.namespace.trim_end_matches("::").to_string()).collect();
+            let error = Error::new(Kind::Script, format!("there is no namespace `{name}`"));
+            match super::registry::nearest(name, spaces).first() {
+                Some(near) => error.advice(format!("did you mean `{near}`?")),
+                None => error,
+            }
+        }
+        EvalAltResult::ErrorTooManyOperations(_) => {
+            Error::limit("the limit of script operations was reached").advice("raise it with --max-operations")
+        }
+        EvalAltResult::ErrorStackOverflow(_) => Error::limit("functions call each other too deeply")
+            .advice("a recursion that does not end? Raise the depth with --max-call-depth"),
+        EvalAltResult::ErrorDataTooLarge(what, _) => {
+            Error::limit(format!("{what} passes its limit")).advice("raise --max-array, --max-string or --max-map; large data belongs in a tensor")
+        }
+        EvalAltResult::ErrorTerminated(..) => {
+            crate::session::interrupt::poll().err().unwrap_or_else(Error::interrupted)
+        }
+        EvalAltResult::ErrorDataRace(name, _) => Error::new(Kind::Script, format!("`{name}` is in use by the call around this one"))
+            .advice("a method locks its object: call it as a free function, f(x, …), when the closure uses x too"),
+        EvalAltResult::ErrorFor(_) => Error::typ("for … in needs something to walk through")
+            .expected("an array, a range such as 0..10, or a string")
+            .advice("the ends of a range are whole numbers: 0..int(n / 2)"),
+        other => Error::new(Kind::Script, strip_position(&other.to_string())),
+    }
+}
+
+fn strip_position(text: &str) -> String {
+    text.rfind(" (line ").and_then(|at| text.get(..at)).unwrap_or(text).to_string()
+}
+
+/// "name (type, type)" that nothing fits: an unknown name, a wrong number of arguments, or types that no overload takes.
+fn unknown_function(signature: &str, registry: &Registry) -> Error {
+    let (name, arguments) = signature.split_once('(').map_or((signature, ""), |(n, a)| (n.trim(), a.trim_end_matches(')')));
+    let types: Vec<String> = split_types(arguments);
+    let name = name.strip_prefix("get$").unwrap_or(name);
+    if name.starts_with("anon$") {
+        return Error::typ("a closure was called with the wrong number of arguments").got(format!("{} arguments", types.len()));
+    }
+    if [".." , "..="].contains(&name) {
+        return Error::typ("the ends of a range are whole numbers")
+            .got(format!("{} {name} {}", types.first().map_or("?", |s| s), types.get(1).map_or("?", |s| s)))
+            .advice("int(x) takes the whole part: 0..int(n / 2)");
+    }
+    let known = registry.find(name);
+    let operators = registry.entries().iter().filter(|e| e.form == Form::Operator && e.name == name);
+    if operators.count() > 0 || !name.chars().any(char::is_alphabetic) {
+        return Error::typ(format!("`{name}` does not go together with these values")).got(types.join(&format!(" {name} ")));
+    }
+    if let Some(entry) = known.first() {
+        let (least, most) = entry.arity();
+        let expected = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        let qualified = known.iter().all(|e| !e.namespace.is_empty()) && !name.contains("::");
+        let error = Error::typ(format!("{name}: wrong number of arguments")).got(types.len()).expected(expected);
+        return if qualified {
+            let names: Vec<String> = known.iter().map(|e| e.full_name()).collect();
+            Error::typ(format!("there is no function `{name}`")).advice(format!("did you mean {}?", names.join(" or ")))
+        } else {
+            error.advice(format!("usage: {}", entry.signature))
+        };
+    }
+    let error = Error::new(Kind::Script, format!("there is no function `{name}` for {}", list(&types)));
+    match registry.nearest(name).as_slice() {
+        [] => error.advice("ansatz doc lists all functions"),
+        near => error.advice(format!("did you mean {}?", near.join(", "))),
+    }
+}
+
+fn split_types(arguments: &str) -> Vec<String> {
+    if arguments.trim().is_empty() {
+        return Vec::new();
+    }
+    arguments
+        .split(',')
+        .map(|t| {
+            let t = t.trim();
+            match t.rsplit("::").next().unwrap_or(t) {
+                "i64" => "integer".into(),
+                "f64" => "float".into(),
+                other => other.to_string(),
+            }
+        })
+        .collect()
+}
+
+fn list(types: &[String]) -> String {
+    if types.is_empty() { "no arguments".into() } else { format!("({})", types.join(", ")) }
+}
+
+thread_local! {
+    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Keeps panics of primitives quiet and remembers where they happened; those elsewhere are printed as usual.
+pub fn quiet_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let worker = std::thread::current().name().is_some_and(|n| n.starts_with("ansatz"));
+        if worker && std::env::var_os("RUST_BACKTRACE").is_none() {
+            LAST_PANIC.with(|last| {
+                *last.borrow_mut() = info.location().map(|l| format!("{}:{}", l.file(), l.line()));
+            });
+        } else {
+            usual(info);
+        }
+    }));
+}
+
+/// What a caught panic said.
+pub(super) fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| payload.downcast_ref::<&str>().map(|s| s.to_string()))
+        .unwrap_or_else(|| "a panic without a message".into());
+    let place = LAST_PANIC.with(|last| last.borrow_mut().take()).map_or(String::new(), |at| format!(" at {at}"));
+    format!("{}{place}", text.lines().next().unwrap_or_default())
+}

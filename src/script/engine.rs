@@ -1,0 +1,198 @@
+//! Makes a Rhai engine from the registry and the session's limits.
+
+use std::any::TypeId;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc};
+
+use super::call::Call;
+use super::closure::{enter, into_rhai};
+use super::diagnose::panic_text;
+use super::registry::{Entry, Form, Registry};
+use super::value::All;
+use crate::error::{Error, Result};
+use crate::field::{Field, Grid};
+use crate::session::{Session, interrupt};
+use crate::tensor::Tensor;
+
+/// Rhai looks for functions that take any type in at most this many arguments.
+const MOST_ARGUMENTS: usize = 16;
+
+/// An engine whose primitives work in `session`.
+pub(super) fn build(session: &Session, registry: &Registry) -> Engine {
+    let mut engine = Engine::new();
+    // Rhai's fast operators ignore overrides, and `1 / 2` would be 0.
+    engine.set_fast_operators(false);
+    engine.set_optimization_level(rhai::OptimizationLevel::None);
+    engine.disable_symbol("eval");
+    set_limits(&mut engine, session);
+    name_types(&mut engine);
+    engine.on_progress(|_| interrupt::pending().map(|_| Dynamic::UNIT));
+    let sink = session.clone();
+    engine.on_print(move |text| sink.sink().text(text));
+    let sink = session.clone();
+    engine.on_debug(move |text, _, position| sink.sink().text(&format!("{position}: {text}")));
+
+    let mut global = Module::new();
+    let mut modules: Vec<(&str, Module)> = Vec::new();
+    for entry in registry.entries() {
+        if entry.form == Form::Constant {
+            register_constant(&mut global, &mut modules, session, entry);
+            continue;
+        }
+        let (least, most) = entry.arity();
+        let entry = Rc::new(entry.clone());
+        for count in least..=most.min(MOST_ARGUMENTS) {
+            let code = wrap(session.clone(), entry.clone());
+            match entry.namespace.strip_suffix("::") {
+                Some(namespace) => {
+                    let at = modules.iter().position(|(name, _)| *name == namespace).unwrap_or_else(|| {
+                        modules.push((namespace, Module::new()));
+                        modules.len() - 1
+                    });
+                    if let Some((_, module)) = modules.get_mut(at) {
+                        FuncRegistration::new(entry.name).set_into_module_raw(module, any_types(count), code);
+                    }
+                }
+                None => register_global(&mut global, &entry, count, code),
+            }
+        }
+    }
+    engine.register_global_module(global.into());
+    for (name, module) in modules {
+        engine.register_static_module(name, module.into());
+    }
+    engine
+}
+
+type Code = RhaiFunc;
+
+fn any_types(count: usize) -> Vec<TypeId> {
+    vec![TypeId::of::<Dynamic>(); count]
+}
+
+/// Our own types: what operators, indices and printing must not leave to Rhai.
+fn own_types() -> Vec<TypeId> {
+    vec![TypeId::of::<Tensor>(), TypeId::of::<Field>()]
+}
+
+fn register_global(global: &mut Module, entry: &Entry, count: usize, code: Code) {
+    let any = TypeId::of::<Dynamic>();
+    let mut put = |name: &str, types: &[TypeId]| {
+        FuncRegistration::new(name).in_global_namespace().set_into_module_raw(global, types, code.clone());
+    };
+    match entry.form {
+        Form::Function | Form::Constant => put(entry.name, &any_types(count)),
+        Form::Property => put(&format!("get${}", entry.name), &[any]),
+        Form::Index => {
+            for own in own_types() {
+                put("index$get$", &[own, any]);
+            }
+        }
+        Form::Operator => {
+            for own in own_types() {
+                if count == 1 {
+                    put(entry.name, &[own]);
+                    continue;
+                }
+                // Exact types first: inside a closure called from Rust nothing is cached, and each pattern of "any" costs a search.
+                for exact in [own, TypeId::of::<f64>(), TypeId::of::<i64>(), any] {
+                    put(entry.name, &[own, exact]);
+                    put(entry.name, &[exact, own]);
+                }
+            }
+        }
+    }
+}
+
+fn register_constant(global: &mut Module, modules: &mut [(&str, Module)], session: &Session, entry: &Entry) {
+    let mut call = Call { session, entry, arguments: &mut [], position: rhai::Position::NONE };
+    let Ok(value) = (entry.code)(&mut call) else { return };
+    match modules.iter_mut().find(|(name, _)| Some(*name) == entry.namespace.strip_suffix("::")) {
+        Some((_, module)) => module.set_var(entry.name, value),
+        None => global.set_var(entry.name, value),
+    };
+}
+
+/// A primitive as Rhai calls it: arguments named, panics caught, closures given a context to run in.
+fn wrap(session: Session, entry: Rc<Entry>) -> Code {
+    let func = move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
+        let Some(context) = context else {
+            return Err(into_rhai(Error::internal("a primitive was called without a context")));
+        };
+        let guard = enter(&context);
+        let mut call = Call { session: &session, entry: &entry, arguments, position: context.call_position() };
+        let result = catch_unwind(AssertUnwindSafe(|| (entry.code)(&mut call)));
+        drop(guard);
+        match result {
+            Ok(result) => result.map_err(into_rhai),
+            Err(payload) => Err(into_rhai(
+                Error::internal(format!("{} failed in a way it should not", entry.full_name()))
+                    .got(panic_text(&payload))
+                    .advice("this is a fault of ansatz, not of the script; please report it"),
+            )),
+        }
+    };
+    // A method that does not change its object: the first argument is not copied, and constants may be passed.
+    RhaiFunc::Method { func: rhai::Shared::new(func), has_context: true, is_pure: true, is_volatile: true }
+}
+
+fn set_limits(engine: &mut Engine, session: &Session) {
+    let limits = session.limits();
+    engine.set_max_operations(limits.operations);
+    engine.set_max_call_levels(limits.call_depth);
+    engine.set_max_expr_depths(limits.expression_depth, limits.expression_depth);
+    engine.set_max_string_size(limits.string_length);
+    engine.set_max_array_size(limits.array_length);
+    engine.set_max_map_size(limits.map_length);
+    engine.set_max_variables(100_000);
+}
+
+fn name_types(engine: &mut Engine) {
+    engine.register_type_with_name::<All>("All");
+    engine.register_type_with_name::<Error>("Error");
+    engine.register_type_with_name::<Grid>("Grid");
+    printable::<Tensor>(engine, "Tensor");
+    printable::<Field>(engine, "Field");
+    printable::<Grid>(engine, "Grid");
+    engine.register_fn("to_string", |e: &mut Error| e.to_string());
+    engine.register_fn("to_debug", |e: &mut Error| e.to_string());
+    engine.register_get("message", |e: &mut Error| e.what().to_string());
+    engine.register_get("kind", |e: &mut Error| format!("{:?}", e.kind()).to_lowercase());
+
+    // Whole numbers divide into fractions; `int(a / b)` is the whole division.
+    engine.register_fn("/", |a: i64, b: i64| a as f64 / b as f64);
+    engine.register_fn("/", |a: i64, b: f64| a as f64 / b);
+    engine.register_fn("/", |a: f64, b: i64| a / b as f64);
+    engine.register_fn("**", |a: i64, b: i64| -> std::result::Result<Dynamic, Box<EvalAltResult>> {
+        match u32::try_from(b) {
+            Ok(b) => a
+                .checked_pow(b)
+                .map(Dynamic::from)
+                .ok_or_else(|| into_rhai(Error::value("a whole number grew too large").got(format!("{a} ** {b}")).advice("use a float: 2.0 ** n"))),
+            Err(_) => Ok(Dynamic::from((a as f64).powf(b as f64))),
+        }
+    });
+    engine.register_fn("/=", |a: &mut Dynamic, b: Dynamic| -> std::result::Result<(), Box<EvalAltResult>> {
+        let (Some(x), Some(y)) = (super::value::number_of(a), super::value::number_of(&b)) else {
+            return Err(into_rhai(
+                Error::typ("/= does not fit").got(format!("{} /= {}", super::value::describe(a), super::value::describe(&b))),
+            ));
+        };
+        *a = Dynamic::from(x / y);
+        Ok(())
+    });
+}
+
+/// A type that prints as its `Display` says.
+pub(super) fn printable<T: Clone + std::fmt::Display + 'static>(engine: &mut Engine, name: &str) {
+    engine.register_type_with_name::<T>(name);
+    engine.register_fn("to_string", |value: &mut T| value.to_string());
+    engine.register_fn("to_debug", |value: &mut T| value.to_string());
+}
+
+/// The result of a primitive that returns nothing.
+pub(super) fn nothing() -> Result<Dynamic> {
+    Ok(Dynamic::UNIT)
+}

@@ -1,0 +1,27 @@
+//! The Rhai host: registry, engine, session rules, errors, limits, reference.
+
+pub mod call;
+pub mod closure;
+mod core;
+pub mod diagnose;
+mod engine;
+mod host;
+mod math;
+pub mod options;
+pub mod registry;
+pub mod value;
+
+pub use call::Call;
+pub use closure::Closure;
+pub use diagnose::Diagnostic;
+pub use host::Host;
+pub use options::Options;
+pub use registry::{Entry, Registry, constant, entry, index, operator, property};
+
+/// The tables of all domains, in the order of the reference.
+fn tables() -> Vec<(&'static str, Vec<Entry>)> {
+    vec![("Language", core::entries()), ("Mathematics", math::entries()), ("Tensors", crate::tensor::script::entries()), ("Gradients", crate::tensor::script_gradients::entries())]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,354 @@
+//! Script values and ours: reading, describing, showing.
+
+use rhai::{Array, Dynamic, Map};
+
+use crate::error::{Error, Result};
+use crate::field::Field;
+use crate::tensor::{Binary, Compare, Context, Shape, Span, Tensor, Unary, number, position};
+
+type ExclusiveRange = std::ops::Range<i64>;
+type InclusiveRange = std::ops::RangeInclusive<i64>;
+
+/// Stands for all positions of an axis in an index: `t[[ALL, 0]]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct All;
+
+/// What functions applied element by element take. Adding a kind of value here makes it welcome everywhere.
+#[derive(Clone)]
+pub enum Operand {
+    /// A number.
+    Number(f64),
+    /// A tensor.
+    Tensor(Tensor),
+    /// A field: a tensor on a grid.
+    Field(Field),
+}
+
+impl Operand {
+    /// Reads a script value, if it is of one of these kinds.
+    pub fn of(value: &Dynamic) -> Option<Self> {
+        if let Some(number) = number_of(value) {
+            return Some(Self::Number(number));
+        }
+        if let Some(tensor) = value.read_lock::<Tensor>() {
+            return Some(Self::Tensor(tensor.clone()));
+        }
+        value.read_lock::<Field>().map(|field| Self::Field(field.clone()))
+    }
+    /// As a script value.
+    pub fn into_dynamic(self) -> Dynamic {
+        match self {
+            Self::Number(number) => Dynamic::from(number),
+            Self::Tensor(tensor) => Dynamic::from(tensor),
+            Self::Field(field) => Dynamic::from(field),
+        }
+    }
+    /// The numbers alone; a number becomes a tensor of rank 0.
+    pub fn into_tensor(self, context: &Context) -> Option<Tensor> {
+        Some(match self {
+            Self::Number(number) => Tensor::scalar(context, number),
+            Self::Tensor(tensor) => tensor,
+            Self::Field(field) => field.values().clone(),
+        })
+    }
+    /// Applies a function of one tensor, keeping the kind.
+    pub fn map(&self, context: &Context, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        match self {
+            Self::Number(number) => Ok(Self::Number(f(&exact(context, *number))?.item()?)),
+            Self::Tensor(tensor) => f(tensor).map(Self::Tensor),
+            Self::Field(field) => field.map(f).map(Self::Field),
+        }
+    }
+    /// Applies a function of two tensors; the richer kind of the two operands is kept.
+    pub fn zip(&self, other: &Self, context: &Context, f: impl Fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Self> {
+        // A number takes the precision of its partner: 2 * t must not widen t.
+        let like = |number: f64, tensor: &Tensor| Tensor::scalar_in(context, tensor.precision(), number);
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => {
+                Ok(Self::Number(f(&exact(context, *a), &exact(context, *b))?.item()?))
+            }
+            (Self::Tensor(a), Self::Number(b)) => f(a, &like(*b, a)).map(Self::Tensor),
+            (Self::Number(a), Self::Tensor(b)) => f(&like(*a, b), b).map(Self::Tensor),
+            (Self::Tensor(a), Self::Tensor(b)) => f(a, b).map(Self::Tensor),
+            (Self::Field(a), Self::Number(b)) => a.map(|a| f(a, &like(*b, a))).map(Self::Field),
+            (Self::Number(a), Self::Field(b)) => b.map(|b| f(&like(*a, b), b)).map(Self::Field),
+            (Self::Field(a), Self::Tensor(b)) => a.map(|a| f(a, b)).map(Self::Field),
+            (Self::Tensor(a), Self::Field(b)) => b.map(|b| f(a, b)).map(Self::Field),
+            (Self::Field(a), Self::Field(b)) => a.zip(b, f).map(Self::Field),
+        }
+    }
+    /// A function of one operand.
+    pub fn unary(&self, function: Unary, context: &Context) -> Result<Self> {
+        self.map(context, |t| t.unary(function))
+    }
+    /// An operation on two operands. Numbers meet tensors without becoming tensors first: that is the fast path of scripts.
+    pub fn binary(&self, op: Binary, other: &Self, context: &Context) -> Result<Self> {
+        match (op, self, other) {
+            (Binary::Add, Self::Tensor(t), Self::Number(n)) | (Binary::Add, Self::Number(n), Self::Tensor(t)) => {
+                t.shift(*n).map(Self::Tensor)
+            }
+            (Binary::Mul, Self::Tensor(t), Self::Number(n)) | (Binary::Mul, Self::Number(n), Self::Tensor(t)) => {
+                t.scale(*n).map(Self::Tensor)
+            }
+            (Binary::Sub, Self::Tensor(t), Self::Number(n)) => t.shift(-n).map(Self::Tensor),
+            (Binary::Pow, _, Self::Number(n)) => self.map(context, |t| t.powf(*n)),
+            _ => self.zip(other, context, |a, b| a.binary(op, b)),
+        }
+    }
+    /// A comparison; numbers give 1 or 0 too.
+    pub fn compare(&self, op: Compare, other: &Self, context: &Context) -> Result<Self> {
+        self.zip(other, context, |a, b| a.compare(op, b))
+    }
+}
+
+/// A number as a tensor that loses nothing.
+fn exact(context: &Context, number: f64) -> Tensor {
+    Tensor::scalar_in(context, crate::tensor::Precision::F64, number)
+}
+
+/// A whole or fractional number of the script.
+pub fn number_of(value: &Dynamic) -> Option<f64> {
+    if value.is_float() {
+        value.as_float().ok()
+    } else if value.is_int() {
+        value.as_int().ok().map(|n| n as f64)
+    } else {
+        None
+    }
+}
+
+/// Whole numbers: one, an array of them, or a range.
+pub fn ints_of(value: &Dynamic) -> Option<Vec<i64>> {
+    let whole = |v: &Dynamic| number_of(v).filter(|n| n.fract() == 0.0 && n.abs() < 9.0e15).map(|n| n as i64);
+    if let Some(n) = whole(value) {
+        return Some(vec![n]);
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        return array.iter().map(whole).collect();
+    }
+    if let Some(tensor) = value.read_lock::<Tensor>() {
+        return tensor.whole_numbers("index").ok();
+    }
+    const MOST: i64 = 1 << 28;
+    if let Some(range) = value.read_lock::<ExclusiveRange>() {
+        return (range.end.saturating_sub(range.start) <= MOST).then(|| (range.start..range.end).collect());
+    }
+    value
+        .read_lock::<InclusiveRange>()
+        .and_then(|range| (range.end().saturating_sub(*range.start()) < MOST).then(|| range.clone().collect()))
+}
+
+/// Lengths of axes.
+pub fn shape_of(value: &Dynamic) -> Option<Shape> {
+    ints_of(value)?.into_iter().map(|n| usize::try_from(n).ok()).collect()
+}
+
+/// A nested array of numbers (or tensors) as a tensor.
+pub fn tensor_of(context: &Context, value: &Dynamic) -> Result<Tensor> {
+    fn walk(value: &Dynamic, depth: usize, shape: &mut Vec<usize>, leaf: &mut Option<usize>, out: &mut Vec<f64>) -> Result<()> {
+        if let Some(array) = value.read_lock::<Array>() {
+            if leaf.is_some_and(|at| depth >= at) {
+                return Err(Error::shape("a ragged array is not a tensor").got("numbers beside arrays").expected("arrays of equal length at each depth"));
+            }
+            match shape.get(depth) {
+                None => shape.push(array.len()),
+                Some(&len) if len != array.len() => {
+                    return Err(Error::shape("a ragged array is not a tensor")
+                        .got(format!("lengths {len} and {} at depth {depth}", array.len()))
+                        .expected("arrays of equal length at each depth"));
+                }
+                Some(_) => {}
+            }
+            return array.iter().try_for_each(|v| walk(v, depth + 1, shape, leaf, out));
+        }
+        let number = number_of(value).or_else(|| value.as_bool().ok().map(|b| b as u8 as f64));
+        match number {
+            Some(number) if *leaf.get_or_insert(depth) == depth && shape.len() == depth => {
+                out.push(number);
+                Ok(())
+            }
+            Some(_) => Err(Error::shape("a ragged array is not a tensor").got("numbers beside arrays").expected("arrays of equal length at each depth")),
+            None => Err(Error::typ("not a number in an array of numbers").got(describe(value))),
+        }
+    }
+    if let Some(array) = value.read_lock::<Array>()
+        && array.iter().any(|v| v.read_lock::<Tensor>().is_some())
+    {
+        let parts: Vec<Tensor> = array.iter().map(|v| tensor_of(context, v)).collect::<Result<_>>()?;
+        return Tensor::stack(&parts, 0);
+    }
+    if let Some(tensor) = value.read_lock::<Tensor>() {
+        return Ok(tensor.clone());
+    }
+    let (mut shape, mut leaf, mut values) = (Vec::new(), None, Vec::new());
+    walk(value, 0, &mut shape, &mut leaf, &mut values)?;
+    Tensor::new(context, values, &shape)
+}
+
+/// A tensor as nested arrays of numbers; of rank 0 as a number.
+pub fn array_of(tensor: &Tensor) -> Result<Dynamic> {
+    fn nest(values: &[f64], shape: &[usize]) -> Dynamic {
+        match shape.split_first() {
+            None => values.first().copied().map_or(Dynamic::UNIT, Dynamic::from),
+            Some((&len, rest)) => {
+                let stride = rest.iter().product::<usize>();
+                (0..len).map(|i| nest(values.get(i * stride..(i + 1) * stride).unwrap_or(&[]), rest)).collect::<Array>().into()
+            }
+        }
+    }
+    Ok(nest(&tensor.to_vec()?, &tensor.shape()))
+}
+
+/// What an index expression selects: spans, positions to take in any order, and axes that disappear.
+pub struct Selection {
+    /// One span per axis.
+    pub spans: Vec<Span>,
+    /// Axes indexed by a number.
+    pub dropped: Vec<usize>,
+    /// Axes indexed by a list of positions.
+    pub taken: Vec<(usize, Vec<i64>)>,
+}
+
+impl Selection {
+    /// The selected part.
+    pub fn of(&self, tensor: &Tensor) -> Result<Tensor> {
+        let mut out = tensor.slice(&self.spans)?;
+        for (axis, positions) in &self.taken {
+            out = out.take(*axis as i64, positions)?;
+        }
+        let shape: Shape =
+            out.shape().iter().enumerate().filter(|(axis, _)| !self.dropped.contains(axis)).map(|(_, &n)| n).collect();
+        out.reshape(&shape)
+    }
+}
+
+/// Reads an index expression: a position, a range, a list of positions, [`All`], or an array of those, one per axis.
+pub fn spans_of(value: &Dynamic, shape: &[usize]) -> Result<Selection> {
+    // `t[[0, 2]]` is one index per axis, `t[[[0, 2]]]` positions of the first axis.
+    let parts: Vec<Dynamic> = match value.read_lock::<Array>() {
+        Some(array) => array.clone(),
+        None => vec![value.clone()],
+    };
+    if parts.len() > shape.len() {
+        return Err(Error::shape("more indices than axes")
+            .got(format!("{} indices into shape {shape:?}", parts.len()))
+            .advice("t[[i, j]] gives one index per axis; t[[[i, j]]] takes positions i and j of the first axis"));
+    }
+    let mut selection = Selection { spans: shape.iter().map(|&n| Span::all(n)).collect(), dropped: vec![], taken: vec![] };
+    for (axis, (part, &len)) in parts.iter().zip(shape).enumerate() {
+        let span = if part.is::<All>() {
+            Span::all(len)
+        } else if let Some(range) = part.read_lock::<ExclusiveRange>() {
+            span_between(range.start, range.end, len)?
+        } else if let Some(range) = part.read_lock::<InclusiveRange>() {
+            span_between(*range.start(), range.end().saturating_add(1), len)?
+        } else if let Some(n) = number_of(part) {
+            if n.fract() != 0.0 {
+                return Err(Error::typ("a fractional index").got(n).expected("a whole number").advice("int(x) takes the whole part: t[int(a / b)]"));
+            }
+            let at = position("index", n as i64, len)?;
+            selection.dropped.push(axis);
+            Span { start: at, end: at + 1, step: 1 }
+        } else if let Some(positions) = ints_of(part) {
+            selection.taken.push((axis, positions));
+            Span::all(len)
+        } else {
+            return Err(Error::typ("an unfit index").got(describe(part)).expected("a whole number, a range, a list of positions, or ALL"));
+        };
+        if let Some(slot) = selection.spans.get_mut(axis) {
+            *slot = span;
+        }
+    }
+    Ok(selection)
+}
+
+/// A range of positions; both ends may count from the back.
+fn span_between(start: i64, end: i64, len: usize) -> Result<Span> {
+    let n = len as i64;
+    let from_front = |i: i64| if i < 0 { i.saturating_add(n) } else { i };
+    let (a, b) = (from_front(start), from_front(end));
+    if a < 0 || b > n || a > b {
+        return Err(Error::shape("a range outside of its axis")
+            .got(format!("{start}..{end} on an axis of length {len}"))
+            .expected(format!("0 <= start <= end <= {len}; negative ends count from the back")));
+    }
+    Ok(Span { start: a as usize, end: b as usize, step: 1 })
+}
+
+/// The name of a value's type as users know it.
+pub fn type_name(value: &Dynamic) -> &str {
+    let name = value.type_name();
+    let name = name.rsplit("::").next().unwrap_or(name);
+    match name {
+        "i64" => "integer",
+        "f64" => "float",
+        "()" => "nothing",
+        "Range<i64>" | "RangeInclusive<i64>" => "range",
+        "Fn" | "FnPtr" => "function",
+        other => other,
+    }
+}
+
+/// A value in a few words, for errors: `the number 3`, `a Tensor [2, 3]`.
+pub fn describe(value: &Dynamic) -> String {
+    if value.is_unit() {
+        return "nothing: ()".into();
+    }
+    if let Some(n) = number_of(value) {
+        return format!("the number {}", number(n));
+    }
+    if let Some(tensor) = value.read_lock::<Tensor>() {
+        return format!("a Tensor {:?}", tensor.shape());
+    }
+    if let Some(field) = value.read_lock::<Field>() {
+        return format!("a Field {:?}", field.values().shape());
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        return format!("an array of {}", array.len());
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        return format!("a map with {} keys", map.len());
+    }
+    if let Ok(text) = value.clone().into_immutable_string() {
+        let short: String = text.chars().take(40).collect();
+        return format!("the string {short:?}{}", if short.len() < text.len() { "…" } else { "" });
+    }
+    if let Ok(truth) = value.as_bool() {
+        return truth.to_string();
+    }
+    let name = type_name(value);
+    let article = if name.starts_with(['A', 'E', 'I', 'O', 'U', 'a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {name}")
+}
+
+/// A value on one line, as examples write it: `[0, 0.5, 1]`; large tensors as type and shape.
+pub fn compact(value: &Dynamic) -> String {
+    const MOST: usize = 64;
+    if let Some(n) = number_of(value) {
+        return number(n);
+    }
+    if let Some(tensor) = value.read_lock::<Tensor>() {
+        if tensor.len() <= MOST
+            && let Ok(array) = array_of(&tensor)
+        {
+            return compact(&array);
+        }
+        return format!("Tensor {:?}", tensor.shape());
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        return format!("[{}]", array.iter().map(compact).collect::<Vec<_>>().join(", "));
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        let mut parts: Vec<String> = map.iter().map(|(k, v)| format!("{k}: {}", compact(v))).collect();
+        parts.sort();
+        return format!("#{{ {} }}", parts.join(", "));
+    }
+    if let Some(field) = value.read_lock::<Field>() {
+        return format!("Field {:?}", field.values().shape());
+    }
+    match value.clone().into_immutable_string() {
+        Ok(text) => text.to_string(),
+        Err(_) if value.as_bool().is_ok() => value.to_string(),
+        Err(_) => type_name(value).to_string(),
+    }
+}

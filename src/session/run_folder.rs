@@ -1,0 +1,136 @@
+//! The folder that a run leaves: script, options, versions, metrics, results, figures, checkpoints.
+
+use std::cell::{Cell, RefCell};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A folder that is made when the first file is written into it.
+pub struct RunFolder {
+    path: PathBuf,
+    made: Cell<bool>,
+    metrics: RefCell<Option<File>>,
+}
+
+impl RunFolder {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, made: Cell::new(false), metrics: RefCell::new(None) }
+    }
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+    /// A file in it; its folders are made.
+    ///
+    /// # Errors
+    /// When the path would leave the run folder.
+    pub fn file(&self, name: &str) -> Result<PathBuf> {
+        let relative = Path::new(name);
+        let leaves = relative.components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir));
+        if name.trim().is_empty() || name.contains('\0') || leaves {
+            return Err(Error::file("a script writes into its run folder only")
+                .got(format!("the path {name:?}"))
+                .expected(format!("a relative path below {}", self.path.display()))
+                .advice("choose another run folder with --out DIR"));
+        }
+        let path = self.path.join(relative);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|e| io_error("cannot make the folder", parent, &e))?;
+            // A link inside the run folder must not lead out of it.
+            let (real, root) = (parent.canonicalize()?, self.path.canonicalize()?);
+            if !real.starts_with(&root) {
+                return Err(Error::file("a script writes into its run folder only").got(real.display()));
+            }
+        }
+        self.made.set(true);
+        Ok(path)
+    }
+    /// Writes a file as a whole: a reader sees the old one or the new one, never a part.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let path = self.file(name)?;
+        write_atomically(&path, bytes)?;
+        Ok(path)
+    }
+    /// Appends a line to `metrics.jsonl`.
+    pub fn metric(&self, value: &serde_json::Value) -> Result<()> {
+        let mut slot = self.metrics.borrow_mut();
+        if slot.is_none() {
+            let path = self.file("metrics.jsonl")?;
+            let file = OpenOptions::new().create(true).append(true).open(&path);
+            *slot = Some(file.map_err(|e| io_error("cannot write", &path, &e))?);
+        }
+        if let Some(file) = slot.as_mut() {
+            writeln!(file, "{value}")?;
+        }
+        Ok(())
+    }
+    /// Keeps only the lines of `metrics.jsonl` that `keep` accepts; for a resumed run, which writes some again.
+    pub fn retain_metrics(&self, keep: impl Fn(&serde_json::Value) -> bool) -> Result<()> {
+        *self.metrics.borrow_mut() = None;
+        let path = self.file("metrics.jsonl")?;
+        let Ok(text) = fs::read_to_string(&path) else { return Ok(()) };
+        let kept: String = text
+            .lines()
+            .filter(|line| serde_json::from_str(line).is_ok_and(|value| keep(&value)))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        write_atomically(&path, kept.as_bytes())
+    }
+}
+
+/// Writes to a sibling, syncs it, renames it over the target, and syncs the folder.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let name = path.file_name().ok_or_else(|| Error::file("not a file name").got(path.display()))?;
+    let mut sibling = name.to_os_string();
+    sibling.push(format!(".{}.part", std::process::id()));
+    let sibling = path.with_file_name(sibling);
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&sibling)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&sibling, path)?;
+        if let Some(folder) = path.parent() {
+            File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()?;
+        }
+        Ok(())
+    };
+    write().map_err(|e| {
+        let _ = fs::remove_file(&sibling);
+        io_error("cannot write", path, &e)
+    })
+}
+
+/// Resolves a path that a script wants to read; it must lie below one of `roots`, links followed.
+pub(super) fn below(path: &str, roots: &[PathBuf]) -> Result<PathBuf> {
+    let refused = || {
+        let list: Vec<String> = roots.iter().map(|r| r.display().to_string()).collect();
+        Error::file("a script reads below its own folder and its run folder only")
+            .got(format!("the path {path:?}"))
+            .expected(format!("a file below {}", list.join(" or ")))
+            .advice("grant another folder with --allow DIR")
+    };
+    if path.contains('\0') {
+        return Err(refused());
+    }
+    let wanted = Path::new(path);
+    let candidates = roots.iter().map(|root| if wanted.is_absolute() { wanted.to_path_buf() } else { root.join(wanted) });
+    let mut missing = true;
+    for candidate in candidates {
+        let Ok(real) = candidate.canonicalize() else { continue };
+        missing = false;
+        if roots.iter().any(|root| root.canonicalize().is_ok_and(|root| real.starts_with(root))) {
+            return Ok(real);
+        }
+    }
+    let climbs = wanted.is_absolute() || wanted.components().any(|c| matches!(c, Component::ParentDir));
+    if missing && !climbs {
+        return Err(Error::file(format!("there is no file {path:?}")).advice("paths are relative to the script's folder, then to the run folder"));
+    }
+    Err(refused())
+}
+
+fn io_error(what: &str, path: &Path, error: &std::io::Error) -> Error {
+    Error::file(format!("{what} {}: {error}", path.display()))
+}

@@ -1,0 +1,251 @@
+//! The tensor itself: numbers of any rank and shape on a device, and the door to Burn.
+
+use std::rc::Rc;
+
+use burn::backend::ops::{FloatTensorOps, IntTensorOps};
+use burn::backend::{
+    BackendTensor, Dispatch, DispatchTensor, DispatchTensorKind, Flex, TensorData, TensorMetadata,
+};
+use burn::tensor::{DType, Element};
+
+use super::context::{Claim, Context, Precision};
+use super::shape::{Shape, element_count};
+use super::tape::Output;
+use crate::error::{Error, Result};
+
+/// Numbers of any rank and shape. Cheap to clone: the buffer is shared.
+///
+/// Operations are methods that return `Result<Tensor>`; both operands may be of either precision (the wider one
+/// wins) and of any rank (shapes broadcast as in NumPy: aligned at the last axis, lengths 1 stretch).
+#[derive(Clone)]
+pub struct Tensor {
+    pub(crate) data: DispatchTensor,
+    pub(crate) claim: Rc<Claim>,
+    /// The node of the tape that made this tensor, when a gradient is being taken.
+    pub(crate) node: Option<Output>,
+}
+
+/// The CPU backend's own tensor: storage and strides.
+pub(crate) type FlexTensor = burn::backend::tensor::FloatTensor<Flex>;
+
+/// A float type that the CPU kernels are written for.
+pub(crate) trait Real:
+    Element + bytemuck::Pod + rustfft::FftNum + num_traits::Float + Default + std::iter::Sum
+{
+    /// From a double, rounded.
+    fn of(value: f64) -> Self;
+    /// To a double, exact.
+    fn f64(self) -> f64;
+}
+impl Real for f32 {
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    fn f64(self) -> f64 {
+        self as f64
+    }
+}
+impl Real for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+    fn f64(self) -> f64 {
+        self
+    }
+}
+
+/// Runs a kernel that is generic over [`Real`] in the precision of a tensor.
+macro_rules! in_precision {
+    ($precision:expr, $real:ident => $body:expr) => {
+        match $precision {
+            $crate::tensor::Precision::F32 => {
+                type $real = f32;
+                $body
+            }
+            $crate::tensor::Precision::F64 => {
+                type $real = f64;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use in_precision;
+
+impl Tensor {
+    // --- making -------------------------------------------------------------------------------------------------
+
+    /// Numbers in row-major order, in the session's precision.
+    pub fn new(context: &Context, values: Vec<f64>, shape: &[usize]) -> Result<Self> {
+        match context.precision() {
+            Precision::F32 => {
+                Self::from_vec(context, values.into_iter().map(|v| v as f32).collect(), shape)
+            }
+            Precision::F64 => Self::from_vec(context, values, shape),
+        }
+    }
+
+    /// Numbers in row-major order, in the precision of the vector.
+    pub(crate) fn from_vec<T: Real>(context: &Context, values: Vec<T>, shape: &[usize]) -> Result<Self> {
+        let count = element_count(shape)?;
+        if count != values.len() {
+            return Err(Error::shape("numbers do not fill the shape")
+                .got(format!("{} numbers", values.len()))
+                .expected(format!("{count} for the shape {shape:?}")));
+        }
+        context.reserve(count * size_of::<T>())?;
+        let data = TensorData::new(values, shape.to_vec());
+        Ok(Self::made(context, Dispatch::float_from_data(data, context.device())))
+    }
+
+    /// One number, of rank 0 (shape `[]`), in the session's precision.
+    pub fn scalar(context: &Context, value: f64) -> Self {
+        Self::scalar_in(context, context.precision(), value)
+    }
+    /// One number of the given precision.
+    pub fn scalar_in(context: &Context, precision: Precision, value: f64) -> Self {
+        let data = match precision {
+            Precision::F32 => TensorData::new(vec![value as f32], Vec::<usize>::new()),
+            Precision::F64 => TensorData::new(vec![value], Vec::<usize>::new()),
+        };
+        Self::made(context, Dispatch::float_from_data(data, context.device()))
+    }
+
+    /// The same number everywhere.
+    pub fn full(context: &Context, shape: &[usize], value: f64) -> Result<Self> {
+        Self::full_in(context, context.precision(), shape, value)
+    }
+    /// The same number everywhere, in the given precision.
+    pub fn full_in(context: &Context, precision: Precision, shape: &[usize], value: f64) -> Result<Self> {
+        let count = element_count(shape)?;
+        if shape.is_empty() || count == 0 {
+            return in_precision!(precision, T => Self::from_vec(context, vec![T::of(value); count], shape));
+        }
+        context.reserve(count.saturating_mul(precision.bytes()))?;
+        let data = Dispatch::float_full(shape.into(), value.into(), context.device(), precision.dtype());
+        Ok(Self::made(context, data))
+    }
+    /// A tensor of the same shape, precision and device with one number everywhere.
+    pub fn full_like(&self, value: f64) -> Result<Self> {
+        Self::full_in(self.context(), self.precision(), &self.shape(), value)
+    }
+
+    /// Wraps what Burn returned; the buffer is new and counts.
+    pub(crate) fn made(context: &Context, data: DispatchTensor) -> Self {
+        let bytes = data.shape().num_elements() * data.dtype().size();
+        Self { data, claim: context.claim(bytes), node: None }
+    }
+    /// Wraps a view on this tensor's buffer; nothing new is counted.
+    pub(crate) fn view(&self, data: DispatchTensor) -> Self {
+        Self { data, claim: self.claim.clone(), node: None }
+    }
+
+    // --- looking ------------------------------------------------------------------------------------------------
+
+    /// The session's part that tensors share.
+    pub fn context(&self) -> &Context {
+        &self.claim.context
+    }
+    /// Lengths of the axes.
+    pub fn shape(&self) -> Shape {
+        self.data.shape().to_vec()
+    }
+    /// Number of axes.
+    pub fn rank(&self) -> usize {
+        self.data.shape().len()
+    }
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.data.shape().num_elements()
+    }
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// The precision of the numbers.
+    pub fn precision(&self) -> Precision {
+        if self.data.dtype() == DType::F64 { Precision::F64 } else { Precision::F32 }
+    }
+    /// Where the numbers are: `"cpu"` or the name of the accelerator.
+    pub fn device_name(&self) -> &'static str {
+        match self.data.kind {
+            DispatchTensorKind::Flex(_) => "cpu",
+            #[allow(unreachable_patterns)]
+            _ => "gpu",
+        }
+    }
+    /// Whether a gradient that is being taken goes through this tensor.
+    pub fn is_tracked(&self) -> bool {
+        self.node.is_some()
+    }
+
+    // --- reading ------------------------------------------------------------------------------------------------
+
+    /// The numbers in row-major order, as doubles.
+    pub fn to_vec(&self) -> Result<Vec<f64>> {
+        in_precision!(self.precision(), T => Ok(self.read::<T>()?.into_iter().map(Real::f64).collect()))
+    }
+    /// The numbers in row-major order, in the tensor's own precision.
+    pub(crate) fn read<T: Real>(&self) -> Result<Vec<T>> {
+        if let Some(flex) = self.flex()
+            && let Some(slice) = flex.as_slice::<T>()
+        {
+            return Ok(slice.to_vec());
+        }
+        let data = Dispatch::float_into_data(self.data.clone());
+        let data = burn::tensor::try_read_sync(data)
+            .ok_or_else(|| Error::internal("the device did not answer at once"))?
+            .map_err(|e| Error::internal(format!("reading from the device failed: {e:?}")))?;
+        data.try_to_vec::<T>().map_err(|e| Error::internal(format!("reading a tensor: {e:?}")))
+    }
+    /// The one number of a tensor with one element.
+    pub fn item(&self) -> Result<f64> {
+        if self.len() != 1 {
+            return Err(Error::shape("only a tensor with one element is a number")
+                .got(format!("shape {:?}", self.shape()))
+                .advice("reduce it first: sum(t), mean(t), max(t), or index it: t[0]"));
+        }
+        Ok(self.to_vec()?[0])
+    }
+
+    // --- the CPU's own storage ----------------------------------------------------------------------------------
+
+    /// The CPU storage, when the tensor is on the CPU.
+    pub(crate) fn flex(&self) -> Option<&FlexTensor> {
+        match &self.data.kind {
+            DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => Some(tensor),
+            #[allow(unreachable_patterns)]
+            _ => None,
+        }
+    }
+    /// The CPU storage in row-major order, when the tensor is on the CPU; copies only a strided view.
+    pub(crate) fn flex_contiguous(&self) -> Option<FlexTensor> {
+        self.flex().map(|flex| if flex.is_contiguous() { flex.clone() } else { flex.to_contiguous() })
+    }
+
+    // --- conversion ---------------------------------------------------------------------------------------------
+
+    /// The same numbers in another precision; differentiable.
+    pub fn cast(&self, precision: Precision) -> Result<Self> {
+        if self.precision() == precision {
+            return Ok(self.clone());
+        }
+        self.context().reserve(self.len() * precision.bytes())?;
+        let back = self.precision();
+        let out = Self::made(self.context(), Dispatch::float_cast(self.data.clone(), precision.dtype()));
+        Ok(out.from(self, || move |g: &Tensor| g.cast(back)))
+    }
+    /// The same numbers, outside of any gradient.
+    pub fn detach(&self) -> Self {
+        Self { node: None, ..self.clone() }
+    }
+    /// Whole numbers as an index tensor of the device.
+    pub(crate) fn indices(context: &Context, indices: &[i64], shape: &[usize]) -> DispatchTensor {
+        Dispatch::int_from_data(TensorData::new(indices.to_vec(), shape.to_vec()), context.device())
+    }
+
+    /// Both operands in the wider of their precisions.
+    pub(crate) fn joined(&self, other: &Self) -> Result<(Self, Self)> {
+        let precision = self.precision().join(other.precision());
+        Ok((self.cast(precision)?, other.cast(precision)?))
+    }
+}

@@ -1,0 +1,240 @@
+//! Functions of two tensors, element by element, with broadcasting.
+
+use burn::backend::ops::{BoolTensorOps, FloatTensorOps};
+use burn::backend::{Dispatch, DispatchTensor};
+use burn::tensor::BoolStore;
+
+use super::base::Tensor;
+use super::context::Precision;
+use super::shape::broadcast;
+use super::tape::unbroadcast;
+use super::unary::Unary;
+use crate::error::Result;
+
+/// An operation on pairs of elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binary {
+    /// `a + b`
+    Add,
+    /// `a − b`
+    Sub,
+    /// `a b`
+    Mul,
+    /// `a / b`
+    Div,
+    /// `a` to the power `b`
+    Pow,
+    /// the remainder with the sign of `b`
+    Rem,
+    /// the angle of the point (x = b, y = a)
+    Atan2,
+    /// the smaller one; where equal, each takes half of the gradient
+    Min,
+    /// the larger one; where equal, each takes half of the gradient
+    Max,
+}
+
+/// A comparison; the result is 1 where it holds and 0 where not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compare {
+    /// `a == b`
+    Equal,
+    /// `a != b`
+    NotEqual,
+    /// `a < b`
+    Lower,
+    /// `a <= b`
+    LowerEqual,
+    /// `a > b`
+    Greater,
+    /// `a >= b`
+    GreaterEqual,
+}
+
+impl Binary {
+    /// The name for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::Pow => "**",
+            Self::Rem => "%",
+            Self::Atan2 => "atan2",
+            Self::Min => "min",
+            Self::Max => "max",
+        }
+    }
+}
+
+impl Tensor {
+    /// Stretches both operands to their common shape and precision, and makes room for the result.
+    fn paired(&self, other: &Self, op: &str) -> Result<(DispatchTensor, DispatchTensor)> {
+        let (a, b) = self.joined(other)?;
+        let (from_a, from_b) = (a.shape(), b.shape());
+        let shape = broadcast(op, &from_a, &from_b)?;
+        let count = super::shape::element_count(&shape)?;
+        self.context().reserve(count.saturating_mul(a.precision().bytes()))?;
+        // Burn broadcasts lengths of 1 but wants equal ranks.
+        let lift = |data: DispatchTensor, from: &[usize]| {
+            if from.len() == shape.len() {
+                return data;
+            }
+            let mut lifted = vec![1; shape.len() - from.len()];
+            lifted.extend_from_slice(from);
+            Dispatch::float_reshape(data, lifted.as_slice().into())
+        };
+        Ok((lift(a.data, &from_a), lift(b.data, &from_b)))
+    }
+
+    /// Applies an operation to pairs of elements.
+    pub fn binary(&self, op: Binary, other: &Self) -> Result<Self> {
+        let (a, b) = self.paired(other, op.name())?;
+        let data = match op {
+            Binary::Add => Dispatch::float_add(a, b),
+            Binary::Sub => Dispatch::float_sub(a, b),
+            Binary::Mul => Dispatch::float_mul(a, b),
+            Binary::Div => Dispatch::float_div(a, b),
+            Binary::Pow => Dispatch::float_powf(a, b),
+            Binary::Rem => Dispatch::float_remainder(a, b),
+            Binary::Atan2 => Dispatch::float_atan2(a, b),
+            Binary::Min | Binary::Max => return self.extremum(op, other),
+        };
+        let out = Self::made(self.context(), data);
+        if matches!(op, Binary::Add | Binary::Sub) {
+            // Sums need no operand in their reverse pass: keeping none alive saves memory in long rollouts.
+            let sign = if op == Binary::Sub { -1.0 } else { 1.0 };
+            let rule = |back: &Self, sign: f64| {
+                let (shape, precision) = (back.shape(), back.precision());
+                move |g: &Tensor| {
+                    let g = if sign < 0.0 { g.unary(Unary::Neg)? } else { g.clone() };
+                    unbroadcast(&g, &shape)?.cast(precision)
+                }
+            };
+            return Ok(out.from(self, || rule(self, 1.0)).from(other, || rule(other, sign)));
+        }
+        let rule = |side: Side, back: &Self| {
+            let (a, b) = (self.clone(), other.clone());
+            let (shape, precision) = (back.shape(), back.precision());
+            move |g: &Tensor| unbroadcast(&side(op, &a, &b, g)?, &shape)?.cast(precision)
+        };
+        Ok(out.from(self, || rule(left_rule, self)).from(other, || rule(right_rule, other)))
+    }
+
+    fn extremum(&self, op: Binary, other: &Self) -> Result<Self> {
+        // (a + b ± |a − b|) / 2 would lose digits; select instead, with half of the gradient to each where equal.
+        let (strictly, loosely) = match op {
+            Binary::Max => (Compare::Greater, Compare::GreaterEqual),
+            _ => (Compare::Lower, Compare::LowerEqual),
+        };
+        let value = self.detach().compare(loosely, &other.detach())?.choose(&self.detach(), &other.detach())?;
+        let weight = move |near: &Tensor, far: &Tensor| -> Result<Tensor> {
+            let (near, far) = (near.detach(), far.detach());
+            near.compare(strictly, &far)?.add(&near.compare(loosely, &far)?)?.scale(0.5)
+        };
+        let share = |near: &Self, far: &Self| {
+            let (near, far) = (near.clone(), far.clone());
+            move |g: &Tensor| unbroadcast(&g.mul(&weight(&near, &far)?)?, &near.shape())?.cast(near.precision())
+        };
+        Ok(value.from(self, || share(self, other)).from(other, || share(other, self)))
+    }
+
+    /// `a + b`
+    pub fn add(&self, other: &Self) -> Result<Self> {
+        self.binary(Binary::Add, other)
+    }
+    /// `a − b`
+    pub fn sub(&self, other: &Self) -> Result<Self> {
+        self.binary(Binary::Sub, other)
+    }
+    /// `a b`
+    pub fn mul(&self, other: &Self) -> Result<Self> {
+        self.binary(Binary::Mul, other)
+    }
+    /// `a / b`
+    pub fn div(&self, other: &Self) -> Result<Self> {
+        self.binary(Binary::Div, other)
+    }
+
+    /// 1 where the comparison holds, 0 where not; no gradient goes through it.
+    pub fn compare(&self, op: Compare, other: &Self) -> Result<Self> {
+        let precision = self.precision().join(other.precision());
+        let (a, b) = self.paired(other, "comparison")?;
+        let store = bool_store(&a);
+        let mask = match op {
+            Compare::Equal => Dispatch::float_equal(a, b, store),
+            Compare::NotEqual => Dispatch::float_not_equal(a, b, store),
+            Compare::Lower => Dispatch::float_lower(a, b, store),
+            Compare::LowerEqual => Dispatch::float_lower_equal(a, b, store),
+            Compare::Greater => Dispatch::float_greater(a, b, store),
+            Compare::GreaterEqual => Dispatch::float_greater_equal(a, b, store),
+        };
+        Ok(Self::made(self.context(), Dispatch::bool_into_float(mask, precision.dtype())))
+    }
+
+    /// `yes` where this mask is not zero, `no` where it is. Neither branch's NaN reaches the other's gradient.
+    pub fn choose(&self, yes: &Self, no: &Self) -> Result<Self> {
+        let (yes_wide, no_wide) = yes.joined(no)?;
+        let shape = broadcast("where", &broadcast("where", &self.shape(), &yes.shape())?, &no.shape())?;
+        let mask = self.detach().expand(&shape)?;
+        let store = bool_store(&mask.data);
+        let holds = Dispatch::float_not_equal_elem(mask.data.clone(), 0.0.into(), store);
+        let (y, n) = (yes_wide.expand(&shape)?, no_wide.expand(&shape)?);
+        let out = Self::made(self.context(), Dispatch::float_mask_where(n.data.clone(), holds, y.data.clone()));
+        let branch = |keep: bool| {
+            let mask = mask.clone();
+            move |g: &Tensor| {
+                let zero = g.full_like(0.0)?;
+                if keep { mask.choose(g, &zero) } else { mask.choose(&zero, g) }
+            }
+        };
+        Ok(out.from(&y, || branch(true)).from(&n, || branch(false)))
+    }
+
+    /// 1 where an element is finite, 0 where it is NaN or infinite.
+    pub fn is_finite(&self) -> Result<Self> {
+        // x − x is 0 for a finite number and NaN otherwise; NaN equals nothing.
+        let x = self.detach();
+        x.sub(&x)?.compare(Compare::Equal, &Self::scalar_in(self.context(), Precision::F32, 0.0))?.cast(self.precision())
+    }
+}
+
+/// The rule of one operand: operation, operands, gradient of the result.
+type Side = fn(Binary, &Tensor, &Tensor, &Tensor) -> Result<Tensor>;
+
+fn left_rule(op: Binary, a: &Tensor, b: &Tensor, g: &Tensor) -> Result<Tensor> {
+    match op {
+        Binary::Mul => g.mul(b),
+        Binary::Div => g.div(b),
+        Binary::Pow => g.mul(&b.mul(&a.binary(Binary::Pow, &b.shift(-1.0)?)?)?),
+        Binary::Atan2 => g.mul(&b.div(&a.unary(Unary::Square)?.add(&b.unary(Unary::Square)?)?)?),
+        Binary::Add | Binary::Sub | Binary::Rem | Binary::Min | Binary::Max => Ok(g.clone()),
+    }
+}
+
+fn right_rule(op: Binary, a: &Tensor, b: &Tensor, g: &Tensor) -> Result<Tensor> {
+    match op {
+        Binary::Sub => g.unary(Unary::Neg),
+        Binary::Mul => g.mul(a),
+        Binary::Div => g.mul(a)?.div(&b.unary(Unary::Square)?)?.unary(Unary::Neg),
+        // ln 0 is −∞ and 0 · −∞ is NaN; the derivative of 0ᵇ with respect to b > 0 is 0.
+        Binary::Pow => {
+            let value = a.binary(Binary::Pow, b)?;
+            let positive = a.compare(Compare::Greater, &a.full_like(0.0)?)?;
+            let log = positive.choose(a, &a.full_like(1.0)?)?.unary(Unary::Log)?;
+            g.mul(&value.mul(&log)?)
+        }
+        Binary::Atan2 => {
+            g.mul(&a.div(&a.unary(Unary::Square)?.add(&b.unary(Unary::Square)?)?)?)?.unary(Unary::Neg)
+        }
+        // a − ⌊a/b⌋ b
+        Binary::Rem => g.mul(&a.detach().div(&b.detach())?.unary(Unary::Floor)?)?.unary(Unary::Neg),
+        Binary::Add | Binary::Min | Binary::Max => Ok(g.clone()),
+    }
+}
+
+/// The representation of masks that the device of a tensor prefers.
+pub(crate) fn bool_store(_like: &DispatchTensor) -> burn::tensor::BoolDType {
+    BoolStore::Native
+}

@@ -1,0 +1,201 @@
+//! What every tensor of one session shares: device, precision, the memory account, and whether operations are recorded.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use burn::backend::{DispatchDevice, FloatDType};
+
+use crate::error::{Error, Result};
+
+/// The precision of a tensor's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats, 24 bits of mantissa.
+    F32,
+    /// 64-bit floats, 53 bits of mantissa.
+    F64,
+}
+
+impl Precision {
+    /// Bytes of one number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+    /// The distance from 1 to the next number.
+    pub fn epsilon(self) -> f64 {
+        match self {
+            Self::F32 => f32::EPSILON as f64,
+            Self::F64 => f64::EPSILON,
+        }
+    }
+    /// `"f32"` or `"f64"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+    /// The precision that holds both without loss.
+    pub fn join(self, other: Self) -> Self {
+        if self == Self::F64 || other == Self::F64 {
+            Self::F64
+        } else {
+            Self::F32
+        }
+    }
+    pub(crate) fn dtype(self) -> FloatDType {
+        match self {
+            Self::F32 => FloatDType::F32,
+            Self::F64 => FloatDType::F64,
+        }
+    }
+}
+
+/// Shared by all tensors of a session; cheap to clone.
+#[derive(Clone)]
+pub struct Context(Rc<Inner>);
+
+struct Inner {
+    device: DispatchDevice,
+    precision: Cell<Precision>,
+    live: Cell<usize>,
+    peak: Cell<usize>,
+    limit: Cell<usize>,
+    /// How many gradient closures are being evaluated now, one inside the other.
+    depth: Cell<u32>,
+    /// False while the outermost reverse pass runs: nothing will differentiate through it.
+    recording: Cell<bool>,
+    next_node: Cell<u64>,
+}
+
+impl Context {
+    /// A context on the CPU.
+    pub fn cpu(precision: Precision) -> Self {
+        Self(Rc::new(Inner {
+            device: DispatchDevice::Flex(Default::default()),
+            precision: Cell::new(precision),
+            live: Cell::new(0),
+            peak: Cell::new(0),
+            limit: Cell::new(usize::MAX),
+            depth: Cell::new(0),
+            recording: Cell::new(true),
+            next_node: Cell::new(1),
+        }))
+    }
+
+    pub(crate) fn device(&self) -> &DispatchDevice {
+        &self.0.device
+    }
+    /// The precision of new tensors.
+    pub fn precision(&self) -> Precision {
+        self.0.precision.get()
+    }
+    /// Changes the precision of tensors made from now on.
+    pub fn set_precision(&self, precision: Precision) {
+        self.0.precision.set(precision);
+    }
+    /// The most bytes that all tensors together may hold.
+    pub fn set_memory_limit(&self, bytes: usize) {
+        self.0.limit.set(bytes);
+    }
+    /// Bytes held by tensors now.
+    pub fn live_bytes(&self) -> usize {
+        self.0.live.get()
+    }
+    /// The most bytes held by tensors at once since [`reset_peak`](Self::reset_peak).
+    pub fn peak_bytes(&self) -> usize {
+        self.0.peak.get()
+    }
+    /// Starts a new measurement of the peak.
+    pub fn reset_peak(&self) {
+        self.0.peak.set(self.0.live.get());
+    }
+
+    /// Refuses, before anything is allocated, a request that would pass the limit.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<()> {
+        let (live, limit) = (self.0.live.get(), self.0.limit.get());
+        if live.saturating_add(bytes) > limit {
+            return Err(Error::limit("a tensor would pass the limit of tensor memory")
+                .got(format!("{} wanted, {} held already", human_bytes(bytes), human_bytes(live)))
+                .expected(format!("at most {} in all", human_bytes(limit)))
+                .advice("use smaller batches or grids, or raise it with --max-tensor-bytes"));
+        }
+        Ok(())
+    }
+    pub(crate) fn claim(&self, bytes: usize) -> Rc<Claim> {
+        let live = self.0.live.get().saturating_add(bytes);
+        self.0.live.set(live);
+        self.0.peak.set(self.0.peak.get().max(live));
+        Rc::new(Claim { context: self.clone(), bytes })
+    }
+
+    pub(crate) fn is_recording(&self) -> bool {
+        self.0.recording.get()
+    }
+    pub(crate) fn next_node(&self) -> u64 {
+        let id = self.0.next_node.get();
+        self.0.next_node.set(id + 1);
+        id
+    }
+    /// Runs `f` one level deeper: what it computes from tracked tensors is recorded.
+    pub(crate) fn deeper<T>(&self, f: impl FnOnce() -> T) -> T {
+        let _guard = Restore(&self.0.depth, self.0.depth.get());
+        self.0.depth.set(self.0.depth.get() + 1);
+        f()
+    }
+    /// Whether a gradient is being taken inside another one.
+    pub(crate) fn is_nested(&self) -> bool {
+        self.0.depth.get() > 1
+    }
+    /// Runs a reverse pass: recorded only when an outer gradient is waiting for it.
+    pub(crate) fn reverse<T>(&self, f: impl FnOnce() -> T) -> T {
+        let _guard = Restore(&self.0.recording, self.0.recording.get());
+        self.0.recording.set(self.0.recording.get() && self.0.depth.get() > 0);
+        f()
+    }
+    /// Runs `f` without recording anything.
+    pub fn without_recording<T>(&self, f: impl FnOnce() -> T) -> T {
+        let _guard = Restore(&self.0.recording, self.0.recording.get());
+        self.0.recording.set(false);
+        f()
+    }
+    /// Whether two handles mean the same session.
+    pub fn same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Puts a cell back when it goes out of scope, so that a panic caught further up leaves no trace.
+struct Restore<'a, T: Copy>(&'a Cell<T>, T);
+impl<T: Copy> Drop for Restore<'_, T> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
+}
+
+/// Bytes on the account of a session; views of one buffer share one claim.
+pub(crate) struct Claim {
+    pub context: Context,
+    bytes: usize,
+}
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let live = &self.context.0.live;
+        live.set(live.get().saturating_sub(self.bytes));
+    }
+}
+
+/// `1536` as `"1.5 KiB"`.
+pub fn human_bytes(bytes: usize) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}

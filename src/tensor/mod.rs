@@ -1,0 +1,37 @@
+//! The one door to Burn: tensors of dynamic rank, their operations and gradients.
+//!
+//! Everything a script computes with is a [`Tensor`]: `f32` or `f64` numbers on a device chosen at run time. Values live in
+//! Burn's runtime-dispatched tensors; shapes, ranks and sizes are checked here before Burn is called, because Burn
+//! panics on misuse by design. Gradients come from [`tape`](self) rules written next to each operation.
+
+mod arrange;
+mod base;
+mod binary;
+mod complex;
+mod context;
+mod display;
+pub mod fft;
+mod linalg;
+pub mod random;
+mod reduce;
+pub(crate) mod script;
+pub(crate) mod script_gradients;
+mod shape;
+mod simd;
+mod tape;
+mod unary;
+
+pub use arrange::{Padding, Span};
+pub use base::Tensor;
+pub use complex::Complex;
+pub use binary::{Binary, Compare};
+pub use display::number;
+pub use fft::{fft, fftfreq, fftshift, fourier_multiply, fourier_multiply_real, ifft, ifftshift, irfft, rfft, rfftfreq};
+pub use context::{Context, Precision, human_bytes};
+pub use shape::{Shape, axes_indices, axis_index, broadcast, element_count, infer_shape, position, strides};
+pub use tape::{Differentiated, jvp, value_and_gradient, vjp};
+pub use unary::Unary;
+pub(crate) use base::{Real, in_precision};
+
+#[cfg(test)]
+mod tests;

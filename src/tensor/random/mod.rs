@@ -1,0 +1,233 @@
+//! Random numbers from counters: the same for any batch split, thread count and device.
+//!
+//! A number is a pure function of a [`Key`] (seed, purpose, sample, step) and of its place in the tensor, by
+//! Philox4x32-10. The key of Philox is a hash of seed and purpose; the words of its counter are
+//!
+//! | word | holds |
+//! |---|---|
+//! | 0 | which block: numbers `4 b … 4 b + 3` of the tensor in row-major order come from block `b` |
+//! | 1 | the step (31 bits); the top bit marks the block with the further bits of `f64` draws |
+//! | 2, 3 | the sample (64 bits) |
+//!
+//! Both precisions draw from the same words: an `f64` draw takes 32 more bits for each. A uniform number in `f32` is
+//! the `f64` one cut to 24 bits (before scaling). A normal number (Box–Muller) in `f32` differs from the one in `f64` by
+//! less than 2·10⁻⁵ up to 4σ (most where both numbers of a pair are near 0, else 10⁻⁶); further out the `f64` one has the
+//! finer tail (to 9.5σ against 6.8σ).
+
+mod draw;
+mod philox;
+
+use rayon::prelude::*;
+
+use self::draw::{Drawable, Drawn};
+use self::philox::{LANES, Lane, block, scramble};
+use super::base::{Tensor, in_precision};
+use super::context::Context;
+use super::shape::{Shape, element_count};
+use super::simd::vectorised;
+use crate::error::{Error, Result};
+
+/// Where random numbers come from: a seed, a purpose, a sample and a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    key: u64,
+    sample: u64,
+    step: u32,
+}
+
+/// Bits of the step that fit into its word.
+const STEP_BITS: u32 = 31;
+/// Marks the block with the further bits of `f64` draws.
+const FINE: u32 = 1 << STEP_BITS;
+/// Numbers that one key can give.
+const MOST: usize = 4 << 32;
+
+impl Key {
+    /// The key of a seed, at sample 0 and step 0.
+    pub fn new(seed: u64) -> Self {
+        Self { key: splitmix(seed), sample: 0, step: 0 }
+    }
+    /// An independent key for each name: noise, initial states, shuffling must not share their numbers.
+    /// The name is hashed by FNV-1a (64 bits), the sum with this key by the finaliser of SplitMix64.
+    pub fn purpose(&self, name: &str) -> Self {
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ b as u64).wrapping_mul(0x0100_0000_01b3));
+        Self { key: splitmix(self.key.wrapping_add(splitmix(hash))), ..*self }
+    }
+    /// The key of one sample of a batch; replaces the sample set before.
+    pub fn sample(&self, index: u64) -> Self {
+        Self { sample: index, ..*self }
+    }
+    /// The key of one step of a loop; replaces the step set before, up to 2³¹ (higher bits are hashed in).
+    pub fn step(&self, index: u64) -> Self {
+        let high = index >> STEP_BITS;
+        let key = if high == 0 { self.key } else { splitmix(self.key ^ splitmix(high)) };
+        Self { key, step: (index & (FINE as u64 - 1)) as u32, ..*self }
+    }
+    /// 64 random bits.
+    fn bits(&self, index: u64) -> u64 {
+        let words = block([index as u32, self.step, self.sample as u32, (self.sample >> 32) as u32], splitmix(self.key ^ (index >> 32)));
+        words[0] as u64 | (words[1] as u64) << 32
+    }
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014) after one step of its counter: a bijection that spreads
+/// every bit over all.
+fn splitmix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
+/// Standard normal numbers, in the session's precision.
+pub fn normal(context: &Context, key: Key, shape: &[usize]) -> Result<Tensor> {
+    draw(context, key, &[key.sample], shape, shape, Law::Normal)
+}
+/// Normal numbers of shape `[samples.len(), shape…]`; row `i` is `normal(key.sample(samples[i]), shape)`.
+pub fn normal_samples(context: &Context, key: Key, samples: &[u64], shape: &[usize]) -> Result<Tensor> {
+    let target: Shape = std::iter::once(samples.len()).chain(shape.iter().copied()).collect();
+    draw(context, key, samples, shape, &target, Law::Normal)
+}
+/// Numbers spread evenly over `[low, high)`.
+pub fn uniform(context: &Context, key: Key, low: f64, high: f64, shape: &[usize]) -> Result<Tensor> {
+    if !(low.is_finite() && high.is_finite() && low <= high && (high - low).is_finite()) {
+        return Err(Error::value("uniform: not a range").got(format!("{low} to {high}")).expected("finite numbers, low ≤ high"));
+    }
+    draw(context, key, &[key.sample], shape, shape, Law::Uniform { low, high })
+}
+/// −1 or 1, each with probability ½.
+pub fn rademacher(context: &Context, key: Key, shape: &[usize]) -> Result<Tensor> {
+    draw(context, key, &[key.sample], shape, shape, Law::Sign)
+}
+
+/// The numbers `0 … n − 1` in random order (Fisher–Yates; the bias of `n / 2⁶⁴` is beyond any measurement).
+pub fn permutation(key: Key, n: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    for i in (1..n).rev() {
+        let other = ((key.bits(i as u64) as u128 * (i as u128 + 1)) >> 64) as usize;
+        order.swap(i, other);
+    }
+    order
+}
+
+#[derive(Clone, Copy)]
+enum Law {
+    Normal,
+    Uniform { low: f64, high: f64 },
+    Sign,
+}
+
+/// Blocks that one thread takes at a time; less work than this is done at once.
+const GRAIN: usize = 8192;
+
+fn draw(context: &Context, key: Key, samples: &[u64], row: &[usize], target: &[usize], law: Law) -> Result<Tensor> {
+    let len = element_count(row)?;
+    if len > MOST {
+        return Err(Error::limit("one key cannot give as many random numbers").got(len).expected(format!("at most {MOST}")));
+    }
+    let count = element_count(target)?;
+    context.reserve(count.saturating_mul(context.precision().bytes()))?;
+    in_precision!(context.precision(), T => {
+        let mut out = vec![T::default(); count];
+        if count > 0 {
+            // A tile is a part of a row or a few whole rows, so that tiles are slices of the output.
+            let rows = (4 * GRAIN / len).max(1);
+            if rows > 1 {
+                out.par_chunks_mut(rows * len).zip(samples.par_chunks(rows)).for_each(|(out, samples)| {
+                    fill(key, samples, 0, len, law, out);
+                });
+            } else {
+                out.par_chunks_mut(len).zip(samples).for_each(|(out, sample)| {
+                    out.par_chunks_mut(4 * GRAIN).enumerate().for_each(|(i, out)| {
+                        let len = out.len();
+                        fill(key, std::slice::from_ref(sample), (i * GRAIN) as u64, len, law, out);
+                    });
+                });
+            }
+        }
+        Tensor::from_vec(context, out, target)
+    })
+}
+
+vectorised! {
+    /// Fills rows of `len` numbers, one row for each sample, from block `first` of each row.
+    fn fill<T: Drawable>(key: Key, samples: &[u64], first: u64, len: usize, law: Law, out: &mut [T]) {
+        let blocks = len.div_ceil(4);
+        let mut at = (0, 0);
+        let mut places = [(0, 0); LANES];
+        let mut drawn: Drawn<T> = [[T::default(); LANES]; 4];
+        let mut interleaved = [T::default(); 4 * LANES];
+        let total = blocks * samples.len();
+        for group in 0..total.div_ceil(LANES) {
+            let lanes = (total - group * LANES).min(LANES);
+            let mut counters: [Lane; 4] = [[0; LANES], [key.step; LANES], [0; LANES], [0; LANES]];
+            for (lane, place) in places.iter_mut().enumerate().take(lanes) {
+                let (row, block): (usize, usize) = at;
+                *place = at;
+                counters[0][lane] = (first + block as u64) as u32;
+                counters[2][lane] = samples[row] as u32;
+                counters[3][lane] = (samples[row] >> 32) as u32;
+                at = if block + 1 == blocks { (row + 1, 0) } else { (row, block + 1) };
+            }
+            draw_lanes(key, &counters, law, &mut drawn);
+            for lane in 0..LANES {
+                for number in 0..4 {
+                    interleaved[4 * lane + number] = drawn[number][lane];
+                }
+            }
+            let (row, block) = places[0];
+            let start = row * len + 4 * block;
+            // Blocks of one row are neighbours: one copy, unless a row ends here.
+            if lanes == LANES && 4 * (block + LANES) <= len {
+                out[start..start + 4 * LANES].copy_from_slice(&interleaved);
+                continue;
+            }
+            for (lane, &(row, block)) in places.iter().enumerate().take(lanes) {
+                let numbers = (len - 4 * block).min(4);
+                let start = row * len + 4 * block;
+                out[start..start + numbers].copy_from_slice(&interleaved[4 * lane..4 * lane + numbers]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn draw_lanes<T: Drawable>(key: Key, counters: &[Lane; 4], law: Law, out: &mut Drawn<T>) {
+    let mut coarse = *counters;
+    scramble(&mut coarse, key.key);
+    let mut fine = [[0; LANES]; 4];
+    if T::FINE {
+        fine = *counters;
+        fine[1] = [key.step | FINE; LANES];
+        scramble(&mut fine, key.key);
+    }
+    match law {
+        Law::Normal => T::normal(&coarse, &fine, out),
+        Law::Uniform { low, high } => {
+            // Rounding may reach the upper end, which does not belong to the range.
+            let (base, width, most) = (T::of(low), T::of(high - low), below(T::of(high), T::of(low)));
+            for (out, (coarse, fine)) in out.iter_mut().zip(coarse.iter().zip(&fine)) {
+                for i in 0..LANES {
+                    let value = base + width * T::unit(coarse[i], fine[i]);
+                    out[i] = if value > most { most } else { value };
+                }
+            }
+        }
+        Law::Sign => {
+            for (out, coarse) in out.iter_mut().zip(&coarse) {
+                for i in 0..LANES {
+                    out[i] = T::of(if coarse[i] >> 31 == 0 { 1.0 } else { -1.0 });
+                }
+            }
+        }
+    }
+}
+
+/// The number next to `high` towards `low`.
+#[inline(always)]
+fn below<T: Drawable>(high: T, low: T) -> T {
+    if high > low { T::next_below(high) } else { low }
+}
+
+#[cfg(test)]
+mod tests;
