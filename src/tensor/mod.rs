@@ -12,6 +12,7 @@ mod context;
 mod conv;
 mod display;
 pub mod fft;
+pub mod file;
 mod linalg;
 mod product;
 pub mod random;
