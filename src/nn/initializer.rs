@@ -1,6 +1,6 @@
 //! How parameters begin.
 
-use super::random::{Key, normal, uniform};
+use crate::tensor::random::{Key, normal, uniform};
 use crate::error::{Error, Result};
 use crate::tensor::{Context, Tensor};
 

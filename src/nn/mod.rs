@@ -14,7 +14,6 @@ mod mlp;
 mod module;
 mod net;
 mod parameters;
-pub mod random;
 mod summary;
 
 pub use activation::Activation;

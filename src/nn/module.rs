@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::initializer::{Fan, Initializer};
 use super::net::State;
 use super::parameters::Parameters;
-use super::random::Key;
+use crate::tensor::random::Key;
 use crate::error::{Error, Result};
 use crate::tensor::{Context, Tensor, element_count};
 

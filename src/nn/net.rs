@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::module::{Init, Layer, Mode, Module, Scope, join};
 use super::parameters::Parameters;
-use super::random::Key;
+use crate::tensor::random::Key;
 use crate::error::{Error, Result};
 use crate::tensor::{Context, Tensor, value_and_gradient};
 

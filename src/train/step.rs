@@ -1,7 +1,7 @@
 //! One step of training, for loops written by hand.
 
 use crate::error::{Error, Result};
-use crate::nn::random::Key;
+use crate::tensor::random::Key;
 use crate::nn::{Net, Parameters};
 use crate::tensor::{Tensor, value_and_gradient};
 

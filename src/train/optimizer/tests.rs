@@ -79,7 +79,7 @@ fn updates_by_hand() {
 fn amsgrad_keeps_the_largest_square() {
     let mut optimizer = Optimizer::new(Method::Adam(Adam { amsgrad: true, ..Adam::default() }), 0.0);
     let c = context();
-    for slope in [3.0, 0.1, 0.1] {
+    for slope in [3.0, 0.01, 0.01] {
         let x = [vector(&c, &[1.0])];
         minimize_step(&mut optimizer, &x, |x| x[0].scale(slope)?.sum_all()).unwrap();
     }
