@@ -14,6 +14,7 @@ mod mlp;
 mod module;
 mod net;
 mod parameters;
+mod spectral_score;
 mod summary;
 
 pub use activation::Activation;
@@ -24,4 +25,5 @@ pub use mlp::Mlp;
 pub use module::{Init, Layer, Mode, Module, Scope};
 pub use net::{Evaluation, Net};
 pub use parameters::Parameters;
+pub use spectral_score::SpectralScore;
 pub use summary::{Row, Summary};

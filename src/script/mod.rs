@@ -28,6 +28,7 @@ fn tables() -> Vec<(&'static str, Vec<Entry>)> {
         ("Random numbers", crate::tensor::script_random::entries()),
         ("Grids and fields", crate::field::script::entries()),
         ("Stochastic processes", crate::sde::script::entries()),
+        ("Pictures", crate::plot::script::entries()),
     ]
 }
 
