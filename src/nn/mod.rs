@@ -8,22 +8,28 @@
 
 mod activation;
 mod compose;
+mod dropout;
+mod embedding;
 mod initializer;
 mod linear;
 mod mlp;
 mod module;
 mod net;
+mod norm;
 mod parameters;
 mod spectral_score;
 mod summary;
 
 pub use activation::Activation;
 pub use compose::{Custom, Forward, Group, Residual, Sequential, Variables};
+pub use dropout::Dropout;
+pub use embedding::{FourierFeatures, Sinusoidal, with_time_channel};
 pub use initializer::{Fan, Initializer};
 pub use linear::Linear;
 pub use mlp::Mlp;
 pub use module::{Init, Layer, Mode, Module, Scope};
 pub use net::{Evaluation, Net};
+pub use norm::{BatchNorm, GroupNorm, LayerNorm};
 pub use parameters::Parameters;
 pub use spectral_score::SpectralScore;
 pub use summary::{Row, Summary};

@@ -15,6 +15,7 @@ pub use adam::Adam;
 pub use guard::{Guard, NotFinite};
 pub use lbfgs::Lbfgs;
 pub use sgd::Sgd;
+pub(crate) use slices::{fused, with_numbers};
 
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
@@ -252,5 +253,6 @@ pub(super) fn not_finite_loss(step: u64, loss: f64) -> Error {
 }
 
 fn another_network() -> Error {
-    Error::value("this optimiser has been used with another network").advice("make one optimiser for each network")
+    Error::value("this optimiser has been used with another network, or with other parts of it frozen")
+        .advice("make one optimiser for each network, and a new one after freeze or unfreeze")
 }
