@@ -21,6 +21,7 @@ pub mod random;
 mod reduce;
 mod shape;
 mod simd;
+mod solve;
 mod tape;
 mod unary;
 
