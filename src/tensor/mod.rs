@@ -24,6 +24,7 @@ pub(crate) mod script_gradients;
 pub(crate) mod script_random;
 mod shape;
 mod simd;
+mod solve;
 mod tape;
 mod unary;
 
