@@ -12,6 +12,7 @@ use crate::script::value::{Operand, describe};
 use crate::script::{Call, Closure};
 use crate::sde::{Path, State};
 use crate::tensor::{Complex, Precision, Tensor};
+use crate::train::Batch;
 
 pub(crate) fn types(engine: &mut Engine) {
     printable::<Grid>(engine, "Grid");
@@ -152,7 +153,10 @@ fn fields() -> Vec<Entry> {
             .brief("Some of the samples of a field or tensor: a range, a list of numbers, or a training batch.")
             .example("grid::periodic([4], [1.0]).sample(|x| x).samples([0, 0, 0]).shape", "[3, 1, 4]")
             .run(|c| {
-                let which = c.ints(1)?;
+                let which: Vec<i64> = match c.object_if::<Batch>(1) {
+                    Some(batch) => batch.indices.iter().map(|&i| i as i64).collect(),
+                    None => c.ints(1)?,
+                };
                 match c.object_if::<Field>(0) {
                     Some(field) => Ok(Dynamic::from(field.take_samples(&which)?)),
                     None => Ok(Dynamic::from(c.tensor(0)?.take(0, &which)?)),

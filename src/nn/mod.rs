@@ -17,6 +17,7 @@ mod module;
 mod net;
 mod norm;
 mod parameters;
+pub(crate) mod script;
 mod spectral_score;
 mod summary;
 

@@ -123,6 +123,10 @@ impl Net {
     pub fn module(&self) -> &dyn Module {
         &*self.module
     }
+    /// The structure, as a part of other networks.
+    pub fn layer(&self) -> Layer {
+        self.module.clone()
+    }
     /// What its tensors share.
     pub fn context(&self) -> &Context {
         &self.context

@@ -155,6 +155,8 @@ fn name_types(engine: &mut Engine) {
     printable::<Tensor>(engine, "Tensor");
     crate::field::script::types(engine);
     crate::sde::script::types(engine);
+    crate::nn::script::types(engine);
+    crate::train::script::types(engine);
     crate::plot::script::types(engine);
     engine.register_fn("to_string", |e: &mut Error| e.to_string());
     engine.register_fn("to_debug", |e: &mut Error| e.to_string());

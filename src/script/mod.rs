@@ -5,6 +5,7 @@ pub mod closure;
 mod core;
 pub mod diagnose;
 pub(crate) mod engine;
+mod files;
 mod host;
 mod math;
 pub mod options;
@@ -23,11 +24,14 @@ fn tables() -> Vec<(&'static str, Vec<Entry>)> {
     vec![
         ("Language", core::entries()),
         ("Mathematics", math::entries()),
+        ("Files", files::entries()),
         ("Tensors", crate::tensor::script::entries()),
         ("Gradients", crate::tensor::script_gradients::entries()),
         ("Random numbers", crate::tensor::script_random::entries()),
         ("Grids and fields", crate::field::script::entries()),
         ("Stochastic processes", crate::sde::script::entries()),
+        ("Networks", crate::nn::script::entries()),
+        ("Training", crate::train::script::entries()),
         ("Pictures", crate::plot::script::entries()),
     ]
 }

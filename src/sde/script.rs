@@ -141,8 +141,6 @@ fn backwards(c: &mut Call, sde: bool) -> Result<Dynamic> {
 }
 
 pub(crate) fn entries() -> Vec<Entry> {
-    const HEAT: &str = "let g = grid::periodic([8], [TAU]); let heat = spectral::operator(g, |k| -k * k); ";
-    let _ = HEAT;
     vec![
         entry("sde::process(drift, options)")
             .brief("The stochastic process dx = P(x) dt + g(t) dW.")

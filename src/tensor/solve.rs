@@ -35,7 +35,7 @@ impl Tensor {
             let (mut rows, mut x) = (a.read::<T>()?, b.read::<T>()?);
             if count > 0 {
                 let systems = rows.par_chunks_mut(n * n).zip(x.par_chunks_mut(n * m));
-                systems.with_min_len((1 << 14) / (n * n * n) + 1).try_for_each(|(a, x)| eliminate(a, x, n, m))?;
+                systems.with_min_len((1 << 14) / (n * n * n) + 1).try_for_each(|(a, x)| eliminate(a, x, n, m)).map_err(|fault| fault.error(n))?;
             }
             Self::from_vec(self.context(), x, &shape)?
         });
@@ -64,19 +64,34 @@ impl Tensor {
     }
 }
 
+/// Why a system has no solution; can cross threads, which an [`Error`] with its script values cannot.
+enum Fault {
+    NotFinite,
+    Singular { column: usize },
+}
+
+impl Fault {
+    fn error(self, n: usize) -> Error {
+        match self {
+            Self::NotFinite => Error::not_finite("solve: the matrix has elements that are not finite"),
+            Self::Singular { column } => Error::value("solve: the matrix is singular")
+                .got(format!("no pivot in column {column} of {n}"))
+                .advice("the equations contradict or repeat each other; add a small multiple of the identity"),
+        }
+    }
+}
+
 /// Gaussian elimination of the rows of `a` (`n × n`), with the same done to `x` (`n × m`), and substitution.
-fn eliminate<T: Real>(a: &mut [T], x: &mut [T], n: usize, m: usize) -> Result<()> {
+fn eliminate<T: Real>(a: &mut [T], x: &mut [T], n: usize, m: usize) -> std::result::Result<(), Fault> {
     for column in 0..n {
         let size = |row: usize| a[row * n + column].abs();
         let pivot = (column..n).fold(column, |best, row| if size(row) > size(best) { row } else { best });
         let value = a[pivot * n + column];
         if !value.is_finite() {
-            return Err(Error::not_finite("solve: the matrix has elements that are not finite"));
+            return Err(Fault::NotFinite);
         }
         if value == T::default() {
-            return Err(Error::value("solve: the matrix is singular")
-                .got(format!("no pivot in column {column} of {n}"))
-                .advice("the equations contradict or repeat each other; add a small multiple of the identity"));
+            return Err(Fault::Singular { column });
         }
         if pivot != column {
             for k in 0..n {

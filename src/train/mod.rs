@@ -10,6 +10,7 @@ pub mod optimizer;
 mod plan;
 mod run;
 mod schedule;
+pub(crate) mod script;
 mod step;
 #[cfg(test)]
 mod tests;
