@@ -1,26 +1,28 @@
 //! Makes a Rhai engine from the registry and the session's limits.
 
 use std::any::TypeId;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc};
 
 use super::call::Call;
-use super::closure::{enter, into_rhai};
+use super::closure::{Exit, enter, into_rhai};
 use super::diagnose::panic_text;
 use super::registry::{Entry, Form, Registry};
+use super::table::SharedTable;
 use super::value::All;
 use crate::error::{Error, Result};
 use crate::field::{Field, Grid};
-use crate::session::{Session, interrupt};
+use crate::session::Session;
 use crate::tensor::Tensor;
 
 /// Rhai looks for functions that take any type in at most this many arguments.
 const MOST_ARGUMENTS: usize = 16;
 
-/// An engine whose primitives work in `session`.
-pub(super) fn build(session: &Session, registry: &Registry) -> Engine {
+/// An engine whose primitives work in `session`, and the constants that have no namespace.
+pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap<String, Dynamic>) {
     let mut engine = Engine::new();
     // Rhai's fast operators ignore overrides, and `1 / 2` would be 0.
     engine.set_fast_operators(false);
@@ -28,7 +30,6 @@ pub(super) fn build(session: &Session, registry: &Registry) -> Engine {
     engine.disable_symbol("eval");
     set_limits(&mut engine, session);
     name_types(&mut engine);
-    engine.on_progress(|_| interrupt::pending().map(|_| Dynamic::UNIT));
     let sink = session.clone();
     engine.on_print(move |text| sink.sink().text(text));
     let sink = session.clone();
@@ -59,11 +60,12 @@ pub(super) fn build(session: &Session, registry: &Registry) -> Engine {
             }
         }
     }
+    let constants = global.iter_var().map(|(name, value)| (name.to_string(), value.clone())).collect();
     engine.register_global_module(global.into());
     for (name, module) in modules {
         engine.register_static_module(name, module.into());
     }
-    engine
+    (engine, constants)
 }
 
 type Code = RhaiFunc;
@@ -156,10 +158,14 @@ fn name_types(engine: &mut Engine) {
     printable::<Tensor>(engine, "Tensor");
     printable::<Field>(engine, "Field");
     printable::<Grid>(engine, "Grid");
+    printable::<SharedTable>(engine, "Table");
     engine.register_fn("to_string", |e: &mut Error| e.to_string());
     engine.register_fn("to_debug", |e: &mut Error| e.to_string());
     engine.register_get("message", |e: &mut Error| e.what().to_string());
     engine.register_get("kind", |e: &mut Error| format!("{:?}", e.kind()).to_lowercase());
+
+    engine.register_fn("exit", || -> std::result::Result<(), Box<EvalAltResult>> { Err(exit(Dynamic::UNIT)) });
+    engine.register_fn("exit", |value: Dynamic| -> std::result::Result<(), Box<EvalAltResult>> { Err(exit(value)) });
 
     // Whole numbers divide into fractions; `int(a / b)` is the whole division.
     engine.register_fn("/", |a: i64, b: i64| a as f64 / b as f64);
@@ -183,6 +189,10 @@ fn name_types(engine: &mut Engine) {
         *a = Dynamic::from(x / y);
         Ok(())
     });
+}
+
+fn exit(value: Dynamic) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorTerminated(Dynamic::from(Exit(value)), rhai::Position::NONE).into()
 }
 
 /// A type that prints as its `Display` says.
