@@ -111,6 +111,11 @@ impl Error {
         out.0.script = Some(Rc::new(error));
         out
     }
+    /// Keeps the script's own error, for its place.
+    pub(crate) fn with_script(mut self, error: rhai::EvalAltResult) -> Self {
+        self.0.script = Some(Rc::new(error));
+        self
+    }
     /// The script's own error, when a closure failed inside a primitive.
     pub(crate) fn script(&self) -> Option<&rhai::EvalAltResult> {
         self.0.script.as_deref()

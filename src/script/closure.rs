@@ -100,12 +100,45 @@ impl Closure {
 /// A script's error as ours, keeping where in the script it was raised.
 pub(super) fn from_rhai(error: Box<EvalAltResult>) -> Error {
     match *error {
-        EvalAltResult::ErrorTerminated(..) => interrupt::poll().err().unwrap_or_else(Error::interrupted),
+        // The user's stop and the limit of time have their own words; other reasons are told from what is inside.
+        EvalAltResult::ErrorTerminated(..) if interrupt::pending().is_some() => {
+            interrupt::poll().err().unwrap_or_else(Error::interrupted).with_script(*error)
+        }
         other => Error::from_script(other),
     }
 }
 
 /// Our error as a script's; the position is filled in by the engine.
+///
+/// What a script must not catch stays what it was: an exit, a stop, a limit that a closure ran into.
 pub(super) fn into_rhai(error: Error) -> Box<EvalAltResult> {
-    EvalAltResult::ErrorRuntime(Dynamic::from(error), rhai::Position::NONE).into()
+    match error.script().and_then(uncatchable) {
+        Some(EvalAltResult::ErrorTerminated(token, position)) => EvalAltResult::ErrorTerminated(token.clone(), *position).into(),
+        Some(EvalAltResult::ErrorTooManyOperations(position)) => EvalAltResult::ErrorTooManyOperations(*position).into(),
+        Some(EvalAltResult::ErrorStackOverflow(position)) => EvalAltResult::ErrorStackOverflow(*position).into(),
+        _ => EvalAltResult::ErrorRuntime(Dynamic::from(error), rhai::Position::NONE).into(),
+    }
+}
+
+/// The error inside of nested calls that no `try` may catch, if that is what ended them.
+fn uncatchable(error: &EvalAltResult) -> Option<&EvalAltResult> {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => uncatchable(inner),
+        EvalAltResult::ErrorTerminated(..)
+        | EvalAltResult::ErrorTooManyOperations(_)
+        | EvalAltResult::ErrorStackOverflow(_) => Some(error),
+        _ => None,
+    }
+}
+
+/// What `exit(value)` ends an evaluation with. Rhai's own exit is an error like others once it has crossed a primitive.
+#[derive(Debug, Clone)]
+pub(super) struct Exit(pub Dynamic);
+
+/// The value of `exit(value)`, if that is what ended a script.
+pub(super) fn exit_value(error: &EvalAltResult) -> Option<Dynamic> {
+    match uncatchable(error)? {
+        EvalAltResult::ErrorTerminated(token, _) => token.read_lock::<Exit>().map(|exit| exit.0.clone()),
+        _ => None,
+    }
 }

@@ -4,9 +4,12 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 
-use rhai::{EvalAltResult, ParseError, Position};
+use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position};
 
 use super::registry::{Form, Registry};
+use super::sources::Sources;
+use super::stack;
+use super::value::compact;
 use crate::error::{Error, Kind};
 
 /// An error with its place in a script.
@@ -22,8 +25,21 @@ pub struct Diagnostic {
     pub column: usize,
     /// The line of the script.
     pub excerpt: Option<String>,
-    /// Calls from the innermost to the outermost: function, line, column.
-    pub stack: Vec<(String, usize, usize)>,
+    /// Calls from the innermost to the outermost.
+    pub stack: Vec<Frame>,
+}
+
+/// A call on the way to an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The function that was called.
+    pub function: String,
+    /// The script or cell that the call stands in.
+    pub source: String,
+    /// Line of the call; 0 where not known.
+    pub line: usize,
+    /// Column of the call.
+    pub column: usize,
 }
 
 impl Diagnostic {
@@ -52,10 +68,28 @@ impl Diagnostic {
         Self::at(ours, name, text, error.position())
     }
 
-    pub(super) fn of_eval(error: &EvalAltResult, name: &str, text: &str, registry: &Registry) -> Self {
+    pub(super) fn of_eval(error: &EvalAltResult, sources: &Sources, source: usize, registry: &Registry) -> Box<Self> {
         let mut stack = Vec::new();
-        let (ours, position) = unwind(error, registry, &mut stack);
-        Self { stack, ..Self::at(ours, name, text, position) }
+        let found = Unwind { sources, registry, stack: &mut stack }.walk(error, source);
+        let mut diagnostic = sources.diagnostic(found.error, found.source, found.position);
+        diagnostic.stack = stack;
+        diagnostic
+    }
+    /// The same, reached by a call of `function` at a position of a source.
+    pub(super) fn called_from(mut self: Box<Self>, function: &str, sources: &Sources, source: usize, position: Position) -> Box<Self> {
+        self.stack.push(Frame::new(function, sources.name(source), position));
+        self
+    }
+}
+
+impl Frame {
+    fn new(function: &str, source: &str, position: Position) -> Self {
+        Self {
+            function: function.to_string(),
+            source: source.to_string(),
+            line: position.line().unwrap_or(0),
+            column: position.position().unwrap_or(0),
+        }
     }
 }
 
@@ -78,39 +112,82 @@ impl fmt::Display for Diagnostic {
         for (label, text) in self.error.details() {
             writeln!(f, "  {label:>8}: {text}")?;
         }
-        const SHOWN: usize = 8;
-        for (function, line, column) in self.stack.iter().take(SHOWN) {
-            let function = if function.starts_with("anon$") { "a closure" } else { function };
-            writeln!(f, "  in {function}, called at {line}:{column}")?;
-        }
-        if self.stack.len() > SHOWN {
-            writeln!(f, "  … and {} more calls", self.stack.len() - SHOWN)?;
-        }
-        Ok(())
+        write_stack(f, &self.stack)
     }
 }
 
-/// The innermost error and its position; the calls on the way are collected.
-fn unwind(error: &EvalAltResult, registry: &Registry, stack: &mut Vec<(String, usize, usize)>) -> (Error, Position) {
-    match error {
-        EvalAltResult::ErrorInFunctionCall(function, _, inner, position) => {
-            let found = unwind(inner, registry, stack);
-            stack.push((function.clone(), position.line().unwrap_or(0), position.position().unwrap_or(0)));
-            found
+/// The calls, innermost first; in a deep recursion the middle is left out.
+fn write_stack(f: &mut fmt::Formatter<'_>, stack: &[Frame]) -> fmt::Result {
+    const ENDS: usize = 4;
+    let hidden = if stack.len() > 2 * ENDS + 1 { ENDS..stack.len() - ENDS } else { 0..0 };
+    for (at, frame) in stack.iter().enumerate() {
+        if at == hidden.start && !hidden.is_empty() {
+            writeln!(f, "  … {} more calls …", hidden.len())?;
         }
-        EvalAltResult::ErrorInModule(_, inner, _) => unwind(inner, registry, stack),
-        EvalAltResult::ErrorRuntime(value, position) => match value.read_lock::<Error>() {
-            Some(ours) => match ours.script() {
-                Some(script) => {
-                    let (error, inner) = unwind(script, registry, stack);
-                    (error, if inner.is_none() { *position } else { inner })
-                }
-                None => (ours.clone(), *position),
-            },
-            None => (Error::new(Kind::Script, value.to_string()), *position),
-        },
-        other => (explain(other, registry), other.position()),
+        if hidden.contains(&at) {
+            continue;
+        }
+        let function = if frame.function.starts_with("anon$") { "a closure" } else { &frame.function };
+        if frame.line == 0 {
+            writeln!(f, "  in {function}, called in {}", frame.source)?;
+        } else {
+            writeln!(f, "  in {function}, called at {}:{}:{}", frame.source, frame.line, frame.column)?;
+        }
     }
+    Ok(())
+}
+
+/// Goes to the innermost error and collects the calls on the way.
+struct Unwind<'a> {
+    sources: &'a Sources,
+    registry: &'a Registry,
+    stack: &'a mut Vec<Frame>,
+}
+
+/// The innermost error and its place.
+struct Found {
+    error: Error,
+    position: Position,
+    source: usize,
+}
+
+impl Unwind<'_> {
+    fn walk(&mut self, error: &EvalAltResult, source: usize) -> Found {
+        match error {
+            EvalAltResult::ErrorInFunctionCall(function, _, inner, position) => {
+                let found = self.walk(inner, self.sources.of_function(function, source));
+                self.stack.push(Frame::new(function, self.sources.name(source), *position));
+                found
+            }
+            EvalAltResult::ErrorInModule(_, inner, _) => self.walk(inner, source),
+            EvalAltResult::ErrorRuntime(value, position) => match value.read_lock::<Error>() {
+                Some(ours) => match ours.script() {
+                    Some(script) => {
+                        let found = self.walk(script, source);
+                        if found.position.is_none() { Found { position: *position, source, ..found } } else { found }
+                    }
+                    None => Found { error: ours.clone(), position: *position, source },
+                },
+                None => Found { error: thrown(value), position: *position, source },
+            },
+            other => Found { error: explain(other, self.registry), position: other.position(), source },
+        }
+    }
+}
+
+/// What a script threw: text as it is; of a map its message.
+fn thrown(value: &Dynamic) -> Error {
+    if let Some(map) = value.read_lock::<Map>()
+        && let Some(message) = map.get("message")
+    {
+        let rest: Map = map.iter().filter(|(key, _)| key.as_str() != "message").map(|(k, v)| (k.clone(), v.clone())).collect();
+        let error = Error::new(Kind::Script, compact(message));
+        return if rest.is_empty() { error } else { error.got(compact(&Dynamic::from(rest))) };
+    }
+    if value.is_unit() {
+        return Error::new(Kind::Script, "the script threw an error without a message");
+    }
+    Error::new(Kind::Script, compact(value))
 }
 
 /// Rhai's own errors in our words.
@@ -144,9 +221,9 @@ fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
         EvalAltResult::ErrorDataTooLarge(what, _) => {
             Error::limit(format!("{what} passes its limit")).advice("raise --max-array, --max-string or --max-map; large data belongs in a tensor")
         }
-        EvalAltResult::ErrorTerminated(..) => {
-            crate::session::interrupt::poll().err().unwrap_or_else(Error::interrupted)
-        }
+        EvalAltResult::ErrorTerminated(token, _) if token.is::<stack::Exhausted>() => Error::limit("functions and expressions nest too deeply")
+            .advice("a recursion that does not end? Fewer nested calls, and expressions in several lines, need less"),
+        EvalAltResult::ErrorTerminated(..) => crate::session::interrupt::poll().err().unwrap_or_else(Error::interrupted),
         EvalAltResult::ErrorDataRace(name, _) => Error::new(Kind::Script, format!("`{name}` is in use by the call around this one"))
             .advice("a method locks its object: call it as a free function, f(x, …), when the closure uses x too"),
         EvalAltResult::ErrorFor(_) => Error::typ("for … in needs something to walk through")

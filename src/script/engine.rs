@@ -1,26 +1,28 @@
 //! Makes a Rhai engine from the registry and the session's limits.
 
 use std::any::TypeId;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc};
 
 use super::call::Call;
-use super::closure::{enter, into_rhai};
+use super::closure::{Exit, enter, into_rhai};
 use super::diagnose::panic_text;
 use super::registry::{Entry, Form, Registry};
+use super::table::SharedTable;
 use super::value::All;
 use crate::error::{Error, Result};
 use crate::field::Field;
-use crate::session::{Session, interrupt};
+use crate::session::Session;
 use crate::tensor::Tensor;
 
 /// Rhai looks for functions that take any type in at most this many arguments.
 const MOST_ARGUMENTS: usize = 16;
 
-/// An engine whose primitives work in `session`.
-pub(super) fn build(session: &Session, registry: &Registry) -> Engine {
+/// An engine whose primitives work in `session`, and the constants that have no namespace.
+pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap<String, Dynamic>) {
     let mut engine = Engine::new();
     // Rhai's fast operators ignore overrides, and `1 / 2` would be 0.
     engine.set_fast_operators(false);
@@ -28,7 +30,6 @@ pub(super) fn build(session: &Session, registry: &Registry) -> Engine {
     engine.disable_symbol("eval");
     set_limits(&mut engine, session);
     name_types(&mut engine);
-    engine.on_progress(|_| interrupt::pending().map(|_| Dynamic::UNIT));
     let sink = session.clone();
     engine.on_print(move |text| sink.sink().text(text));
     let sink = session.clone();
@@ -59,11 +60,12 @@ pub(super) fn build(session: &Session, registry: &Registry) -> Engine {
             }
         }
     }
+    let constants = global.iter_var().map(|(name, value)| (name.to_string(), value.clone())).collect();
     engine.register_global_module(global.into());
     for (name, module) in modules {
         engine.register_static_module(name, module.into());
     }
-    engine
+    (engine, constants)
 }
 
 type Code = RhaiFunc;
@@ -121,21 +123,30 @@ fn wrap(session: Session, entry: Rc<Entry>) -> Code {
         let Some(context) = context else {
             return Err(into_rhai(Error::internal("a primitive was called without a context")));
         };
+        let position = context.call_position();
         let guard = enter(&context);
         let mut call = Call { session: &session, entry: &entry, arguments, position: context.call_position() };
         let result = catch_unwind(AssertUnwindSafe(|| (entry.code)(&mut call)));
         drop(guard);
         match result {
-            Ok(result) => result.map_err(into_rhai),
-            Err(payload) => Err(into_rhai(
+            // Rhai fills in the position of a plain call, not that of one with a namespace.
+            Ok(result) => result.map_err(|e| at(into_rhai(e), position)),
+            Err(payload) => Err(at(into_rhai(
                 Error::internal(format!("{} failed in a way it should not", entry.full_name()))
                     .got(panic_text(&payload))
                     .advice("this is a fault of ansatz, not of the script; please report it"),
-            )),
+            ), position)),
         }
     };
     // A method that does not change its object: the first argument is not copied, and constants may be passed.
     RhaiFunc::Method { func: rhai::Shared::new(func), has_context: true, is_pure: true, is_volatile: true }
+}
+
+fn at(mut error: Box<EvalAltResult>, position: rhai::Position) -> Box<EvalAltResult> {
+    if error.position().is_none() {
+        error.set_position(position);
+    }
+    error
 }
 
 fn set_limits(engine: &mut Engine, session: &Session) {
@@ -158,10 +169,14 @@ fn name_types(engine: &mut Engine) {
     crate::nn::script::types(engine);
     crate::train::script::types(engine);
     crate::plot::script::types(engine);
+    printable::<SharedTable>(engine, "Table");
     engine.register_fn("to_string", |e: &mut Error| e.to_string());
     engine.register_fn("to_debug", |e: &mut Error| e.to_string());
     engine.register_get("message", |e: &mut Error| e.what().to_string());
     engine.register_get("kind", |e: &mut Error| format!("{:?}", e.kind()).to_lowercase());
+
+    engine.register_fn("exit", || -> std::result::Result<(), Box<EvalAltResult>> { Err(exit(Dynamic::UNIT)) });
+    engine.register_fn("exit", |value: Dynamic| -> std::result::Result<(), Box<EvalAltResult>> { Err(exit(value)) });
 
     // Whole numbers divide into fractions; `int(a / b)` is the whole division.
     engine.register_fn("/", |a: i64, b: i64| a as f64 / b as f64);
@@ -185,6 +200,10 @@ fn name_types(engine: &mut Engine) {
         *a = Dynamic::from(x / y);
         Ok(())
     });
+}
+
+fn exit(value: Dynamic) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorTerminated(Dynamic::from(Exit(value)), rhai::Position::NONE).into()
 }
 
 /// A type that prints as its `Display` says.

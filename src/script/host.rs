@@ -1,22 +1,21 @@
 //! A session that evaluates scripts and cells: what earlier ones defined stays.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
-use std::sync::mpsc;
-use std::time::Duration;
 
-use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, Position, Scope};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, Ident, Position, Scope, Stmt};
 
+use super::closure::exit_value;
 use super::diagnose::{Diagnostic, panic_text};
 use super::engine::build;
+use super::imports::{self, Modules};
 use super::registry::Registry;
+use super::sources::Sources;
+use super::stack;
+use super::variables::Variables;
+use super::watchdog::Watchdog;
 use crate::error::Error;
 use crate::session::{Session, interrupt};
-
-/// Session variables that functions may read, by name.
-type Globals = Rc<RefCell<BTreeMap<String, Dynamic>>>;
 
 /// Evaluates scripts in one session.
 pub struct Host {
@@ -26,28 +25,57 @@ pub struct Host {
     scope: Scope<'static>,
     /// Functions and closures of everything evaluated so far.
     library: AST,
-    globals: Globals,
-    /// Names that functions read and that are not their own.
-    wanted: BTreeSet<String>,
+    /// Where those functions were written.
+    sources: Sources,
+    /// Session variables that functions read.
+    variables: Variables,
+    /// A statement that gives [`Completed`].
+    completed: Vec<Stmt>,
+    /// Libraries imported under a name.
+    modules: Modules,
+    /// Library files that are being loaded, the outermost first.
+    loading: Vec<std::path::PathBuf>,
+}
+
+/// How a script ended before its last statement.
+enum Stop {
+    /// `return value` outside of functions: the file ends.
+    Return(Dynamic),
+    /// `exit(value)`: the evaluation ends.
+    Exit(Dynamic),
+    /// An error.
+    Error(Box<Diagnostic>),
+}
+
+impl From<Box<Diagnostic>> for Stop {
+    fn from(diagnostic: Box<Diagnostic>) -> Self {
+        Self::Error(diagnostic)
+    }
 }
 
 impl Host {
     /// A host for `session` with every primitive.
     pub fn new(session: Session) -> Self {
         let registry = Registry::new();
-        let mut engine = build(&session, &registry);
-        let globals = Globals::default();
-        let read = globals.clone();
-        #[allow(deprecated)] // volatile API of Rhai; the only way for a function to read a session variable
-        engine.on_var(move |name, _, context| {
-            let globals = read.borrow();
-            // Only names that some function wants are kept, so this is one look into a small map.
-            Ok(match globals.get(name) {
-                Some(value) if context.call_level() > 0 && !context.scope().contains(name) => Some(value.clone()),
-                _ => None,
-            })
-        });
-        Self { engine, registry, session, scope: Scope::new(), library: AST::empty(), globals, wanted: BTreeSet::new() }
+        let (mut engine, constants) = build(&session, &registry);
+        let variables = Variables::default();
+        variables.resolve_in(&mut engine, constants);
+        let modules = Modules::default();
+        engine.set_module_resolver(modules.clone());
+        engine.register_fn(MARKER, || Completed);
+        let completed = engine.compile(format!("{MARKER}()")).map(|ast| ast.statements().to_vec()).unwrap_or_default();
+        Self {
+            engine,
+            registry,
+            session,
+            scope: Scope::new(),
+            library: AST::empty(),
+            sources: Sources::default(),
+            variables,
+            completed,
+            modules,
+            loading: Vec::new(),
+        }
     }
 
     /// The session.
@@ -62,16 +90,20 @@ impl Host {
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
-    /// Variables of the session: name and value.
+    /// Variables of the session: name, whether it is a constant, and value.
     pub fn variables(&self) -> impl Iterator<Item = (&str, bool, Dynamic)> {
         self.scope.iter()
+    }
+    /// Names of the script functions of the session, closures left out.
+    pub fn functions(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.library.iter_functions().filter(|f| !f.name.starts_with("anon$")).map(|f| (f.name, f.params.len()))
     }
     /// Forgets all variables and functions.
     pub fn reset(&mut self) {
         self.scope = Scope::new();
         self.library = AST::empty();
-        self.globals.borrow_mut().clear();
-        self.wanted.clear();
+        self.sources = Sources::default();
+        self.variables.clear();
     }
 
     /// Parses without running.
@@ -79,7 +111,7 @@ impl Host {
     /// # Errors
     /// Where the text is not a script.
     pub fn parse(&self, name: &str, text: &str) -> Result<AST, Box<Diagnostic>> {
-        self.engine.compile(text).map_err(|e| Box::new(Diagnostic::of_parse(&e, name, text)))
+        stack::with_base(|| self.engine.compile(text)).map_err(|e| Box::new(Diagnostic::of_parse(&e, name, text)))
     }
 
     /// Evaluates a script or a cell called `name`; its value is that of the last expression.
@@ -89,121 +121,153 @@ impl Host {
     /// # Errors
     /// Everything that can go wrong, with its place. The session goes on.
     pub fn evaluate(&mut self, name: &str, text: &str) -> Result<Dynamic, Box<Diagnostic>> {
-        let ast = self.parse(name, text)?;
-        interrupt::clear();
-        let watchdog = Watchdog::start(self.session.limits().seconds);
-        let result = self.run(name, text, &ast);
-        drop(watchdog);
-        interrupt::clear();
-        result
+        stack::with_base(|| {
+            let ast = self.parse(name, text)?;
+            interrupt::clear();
+            self.variables.begin();
+            let watchdog = Watchdog::start(self.session.limits().seconds);
+            let result = self.run(name, text, &ast);
+            drop(watchdog);
+            interrupt::clear();
+            self.loading.clear();
+            forget_shadowed(&mut self.scope);
+            match result {
+                Ok(value) | Err(Stop::Return(value) | Stop::Exit(value)) => Ok(value),
+                Err(Stop::Error(diagnostic)) => Err(diagnostic),
+            }
+        })
     }
 
-    fn run(&mut self, name: &str, text: &str, ast: &AST) -> Result<Dynamic, Box<Diagnostic>> {
+    fn run(&mut self, name: &str, text: &str, ast: &AST) -> Result<Dynamic, Stop> {
         self.library = self.library.clone_functions_only().merge(&ast.clone_functions_only());
-        self.wanted.extend(free_variables(ast));
-        self.refresh_globals();
-        let before = self.scope.len();
+        let source = self.sources.add(name, text, ast);
+        self.variables.want(free_variables(ast));
+        self.variables.share(&mut self.scope);
         let mut value = Dynamic::UNIT;
+        let mut imported: Vec<Stmt> = Vec::new();
         for statement in ast.statements() {
-            let step = AST::new([statement.clone()], self.library.shared_lib().clone());
-            let (engine, scope) = (&self.engine, &mut self.scope);
-            let outcome = catch_unwind(AssertUnwindSafe(|| engine.eval_ast_with_scope::<Dynamic>(scope, &step)));
-            let outcome = match outcome {
-                Ok(outcome) => outcome,
-                Err(payload) => {
-                    let error = Error::internal("the evaluation failed in a way it should not").got(panic_text(&payload));
-                    return Err(Box::new(Diagnostic::at(error, name, text, Position::NONE)));
+            value = match statement {
+                Stmt::Import(import, position) => {
+                    self.import(source, import, *position)?;
+                    imported.push(statement.clone());
+                    Dynamic::UNIT
                 }
+                _ => self.step(source, &imported, statement)?,
             };
-            match outcome {
-                Ok(v) => value = v,
-                Err(e) => {
-                    if let EvalAltResult::Exit(v, _) = *e {
-                        return Ok(v);
-                    }
-                    self.forget_shadowed(before);
-                    return Err(Box::new(Diagnostic::of_eval(&e, name, text, &self.registry)));
-                }
-            }
-            self.refresh_globals();
+            self.variables.share(&mut self.scope);
         }
-        self.forget_shadowed(before);
         Ok(value)
     }
 
-    /// A `let` that is run again frees the old value: of several entries with one name only the last can be read.
-    fn forget_shadowed(&mut self, before: usize) {
-        if self.scope.len() == before {
-            return;
-        }
-        let mut seen = BTreeSet::new();
-        let mut kept: Vec<(String, bool, Dynamic)> = Vec::new();
-        let entries: Vec<(String, bool, Dynamic)> =
-            self.scope.iter_raw().map(|(n, c, v)| (n.to_string(), c, v.clone())).collect();
-        for (name, constant, value) in entries.into_iter().rev() {
-            if seen.insert(name.clone()) {
-                kept.push((name, constant, value));
+    /// Runs one statement of the top level. The parser has numbered the imports before it, so they come along; they are
+    /// loaded already.
+    fn step(&mut self, source: usize, imported: &[Stmt], statement: &Stmt) -> Result<Dynamic, Stop> {
+        let returns = contains_return(statement);
+        let marker = returns.then_some(&self.completed).into_iter().flatten();
+        let statements: Vec<Stmt> = imported.iter().chain([statement]).chain(marker).cloned().collect();
+        let step = AST::new(statements, self.library.shared_lib().clone());
+        let (engine, scope) = (&mut self.engine, &mut self.scope);
+        // Rhai counts from 0 in each evaluation; the limit is for the whole script.
+        engine.set_max_operations(self.variables.operations_left(self.session.limits().operations));
+        let outcome = catch_unwind(AssertUnwindSafe(|| engine.eval_ast_with_scope::<Dynamic>(scope, &step)));
+        self.variables.statement_done();
+        match outcome {
+            // With a marker behind it, a statement that gives something else than the marker has returned.
+            Ok(Ok(value)) if returns => if value.is::<Completed>() { Ok(Dynamic::UNIT) } else { Err(Stop::Return(value)) },
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(match exit_value(&error) {
+                Some(value) => Stop::Exit(value),
+                None => Diagnostic::of_eval(&error, &self.sources, source, &self.registry).into(),
+            }),
+            Err(payload) => {
+                let error = Error::internal("the evaluation failed in a way it should not").got(panic_text(&payload));
+                Err(self.sources.diagnostic(error, source, Position::NONE).into())
             }
         }
-        if kept.len() == self.scope.len() {
-            return;
-        }
-        let mut scope = Scope::new();
-        for (name, constant, value) in kept.into_iter().rev() {
-            if constant {
-                scope.push_constant_dynamic(name, value);
-            } else {
-                scope.push_dynamic(name, value);
-            }
-        }
-        self.scope = scope;
     }
 
-    fn refresh_globals(&self) {
-        if self.wanted.is_empty() {
-            return;
+    /// `import "file"`: runs a library file here, once; its functions and variables join the session, and with
+    /// `as name` its functions answer to `name::f` too.
+    fn import(&mut self, source: usize, import: &(Expr, Ident), position: Position) -> Result<(), Stop> {
+        let (path, alias) = import;
+        let diagnostic = |host: &Self, error: Error| Stop::from(host.sources.diagnostic(error, source, position));
+        let Expr::StringConstant(path, _) = path else {
+            return Err(diagnostic(self, Error::typ("import needs the path of a file in quotes").expected("import \"library\";")));
+        };
+        let found = imports::find(&self.session, path).map_err(|e| diagnostic(self, e))?;
+        if self.loading.contains(&found) {
+            return Err(diagnostic(self, Error::file(format!("{path:?} imports itself")).advice("move what both files need into a third one")));
         }
-        let mut globals = self.globals.borrow_mut();
-        for name in &self.wanted {
-            if let Some(value) = self.scope.get(name) {
-                globals.insert(name.clone(), value.clone());
-            }
+        let text = imports::read(&found).map_err(|e| diagnostic(self, e))?;
+        let name = imports::shown(&found, &self.session);
+        let ast = self.parse(&name, &text).map_err(|d| d.called_from("import", &self.sources, source, position))?;
+        self.loading.push(found);
+        let outcome = self.run(&name, &text, &ast);
+        self.loading.pop();
+        match outcome {
+            Err(Stop::Error(d)) => return Err(d.called_from("import", &self.sources, source, position).into()),
+            Err(Stop::Exit(value)) => return Err(Stop::Exit(value)),
+            Ok(_) | Err(Stop::Return(_)) => {}
         }
+        self.modules.insert(path, Default::default());
+        if !alias.name.is_empty() {
+            let module: rhai::Shared<rhai::Module> = imports::module(&ast, &self.scope).into();
+            self.modules.insert(path, module.clone());
+            self.engine.register_static_module(alias.name.as_str(), module);
+        }
+        Ok(())
     }
 }
 
-/// Names that functions of a script read; locals are among them, which does no harm: a local is found first.
+/// Stands behind a statement that may return, to tell whether it did: Rhai gives the value in both cases.
+#[derive(Clone)]
+struct Completed;
+/// The function that gives [`Completed`].
+pub(super) const MARKER: &str = "ansatz_statement_completed";
+
+/// Whether a statement of the top level may end the script by `return`.
+fn contains_return(statement: &Stmt) -> bool {
+    let mut found = false;
+    AST::new([statement.clone()], rhai::Module::new()).walk(&mut |path| {
+        if let Some(ASTNode::Stmt(Stmt::Return(_, flags, _))) = path.last() {
+            found |= !flags.contains(rhai::ASTFlags::BREAK);
+        }
+        !found
+    });
+    found
+}
+
+/// A `let` that is run again frees the old value: of several entries with one name only the last can be read.
+fn forget_shadowed(scope: &mut Scope<'static>) {
+    let mut names = BTreeSet::new();
+    if scope.iter_raw().all(|(name, ..)| names.insert(name)) {
+        return;
+    }
+    let entries: Vec<(String, Dynamic, _)> = std::mem::take(scope).into_iter().collect();
+    let mut seen = BTreeSet::new();
+    let mut kept: Vec<(String, Dynamic)> = Vec::new();
+    for (name, value, _) in entries.into_iter().rev() {
+        if seen.insert(name.clone()) {
+            kept.push((name, value));
+        }
+    }
+    for (name, value) in kept.into_iter().rev() {
+        scope.push_dynamic(name, value);
+    }
+}
+
+/// Names that functions of a script read and that are not their own parameters or variables.
 fn free_variables(ast: &AST) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     ast.clone_functions_only().walk(&mut |path| {
-        if let Some(ASTNode::Expr(Expr::Variable(v, ..))) = path.last() {
+        // The parser numbers a function's own variables; the others have no number.
+        if let Some(ASTNode::Expr(Expr::Variable(v, None, _))) = path.last()
+            && v.0.is_none()
+            && v.2.is_empty()
+        {
             names.insert(v.1.to_string());
         }
         true
     });
     names
-}
-
-/// Asks the evaluation to stop when its time is over.
-struct Watchdog(Option<mpsc::Sender<()>>);
-
-impl Watchdog {
-    fn start(seconds: f64) -> Self {
-        if !(seconds > 0.0 && seconds.is_finite()) {
-            return Self(None);
-        }
-        let (stop, stopped) = mpsc::channel();
-        let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-        std::thread::spawn(move || {
-            if let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(limit) {
-                interrupt::request(interrupt::Reason::Time);
-            }
-        });
-        Self(Some(stop))
-    }
-}
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        self.0.take();
-    }
 }

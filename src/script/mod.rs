@@ -2,22 +2,31 @@
 
 pub mod call;
 pub mod closure;
+pub mod check;
 mod core;
 pub mod diagnose;
 pub(crate) mod engine;
 mod files;
 mod host;
+mod imports;
 mod math;
 pub mod options;
+pub mod reference;
 pub mod registry;
+mod report;
+mod sources;
+pub mod stack;
+pub mod table;
 pub mod value;
+mod variables;
+mod watchdog;
 
 pub use call::Call;
 pub use closure::Closure;
 pub use diagnose::Diagnostic;
 pub use host::Host;
 pub use options::Options;
-pub use registry::{Entry, Registry, constant, entry, index, operator, property};
+pub use registry::{Entry, Registry, constant, entry, index, nearest, operator, property};
 
 /// The tables of all domains, in the order of the reference.
 fn tables() -> Vec<(&'static str, Vec<Entry>)> {
@@ -33,6 +42,7 @@ fn tables() -> Vec<(&'static str, Vec<Entry>)> {
         ("Networks", crate::nn::script::entries()),
         ("Training", crate::train::script::entries()),
         ("Pictures", crate::plot::script::entries()),
+        ("Results", report::entries()),
     ]
 }
 

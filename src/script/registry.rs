@@ -233,7 +233,9 @@ pub fn nearest(name: &str, candidates: impl IntoIterator<Item = String>) -> Vec<
         .filter_map(|candidate| {
             let (other, full) = (bare(&candidate), strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()));
             let score = strsim::jaro_winkler(&wanted, &other).max(full);
-            let near = score > 0.82 || (other == wanted) || strsim::damerau_levenshtein(&wanted, &other) <= 1 + wanted.len() / 6;
+            let distance = strsim::damerau_levenshtein(&wanted, &other);
+            // Among names of one or two letters every one is near to every other.
+            let near = if wanted.len() < 3 { distance == 0 } else { score > 0.82 || distance <= 1 + wanted.len() / 6 };
             near.then_some((score, candidate))
         })
         .collect();

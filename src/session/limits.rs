@@ -35,16 +35,18 @@ impl Default for Limits {
             string_length: 64 << 20,
             array_length: 16 << 20,
             map_length: 1 << 20,
-            tensor_bytes: physical_memory().map_or(8 << 30, |bytes| bytes / 4 * 3),
+            tensor_bytes: Self::physical_memory().map_or(8 << 30, |bytes| bytes / 4 * 3),
             granted: Vec::new(),
         }
     }
 }
 
-/// The machine's memory in bytes, where the system says it.
-fn physical_memory() -> Option<usize> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
-    kib.checked_mul(1024)
+impl Limits {
+    /// The machine's memory in bytes, where the system says it.
+    pub fn physical_memory() -> Option<usize> {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
+        kib.checked_mul(1024)
+    }
 }

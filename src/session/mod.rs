@@ -135,6 +135,10 @@ impl Session {
     pub fn run(&self) -> &RunFolder {
         &self.0.run
     }
+    /// The folder of the script, where there is one.
+    pub fn script_folder(&self) -> Option<&std::path::Path> {
+        self.0.script_folder.as_deref()
+    }
     /// A file that a script may read: below its own folder, the run folder, or a granted one.
     pub fn readable(&self, path: &str) -> Result<PathBuf> {
         let mut roots: Vec<PathBuf> = self.0.script_folder.iter().cloned().collect();

@@ -1,5 +1,6 @@
 //! Progress of long work: a bar in a terminal, a line now and then where there is none.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -118,7 +119,7 @@ impl Lines {
         } else {
             (String::new(), String::new())
         };
-        eprintln!("{} {}{of} · {rate:.1}/s{left} · {message}", self.title, self.done);
+        let _ = writeln!(std::io::stderr(), "{} {}{of} · {rate:.1}/s{left} · {message}", self.title, self.done);
     }
 }
 impl ProgressSink for Lines {

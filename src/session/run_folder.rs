@@ -12,11 +12,12 @@ pub struct RunFolder {
     path: PathBuf,
     made: Cell<bool>,
     metrics: RefCell<Option<File>>,
+    results: RefCell<serde_json::Map<String, serde_json::Value>>,
 }
 
 impl RunFolder {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, made: Cell::new(false), metrics: RefCell::new(None) }
+        Self { path, made: Cell::new(false), metrics: RefCell::new(None), results: RefCell::default() }
     }
     /// Where it is.
     pub fn path(&self) -> &Path {
@@ -63,6 +64,28 @@ impl RunFolder {
         }
         if let Some(file) = slot.as_mut() {
             writeln!(file, "{value}")?;
+        }
+        Ok(())
+    }
+    /// Adds to `results.json`; a key given again is replaced.
+    pub fn results(&self, values: serde_json::Map<String, serde_json::Value>) -> Result<()> {
+        let mut results = self.results.borrow_mut();
+        results.extend(values);
+        let mut text = serde_json::to_string_pretty(&*results).map_err(|e| Error::file(format!("cannot write results.json: {e}")))?;
+        text.push('\n');
+        self.write("results.json", text.as_bytes()).map(|_| ())
+    }
+    /// Removes what an earlier run left and this one would be confused with.
+    pub fn begin(&self, keep_checkpoints: bool) -> Result<()> {
+        for name in ["metrics.jsonl", "results.json"] {
+            // A resumed run goes on with the metrics it has.
+            if !(keep_checkpoints && name == "metrics.jsonl") {
+                remove(fs::remove_file(self.path.join(name)), &self.path.join(name))?;
+            }
+        }
+        if !keep_checkpoints {
+            let folder = self.path.join("checkpoints");
+            remove(fs::remove_dir_all(&folder), &folder)?;
         }
         Ok(())
     }
@@ -129,6 +152,13 @@ pub(super) fn below(path: &str, roots: &[PathBuf]) -> Result<PathBuf> {
         return Err(Error::file(format!("there is no file {path:?}")).advice("paths are relative to the script's folder, then to the run folder"));
     }
     Err(refused())
+}
+
+fn remove(outcome: std::io::Result<()>, path: &Path) -> Result<()> {
+    match outcome {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io_error("cannot remove", path, &e)),
+        _ => Ok(()),
+    }
 }
 
 fn io_error(what: &str, path: &Path, error: &std::io::Error) -> Error {

@@ -1,6 +1,6 @@
 //! Where a session's output goes: a terminal here, a notebook's messages elsewhere.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use super::progress::{Bar, Lines, ProgressSink, Silent};
@@ -34,12 +34,11 @@ impl Terminal {
 impl Sink for Terminal {
     fn text(&self, line: &str) {
         // A closed pipe (`ansatz run … | head`) is no reason to fail.
-        use std::io::Write;
         let _ = writeln!(std::io::stdout(), "{line}");
     }
     fn note(&self, line: &str) {
         if !self.quiet {
-            eprintln!("{line}");
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
     fn picture(&self, path: &Path, _png: &[u8]) {

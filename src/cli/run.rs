@@ -1,0 +1,92 @@
+//! `ansatz run FILE`.
+
+use std::path::{Path, PathBuf};
+
+use ansatz::error::Kind;
+use ansatz::script::{Host, nearest, stack};
+use ansatz::session::Session;
+
+use super::manifest::Manifest;
+use super::options::SessionOptions;
+use super::{FAILED, INTERRUPTED, OK, complain, folder_of, read_script, say, stop_on_ctrl_c};
+
+/// Runs a script and returns the exit code.
+pub fn run(file: &Path, options: SessionOptions) -> i32 {
+    let (name, text) = match read_script(file) {
+        Ok(script) => script,
+        Err(message) => {
+            complain(&message);
+            return FAILED;
+        }
+    };
+    stop_on_ctrl_c();
+    let (folder, out) = (folder_of(file), options.out.clone().unwrap_or_else(|| default_folder(file)));
+    let work = move || evaluate(&name, &text, folder, out, &options);
+    stack::on_large_stack(work).unwrap_or_else(|error| {
+        complain(&format!("error: {error}\n"));
+        FAILED
+    })
+}
+
+/// `runs/` and the script's name without its ending.
+fn default_folder(file: &Path) -> PathBuf {
+    let stem = if file.as_os_str() == "-" { None } else { file.file_stem() };
+    Path::new("runs").join(stem.unwrap_or("stdin".as_ref()))
+}
+
+fn evaluate(name: &str, text: &str, folder: PathBuf, out: PathBuf, options: &SessionOptions) -> i32 {
+    let session = Session::new(options.session(Some(folder), out));
+    let mut manifest = Manifest::new(name, options, &session);
+    if let Err(error) = begin(&session, &manifest, text) {
+        complain(&format!("error: {error}\n"));
+        return FAILED;
+    }
+    let mut host = Host::new(session.clone());
+    let outcome = host.evaluate(name, text);
+    let (code, status, error) = match outcome {
+        Ok(value) => {
+            if !value.is_unit() {
+                say(&format!("{value}\n"));
+            }
+            (OK, "ok", None)
+        }
+        Err(diagnostic) => {
+            complain(&diagnostic.to_string());
+            let stopped = diagnostic.error.kind() == Kind::Interrupted;
+            (if stopped { INTERRUPTED } else { FAILED }, if stopped { "interrupted" } else { "failed" }, Some(diagnostic.to_string()))
+        }
+    };
+    manifest.finish(&session, status, code, error.as_deref());
+    if let Err(error) = manifest.write(&session) {
+        complain(&format!("error: {error}\n"));
+    }
+    // A run that failed early may not have come to its parameters.
+    if code == OK {
+        warn_of_unused_parameters(&session);
+    }
+    // The process ends here: taking the session apart would only cost time.
+    std::mem::forget(host);
+    code
+}
+
+/// Prepares the run folder.
+fn begin(session: &Session, manifest: &Manifest, text: &str) -> ansatz::Result<()> {
+    session.run().begin(session.resumes())?;
+    // Not synced to the disk: that would take longer than the start of the program.
+    std::fs::write(session.run().file("script.rhai")?, text)?;
+    std::fs::write(session.run().file("run.json")?, manifest.text())?;
+    Ok(())
+}
+
+fn warn_of_unused_parameters(session: &Session) {
+    let used = session.used_parameters();
+    for name in session.parameters().keys().filter(|name| !used.contains_key(*name)) {
+        let near = nearest(name, used.keys().cloned());
+        let advice = match (near.first(), used.is_empty()) {
+            (Some(near), _) => format!("; did you mean {near}?"),
+            (None, true) => "; the script has no param(…)".to_string(),
+            (None, false) => format!("; it asks for {}", used.keys().cloned().collect::<Vec<_>>().join(", ")),
+        };
+        complain(&format!("warning: --set {name}: the script never asked for it{advice}\n"));
+    }
+}

@@ -1,0 +1,67 @@
+//! The thread's stack: scripts run on a large one, and stop with an error before it is used up.
+//!
+//! Rhai bounds the depth of calls and of expressions, but a thousand calls of a thousand nested expressions each pass any
+//! stack. So the distance from the frame where the evaluation began is looked at with every operation.
+
+use std::cell::Cell;
+
+/// The stack that scripts run on.
+pub const SIZE: usize = 128 << 20;
+/// What primitives need below a script's frames.
+const RESERVE: usize = 16 << 20;
+/// On a thread whose stack is not known: half of what threads of Rust have.
+const UNKNOWN: usize = 1 << 20;
+
+thread_local! {
+    static ALLOWED: Cell<usize> = const { Cell::new(UNKNOWN) };
+    static BASE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Why an evaluation was stopped: its stack was used up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Exhausted;
+
+/// Runs `work` on a thread with a large stack and waits for it. Panics of primitives stay quiet there.
+///
+/// # Errors
+/// When the thread cannot be made or ends in a panic.
+pub fn on_large_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> crate::Result<T> {
+    let run = move || {
+        ALLOWED.set(SIZE - RESERVE);
+        work()
+    };
+    let thread = std::thread::Builder::new().name("ansatz-engine".into()).stack_size(SIZE).spawn(run)?;
+    thread.join().map_err(|_| crate::Error::internal("the engine's thread ended in a panic"))
+}
+
+/// Notes where the stack of an evaluation begins, the outermost call counts.
+pub(super) fn with_base<T>(work: impl FnOnce() -> T) -> T {
+    struct Restore(usize);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            BASE.set(self.0);
+        }
+    }
+    let _restore = Restore(BASE.get());
+    if BASE.get() == 0 {
+        BASE.set(here());
+    }
+    work()
+}
+
+/// Whether the evaluation has come too near to the end of the stack.
+pub(super) fn is_exhausted() -> bool {
+    let base = BASE.get();
+    base != 0 && base.abs_diff(here()) > ALLOWED.get()
+}
+
+/// Whether this thread's stack is a large one.
+pub(super) fn is_large() -> bool {
+    ALLOWED.get() > UNKNOWN
+}
+
+#[inline(never)]
+fn here() -> usize {
+    let marker = 0u8;
+    std::ptr::from_ref(std::hint::black_box(&marker)).addr()
+}
