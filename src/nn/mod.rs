@@ -8,6 +8,7 @@
 
 mod activation;
 mod compose;
+mod conv;
 mod dropout;
 mod embedding;
 mod initializer;
@@ -21,6 +22,7 @@ mod summary;
 
 pub use activation::Activation;
 pub use compose::{Custom, Forward, Group, Residual, Sequential, Variables};
+pub use conv::{Conv, ConvTranspose, Edges};
 pub use dropout::Dropout;
 pub use embedding::{FourierFeatures, Sinusoidal, with_time_channel};
 pub use initializer::{Fan, Initializer};
