@@ -18,7 +18,10 @@ mod module;
 mod net;
 mod norm;
 mod parameters;
+mod resnet;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use activation::Activation;
 pub use compose::{Custom, Forward, Group, Residual, Sequential, Variables};
@@ -32,4 +35,5 @@ pub use module::{Init, Layer, Mode, Module, Scope};
 pub use net::{Evaluation, Net};
 pub use norm::{BatchNorm, GroupNorm, LayerNorm};
 pub use parameters::Parameters;
+pub use resnet::{ResNet, Surround};
 pub use summary::{Row, Summary};
