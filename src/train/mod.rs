@@ -11,6 +11,7 @@ mod plan;
 mod run;
 mod schedule;
 mod step;
+mod weights;
 #[cfg(test)]
 mod tests;
 
@@ -19,4 +20,5 @@ pub use optimizer::{Adam, Guard, Lbfgs, Method, NotFinite, Optimizer, Report, Sg
 pub use plan::{Batch, EarlyStop, Every, Length, Plan};
 pub use run::{Loss, Outcome, Validate, train};
 pub use schedule::Schedule;
+pub use weights::{load, save};
 pub use step::{minimize_step, step, step_keyed};

@@ -84,6 +84,7 @@ impl Run<'_> {
     fn begin(&mut self) -> Result<()> {
         let name = &self.standing.plan.name;
         let note = |text: String| self.session.sink().note(&text);
+        self.shelf.sweep();
         if self.session.resumes() {
             if let Some((checkpoint, damaged)) = self.shelf.last(self.session.context())? {
                 for error in damaged {

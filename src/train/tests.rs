@@ -292,3 +292,77 @@ fn metrics_are_json_lines() {
     assert!(lines.iter().any(|l| l["score"].is_f64()) && lines.iter().any(|l| l["gradient_norm"].is_f64()));
     assert!(Path::new(&folder.0).join("checkpoints/final.safetensors").exists());
 }
+
+#[test]
+fn networks_in_files() {
+    let folder = Folder::new("files");
+    let (outcome, net) = run(&folder, false, &plan(), Optimizer::adam(0.01), None).unwrap();
+    let c = net.context().clone();
+    let weight = |net: &Net| net.parameter("0.weight").unwrap().to_vec().unwrap();
+    let result = folder.0.join("checkpoints/final.safetensors");
+    let fresh = network(&c);
+    load(&fresh, &result, false).unwrap();
+    assert_eq!(weight(&fresh), weight(&net));
+    load(&fresh, &result, true).unwrap();
+    assert_eq!(weight(&fresh), weight(outcome.average.as_ref().unwrap()));
+    let own = folder.0.join("net.safetensors");
+    save(&net, &own).unwrap();
+    load(&fresh, &own, false).unwrap();
+    assert_eq!(weight(&fresh), weight(&net));
+    let other = Net::new(&c, Rc::new(Linear::new(1, 6)), 0).unwrap();
+    let error = load(&other, &own, false).err().unwrap().to_string();
+    assert!(error.contains("0.weight") && load(&fresh, &own, true).is_err(), "{error}");
+}
+
+#[test]
+fn dropout_draws_by_seed_step_layer_and_call() {
+    let c = Context::cpu(Precision::F64);
+    let layers: Vec<Layer> = vec![Rc::new(Dropout::new(0.25)), Rc::new(Linear::new(1, 1))];
+    let net = Net::new(&c, Rc::new(Sequential { layers }), 1).unwrap();
+    net.set_parameter("1.weight", &Tensor::full(&c, &[1, 1], 1.0).unwrap()).unwrap();
+    let x = Tensor::full(&c, &[4000, 1], 1.0).unwrap();
+    let draw = |seed: u64, step: u64| {
+        let mut calls = Vec::new();
+        let key = crate::tensor::random::Key::new(seed).step(step);
+        net.value_and_gradient(&net.parameters(), key, &mut |net| {
+            let (a, b) = (net.forward(&x)?, net.forward(&x)?);
+            calls = vec![a.to_vec()?, b.to_vec()?];
+            a.sum_all()
+        })
+        .unwrap();
+        calls
+    };
+    let first = draw(1, 0);
+    assert_eq!(first, draw(1, 0));
+    assert!(first[0] != first[1] && first[0] != draw(1, 1)[0] && first[0] != draw(2, 0)[0]);
+    let zeros = first[0].iter().filter(|x| **x == 0.0).count() as f64 / 4000.0;
+    assert!((zeros - 0.25).abs() < 0.03 && first[0].iter().all(|x| *x == 0.0 || (x - 4.0 / 3.0).abs() < 1e-12));
+    assert_eq!(net.forward(&x).unwrap().to_vec().unwrap(), vec![1.0; 4000]);
+}
+
+#[test]
+fn second_derivatives_of_a_network_train() {
+    // u'' = −π² sin πx with u(0) = u(1) = 0: derivatives inside the loss, and a gradient through them.
+    let folder = Folder::new("pinn");
+    let session = folder.session(false);
+    session.context().set_precision(Precision::F64);
+    let c = session.context().clone();
+    let net = Net::new(&c, Rc::new(Mlp::new(1, &[12, 12], 1, Activation::Tanh)), 2).unwrap();
+    let x = Tensor::new(&c, (0..=16).map(|i| i as f64 / 16.0).collect(), &[17, 1]).unwrap();
+    let pi = std::f64::consts::PI;
+    let exact = x.scale(pi).unwrap().unary(Unary::Sin).unwrap();
+    let mut loss = |net: &Net, _: &Batch| -> Result<Tensor> {
+        let slope = |x: &Tensor, f: &dyn Fn(&Tensor) -> Result<Tensor>| {
+            let (_, mut g) = crate::tensor::value_and_gradient(x.context(), std::slice::from_ref(x), |x| f(&x[0])?.sum_all())?;
+            Ok::<_, Error>(g.remove(0))
+        };
+        let bent = slope(&x, &|x| slope(x, &|x| net.forward(x)))?;
+        let residual = bent.add(&exact.scale(pi * pi)?)?.unary(Unary::Square)?.mean(&[], false)?;
+        let ends = net.forward(&Tensor::new(&c, vec![0.0, 1.0], &[2, 1])?)?.unary(Unary::Square)?.sum_all()?;
+        residual.add(&ends.scale(100.0)?)
+    };
+    let mut optimizer = Optimizer::new(Method::Lbfgs(Lbfgs { reuse: true, ..Lbfgs::default() }), 1.0);
+    train(&session, &net, &mut optimizer, &Plan::steps(150), &mut loss, None).unwrap();
+    let error = net.forward(&x).unwrap().sub(&exact).unwrap().unary(Unary::Abs).unwrap().max(&[], false).unwrap().item().unwrap();
+    assert!(error < 1e-2, "{error}");
+}
