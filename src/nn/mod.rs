@@ -8,6 +8,7 @@
 
 mod activation;
 mod compose;
+mod conv;
 mod dropout;
 mod embedding;
 mod initializer;
@@ -19,10 +20,14 @@ mod norm;
 mod parameters;
 pub(crate) mod script;
 mod spectral_score;
+mod resnet;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use activation::Activation;
 pub use compose::{Custom, Forward, Group, Residual, Sequential, Variables};
+pub use conv::{Conv, ConvTranspose, Edges};
 pub use dropout::Dropout;
 pub use embedding::{FourierFeatures, Sinusoidal, with_time_channel};
 pub use initializer::{Fan, Initializer};
@@ -33,4 +38,5 @@ pub use net::{Evaluation, Net};
 pub use norm::{BatchNorm, GroupNorm, LayerNorm};
 pub use parameters::Parameters;
 pub use spectral_score::SpectralScore;
+pub use resnet::{ResNet, Surround};
 pub use summary::{Row, Summary};

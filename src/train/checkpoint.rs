@@ -159,6 +159,15 @@ impl Shelf {
         files.sort_unstable_by(|a, b| b.cmp(a));
         files
     }
+    /// Removes what a killed process left half-written.
+    pub fn sweep(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.extension().is_some_and(|e| e == "part") {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
     /// Writes one more and then removes those that are too old.
     pub fn add(&self, step: u64, checkpoint: &Checkpoint) -> Result<()> {
         fs::create_dir_all(&self.folder)?;

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value, json};
 
 use super::checkpoint::{Checkpoint, sha256};
@@ -11,6 +11,22 @@ use super::plan::Plan;
 use crate::error::{Error, Result};
 use crate::nn::{Net, Parameters};
 use crate::session::Session;
+
+/// A number that survives its way through a manifest exactly: JSON parsers may round the last digit of a number, so it travels
+/// as text.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Exact(pub f64);
+
+impl Serialize for Exact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(de::Error::custom)
+    }
+}
 
 /// The numbers of a training beside parameters and optimiser.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -22,13 +38,13 @@ pub(super) struct Course {
     /// Lines written to `metrics.jsonl`.
     pub lines: u64,
     /// Losses since the last line, and how many.
-    pub since_line: (f64, u64),
+    pub since_line: (Exact, u64),
     /// Losses since the last check, and how many.
-    pub since_check: (f64, u64),
+    pub since_check: (Exact, u64),
     /// The last loss.
-    pub loss: Option<f64>,
+    pub loss: Option<Exact>,
     /// The best score and its step.
-    pub best: Option<(f64, u64)>,
+    pub best: Option<(Exact, u64)>,
     /// Checks in a row without a better score.
     pub waited: u64,
     /// Whether it stopped early.
@@ -56,15 +72,17 @@ const FORMAT: u64 = 1;
 
 impl Standing<'_> {
     /// The options that a resumed training must agree with.
-    fn options(&self) -> Value {
+    fn options(&self) -> Result<Value> {
         let parameters: Vec<Value> = self.net.parameters().iter().map(|(n, t)| json!([n, t.shape(), t.precision().name()])).collect();
-        json!({
+        let options = json!({
             "plan": self.plan.describe(), "optimizer": self.optimizer.describe(),
             "parameters": parameters, "trainable": self.net.trainable().names(),
-        })
+        });
+        // As they will be read again, so that they can be compared.
+        serde_json::from_str(&options.to_string()).map_err(|e| Error::internal(e.to_string()))
     }
     fn manifest(&self) -> Result<Map<String, Value>> {
-        let options = self.options();
+        let options = self.options()?;
         let course = serde_json::to_value(&self.course).map_err(|e| Error::internal(e.to_string()))?;
         let manifest = json!({
             "format": FORMAT, "version": env!("CARGO_PKG_VERSION"), "training": self.plan.name, "seed": self.plan.seed,
@@ -104,7 +122,7 @@ impl Standing<'_> {
         if field("format") != json!(FORMAT) {
             return Err(unfit("has another format").got(field("format")).expected(FORMAT));
         }
-        let (options, theirs) = (self.options(), field("options"));
+        let (options, theirs) = (self.options()?, field("options"));
         if options != theirs {
             return Err(unfit("was made with other options")
                 .got(differences("", &theirs, &options).join("; "))

@@ -12,6 +12,7 @@ mod run;
 mod schedule;
 pub(crate) mod script;
 mod step;
+mod weights;
 #[cfg(test)]
 mod tests;
 
@@ -20,4 +21,5 @@ pub use optimizer::{Adam, Guard, Lbfgs, Method, NotFinite, Optimizer, Report, Sg
 pub use plan::{Batch, EarlyStop, Every, Length, Plan};
 pub use run::{Loss, Outcome, Validate, train};
 pub use schedule::Schedule;
+pub use weights::{load, save};
 pub use step::{minimize_step, step, step_keyed};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::average::average;
 use super::checkpoint::{Checkpoint, Shelf};
-use super::course::{Best, Course, Standing};
+use super::course::{Best, Course, Exact, Standing};
 use super::optimizer::{Optimizer, Report};
 use super::plan::{Batch, Order, Plan};
 use super::step::step_keyed;
@@ -84,6 +84,7 @@ impl Run<'_> {
     fn begin(&mut self) -> Result<()> {
         let name = &self.standing.plan.name;
         let note = |text: String| self.session.sink().note(&text);
+        self.shelf.sweep();
         if self.session.resumes() {
             if let Some((checkpoint, damaged)) = self.shelf.last(self.session.context())? {
                 for error in damaged {
@@ -113,7 +114,7 @@ impl Run<'_> {
             if self.checkpoint_is_due() {
                 self.save()?;
             }
-            let shown = self.standing.course.loss;
+            let shown = self.standing.course.loss.map(|loss| loss.0);
             let polled = progress.at(done, || shown.map_or(String::new(), |loss| format!("loss {loss:.4e}")));
             if done >= total || self.standing.course.stopped {
                 return Ok(());
@@ -134,10 +135,10 @@ impl Run<'_> {
         if let (Some(mean), Some(decay)) = (mean, plan.average) {
             *mean = average(mean, &net.parameters(), decay, course.step)?;
         }
-        course.loss = report.loss.is_finite().then_some(report.loss);
-        if let Some(loss) = course.loss {
+        course.loss = report.loss.is_finite().then_some(Exact(report.loss));
+        if let Some(Exact(loss)) = course.loss {
             for (sum, count) in [&mut course.since_line, &mut course.since_check] {
-                *sum += loss;
+                sum.0 += loss;
                 *count += 1;
             }
         }
@@ -156,7 +157,7 @@ impl Run<'_> {
         if let Some(per_epoch) = plan.per_epoch() {
             line["epoch"] = json!(course.step as f64 / per_epoch.max(1) as f64);
         }
-        course.since_line = (0.0, 0);
+        course.since_line = Default::default();
         self.line(&line)
     }
 
@@ -171,13 +172,13 @@ impl Run<'_> {
             Some(validate) => Some(validate(&judged)?),
             None => mean(course.since_check),
         };
-        course.since_check = (0.0, 0);
+        course.since_check = Default::default();
         course.checked = course.step;
         let gain = plan.early_stop.map_or(0.0, |e| e.least_gain);
-        let better = score.filter(|s| s.is_finite() && course.best.is_none_or(|(b, _)| *s < b - gain));
+        let better = score.filter(|s| s.is_finite() && course.best.is_none_or(|(b, _)| *s < b.0 - gain));
         match better {
             Some(score) => {
-                course.best = Some((score, course.step));
+                course.best = Some((Exact(score), course.step));
                 course.waited = 0;
                 if plan.keep_best || plan.early_stop.is_some() {
                     *best = Some(Best { parameters: judged.parameters(), buffers: judged.buffers() });
@@ -186,7 +187,7 @@ impl Run<'_> {
             None => course.waited += 1,
         }
         course.stopped = plan.early_stop.is_some_and(|e| course.waited >= e.patience);
-        let line = json!({ "training": plan.name, "step": course.step, "score": score, "best": course.best.map(|(b, _)| b) });
+        let line = json!({ "training": plan.name, "step": course.step, "score": score, "best": course.best.map(|(b, _)| b.0) });
         self.line(&line)
     }
 
@@ -224,12 +225,13 @@ impl Run<'_> {
         let bytes = result.to_bytes()?;
         self.session.run().write(&format!("checkpoints/{}.safetensors", plan.name), &bytes)?;
         self.session.run().write("checkpoints/final.safetensors", &bytes)?;
-        Ok(Outcome { steps: course.step, loss: course.loss, best: course.best, stopped_early: course.stopped, average })
+        let (loss, best) = (course.loss.map(|l| l.0), course.best.map(|(b, step)| (b.0, step)));
+        Ok(Outcome { steps: course.step, loss, best, stopped_early: course.stopped, average })
     }
 }
 
-fn mean((sum, count): (f64, u64)) -> Option<f64> {
-    (count > 0).then(|| sum / count as f64)
+fn mean((sum, count): (Exact, u64)) -> Option<f64> {
+    (count > 0).then(|| sum.0 / count as f64)
 }
 
 /// A copy of the network with averaged parameters.
