@@ -56,7 +56,7 @@ impl Geometry {
         }
         options.check(op, dims)?;
         let groups = options.groups;
-        if x[1] % groups != 0 || w[0] % groups != 0 || x[1] / groups != w[1] {
+        if !x[1].is_multiple_of(groups) || !w[0].is_multiple_of(groups) || x[1] / groups != w[1] {
             return Err(Error::shape(format!("{op}: channels do not fit"))
                 .got(format!("input {x:?}, weight {w:?}, {groups} groups"))
                 .expected(format!("a weight [c, {}, …] with c divisible by {groups}", x[1] / groups)));

@@ -4,7 +4,9 @@ use super::*;
 use crate::tensor::tests::{context, gradient_error, sample};
 use crate::tensor::{Unary, value_and_gradient};
 
-const CASES: [(&str, &[&[usize]], &[usize]); 24] = [
+/// The text, the shapes of the operands, the shape of the result.
+type Case = (&'static str, &'static [&'static [usize]], &'static [usize]);
+const CASES: [Case; 24] = [
     ("i", &[&[3]], &[3]),
     ("i->", &[&[3]], &[]),
     ("ij->ji", &[&[2, 3]], &[3, 2]),

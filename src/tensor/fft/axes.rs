@@ -64,7 +64,7 @@ impl Axes {
         self.axes.last().copied()
     }
     /// The same axes counted from the end, which hold for a tensor with further axes in front.
-    pub fn from_the_end(&self) -> Vec<i64> {
+    pub fn counted_from_end(&self) -> Vec<i64> {
         self.axes.iter().map(|&a| a as i64 - self.shape.len() as i64).collect()
     }
     /// Lengths of the transformed axes.

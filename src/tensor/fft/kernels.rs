@@ -7,7 +7,7 @@
 
 use rustfft::num_complex::Complex as Number;
 
-use super::volume::{Direction, Planned, Volume, as_pairs, as_pairs_mut, each_sample, opposite_places};
+use super::volume::{Direction, Planned, Volume, as_pairs, as_pairs_mut, each_line, each_sample, opposite_places};
 use crate::tensor::base::Real;
 
 /// How a half spectrum counts: `doubled` gives the weight 2 to wavenumbers whose opposite is not stored.
@@ -76,10 +76,10 @@ pub(super) fn forward_real<T: Planned>(x: &[T], lens: &[usize], weights: Weights
     each_sample(&volume, outputs, |work, ((re, im), x)| {
         work.data.copy_from_slice(as_pairs(x));
         volume.transform(work);
-        for (line, &mirror) in opposite.iter().enumerate() {
-            let z = &work.data[line * h..][..h];
-            let m = &work.data[mirror * h..][..h];
-            let (re, im) = (&mut re[line * width..][..width], &mut im[line * width..][..width]);
+        let spectrum = &work.data;
+        let lines = re.chunks_mut(width).zip(im.chunks_mut(width)).zip(spectrum.chunks(h).zip(&opposite));
+        each_line(volume.spread(), lines, |((re, im), (z, mirror))| {
+            let m = &spectrum[mirror * h..][..h];
             // X(0) and X(h) are E ± O of wavenumber 0.
             let (e, o) = ((z[0] + m[0].conj()).scale(half), (z[0] - m[0].conj()).scale(half));
             let o = Number::new(o.im, -o.re);
@@ -93,7 +93,7 @@ pub(super) fn forward_real<T: Planned>(x: &[T], lens: &[usize], weights: Weights
                 *re = (er + w.re * or - w.im * oi) * weight;
                 *im = (ei + w.re * oi + w.im * or) * weight;
             }
-        }
+        });
     });
     (out_re, out_im)
 }
@@ -133,8 +133,8 @@ pub(super) fn inverse_real<T: Planned>((re, im): (&[T], &[T]), lens: &[usize], w
     let volume = Volume::<T>::new(&[others, &[h]].concat(), Direction::Inverse, batch);
     let turns: Vec<Number<T>> = turns(n, 1.0);
     each_sample(&volume, inputs, |work, (out, (re, im))| {
-        for (line, &mirror) in opposite.iter().enumerate() {
-            let z = &mut work.data[line * h..][..h];
+        let lines = work.data.chunks_mut(h).zip(&opposite).enumerate();
+        each_line(volume.spread(), lines, |(line, (z, mirror))| {
             let (re1, im1) = (&re[line * width..][..width], &im[line * width..][..width]);
             let (re2, im2) = (&re[mirror * width..][..width], &im[mirror * width..][..width]);
             // Wavenumbers 0 and h are their own opposites along this axis: what breaks the symmetry drops out.
@@ -150,7 +150,7 @@ pub(super) fn inverse_real<T: Planned>((re, im): (&[T], &[T]), lens: &[usize], w
                 let (or, oi) = (w.re * dr - w.im * di, w.re * di + w.im * dr);
                 *z = Number::new((er - oi) * inner, (ei + or) * inner);
             }
-        }
+        });
         volume.transform(work);
         as_pairs_mut(out).copy_from_slice(&work.data);
     });

@@ -155,7 +155,7 @@ fn filtered(x: &Tensor, re: &Tensor, im: Option<&Tensor>, axes: &[i64]) -> Resul
         target[last] = n;
     }
     if target != x.shape() {
-        let raised: Vec<i64> = layout.from_the_end();
+        let raised: Vec<i64> = layout.counted_from_end();
         return filtered(&x.expand(&target)?, re, im, &raised);
     }
     let (x, re) = x.joined(re)?;

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use rustfft::num_complex::Complex as Number;
 
 use super::kernels::turns;
-use super::volume::{Direction, Planned, Volume, Work, as_pairs_mut, each_sample, opposite_places};
+use super::volume::{Direction, Planned, Volume, Work, as_pairs_mut, each_line, each_sample, opposite_places};
 
 /// A multiplier on the half spectrum, row-major over `[…, n/2 + 1]`; the imaginary part may be absent.
 #[derive(Clone, Copy)]
@@ -124,7 +124,8 @@ impl<T: Planned> Mix<T> {
         let scale = T::of(0.5 / volume.len() as f64);
         let zero = Number::new(T::default(), T::default());
         let (mut direct, mut opposite) = (vec![zero; volume.len()], vec![zero; volume.len()]);
-        for (line, &mirror) in places.iter().enumerate() {
+        let lines = direct.chunks_mut(h).zip(opposite.chunks_mut(h)).zip(&places).enumerate();
+        each_line(volume.spread(), lines, |(line, ((direct, opposite), mirror))| {
             let (a, b) = (line * width, mirror * width);
             for (k, turn) in turns.iter().enumerate() {
                 let (low, high) = match k {
@@ -132,10 +133,10 @@ impl<T: Planned> Mix<T> {
                     _ => (m.at(a + k), m.at(b + h - k).conj()),
                 };
                 let (sum, difference) = ((low + high).scale(scale), (low - high).scale(scale));
-                direct[line * h + k] = sum - difference.scale(turn.im);
-                opposite[line * h + k] = Number::new(-difference.im, difference.re).scale(turn.re);
+                direct[k] = sum - difference.scale(turn.im);
+                opposite[k] = Number::new(-difference.im, difference.re).scale(turn.re);
             }
-        }
+        });
         if lens.len() > 1 {
             let columns = volume.len() / lens[0];
             let turned = |from: Vec<Number<T>>| {

@@ -86,7 +86,7 @@ fn the_fused_product_agrees_with_the_composition() {
                 continue;
             }
             let m = complex_noise(&c, &m, 5);
-            let list: Vec<i64> = axes.from_the_end();
+            let list: Vec<i64> = axes.counted_from_end();
             let expected = irfft(&rfft(&x, &list).unwrap().mul(&m).unwrap(), last, &list).unwrap();
             let got = fourier_multiply(&x, &m, &list).unwrap();
             assert!(distance(&got, &expected) < 1e-12 * 30.0, "{shape:?} {list:?} {:?}", m.shape());

@@ -30,9 +30,11 @@ impl Direction {
     }
 }
 
-/// A precision with a planner that remembers its plans, one for each thread that asks.
+/// A precision with what each thread keeps for it: a planner that remembers its plans, and buffers.
 pub(super) trait Planned: Real {
     fn plan(len: usize, direction: Direction) -> Arc<dyn Fft<Self>>;
+    /// The buffers that this thread keeps, exchanged for others.
+    fn exchange(work: Work<Self>) -> Work<Self>;
 }
 
 macro_rules! planned {
@@ -47,6 +49,12 @@ macro_rules! planned {
                     Direction::Inverse => p.plan_fft_inverse(len),
                 })
             }
+            fn exchange(work: Work<Self>) -> Work<Self> {
+                thread_local! {
+                    static KEPT: RefCell<Work<$real>> = const { RefCell::new(Work::empty()) };
+                }
+                KEPT.replace(work)
+            }
         }
     };
 }
@@ -58,6 +66,26 @@ pub(super) struct Work<T> {
     pub data: Vec<Number<T>>,
     pub other: Vec<Number<T>>,
     scratch: Vec<Number<T>>,
+}
+
+impl<T> Work<T> {
+    const fn empty() -> Self {
+        Self { data: Vec::new(), other: Vec::new(), scratch: Vec::new() }
+    }
+}
+
+/// A thread gives back buffers up to this many numbers. Fresh memory costs more than a transform: the system clears it
+/// page by page.
+const KEPT: usize = 1 << 21;
+
+/// The buffers of a thread while it works; they go back to it at the end.
+struct Borrowed<T: Planned>(Work<T>);
+impl<T: Planned> Drop for Borrowed<T> {
+    fn drop(&mut self) {
+        if self.0.data.capacity() <= KEPT {
+            T::exchange(std::mem::replace(&mut self.0, Work::empty()));
+        }
+    }
 }
 
 /// The plan for a volume of complex numbers.
@@ -90,10 +118,15 @@ impl<T: Planned> Volume<T> {
     pub fn spread(&self) -> bool {
         self.spread
     }
-    pub fn work(&self) -> Work<T> {
+    /// Buffers of the right lengths, with whatever was left in them.
+    fn work(&self) -> Borrowed<T> {
+        let mut work = T::exchange(Work::empty());
         let zero = Number::new(T::default(), T::default());
         let scratch = self.plans.iter().map(|p| p.get_inplace_scratch_len()).max().unwrap_or(0);
-        Work { data: vec![zero; self.len()], other: vec![zero; self.len()], scratch: vec![zero; scratch] }
+        work.data.resize(self.len(), zero);
+        work.other.resize(self.len(), zero);
+        work.scratch.resize(scratch, zero);
+        Borrowed(work)
     }
 
     /// Transforms all lines of `axis`, which must be last in `data`.
@@ -156,7 +189,8 @@ impl<T: Planned> Volume<T> {
 
 /// Writes columns `first…` of `from` as rows of `to`, in tiles that fit into the nearest cache.
 fn transpose_band<N: Copy>(from: &[N], to: &mut [N], columns: usize, rows: usize, first: usize) {
-    const TILE: usize = 16;
+    // With lengths that are powers of two all rows of a tile fall on the same few places of the cache: not too many.
+    const TILE: usize = 8;
     for (band, to) in to.chunks_mut(TILE * rows).enumerate() {
         let start = first + band * TILE;
         let width = to.len() / rows;
@@ -205,9 +239,18 @@ pub(super) fn each_sample<T: Planned, W: Send>(
     if items.len() < 2 || items.len().saturating_mul(len) < 1 << 12 || volume.spread {
         // Not worth waking threads, or the threads work inside of each volume.
         let mut work = volume.work();
-        items.into_iter().for_each(|item| f(&mut work, item));
+        items.into_iter().for_each(|item| f(&mut work.0, item));
     } else {
         let least = ((1 << 13) / len).max(1);
-        items.into_par_iter().with_min_len(least).for_each_init(|| volume.work(), |work, item| f(work, item));
+        items.into_par_iter().with_min_len(least).for_each_init(|| volume.work(), |work, item| f(&mut work.0, item));
+    }
+}
+
+/// Calls `f` for each line of a volume, on several threads where the volume is spread.
+pub(super) fn each_line<W: Send>(spread: bool, lines: impl Iterator<Item = W>, f: impl Fn(W) + Send + Sync) {
+    if spread {
+        lines.collect::<Vec<_>>().into_par_iter().with_min_len(16).for_each(f);
+    } else {
+        lines.for_each(f);
     }
 }
