@@ -126,7 +126,7 @@ impl Plan {
         if matches!(self.check, Some(Every::Steps(0) | Every::Epochs(0))) {
             return unfit("checks need a distance of 1 or more");
         }
-        if self.early_stop.is_some_and(|e| e.patience == 0 || !(e.least_gain >= 0.0)) {
+        if self.early_stop.is_some_and(|e| e.patience == 0 || e.least_gain.is_nan() || e.least_gain < 0.0) {
             return unfit("early stopping needs a patience of 1 or more and a least gain of 0 or more");
         }
         if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {

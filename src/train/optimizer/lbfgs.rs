@@ -84,6 +84,7 @@ impl Lbfgs {
         let gradient = flat(&gradients)?;
 
         let mut found = None;
+        #[allow(clippy::while_float)] // left after two turns at most
         while gradient_norm > 0.0 {
             let mut direction = pairs.direction(&gradient);
             let mut slope = dot(&direction, &gradient);
