@@ -93,7 +93,7 @@ impl Conv {
         if self.kernel.iter().chain(&self.stride).chain(&self.dilation).any(|&n| n == 0 || n > 1 << 20) {
             return Err(init.unfit("kernel, stride and dilation must be 1 or more").got(format!("{self:?}")));
         }
-        if self.groups == 0 || self.inputs % self.groups != 0 || self.outputs % self.groups != 0 {
+        if self.groups == 0 || !self.inputs.is_multiple_of(self.groups) || !self.outputs.is_multiple_of(self.groups) {
             return Err(init.unfit("the groups must divide the channels").got(format!("{} → {} in {}", self.inputs, self.outputs, self.groups)));
         }
         if matches!(&self.edges, Edges::Zeros(widths) if widths.len() != dims) {
@@ -152,7 +152,7 @@ impl Axis {
         let (before, ..) = self.same_transposed();
         // The outputs from 0 to len · stride − 1 are reached from these inputs.
         let front = (self.span - 1 - before).div_ceil(self.stride);
-        let back = (self.stride - 1 + before) / self.stride;
+        let back = before.div_ceil(self.stride);
         let grown = (self.len + front + back - 1) * self.stride + self.span;
         let cut = front * self.stride + before;
         let (wanted, left) = (self.len * self.stride, grown.saturating_sub(cut));

@@ -73,7 +73,7 @@ impl Module for FourierFeatures {
 }
 
 fn even(init: &Init, features: usize) -> Result<()> {
-    if features >= 2 && features % 2 == 0 { Ok(()) } else { Err(init.unfit("the features of an embedding must be an even number, 2 or more").got(features)) }
+    if features >= 2 && features.is_multiple_of(2) { Ok(()) } else { Err(init.unfit("the features of an embedding must be an even number, 2 or more").got(features)) }
 }
 /// Sines and cosines of `t ω` along a new last axis.
 fn waves(t: &Tensor, frequencies: &Tensor) -> Result<Tensor> {

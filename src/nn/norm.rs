@@ -91,7 +91,7 @@ impl Module for GroupNorm {
     }
     fn init(&self, init: &mut Init) -> Result<()> {
         epsilon_fits(init, self.epsilon)?;
-        if self.groups == 0 || self.channels % self.groups != 0 {
+        if self.groups == 0 || !self.channels.is_multiple_of(self.groups) {
             return Err(init.unfit("the groups must divide the channels").got(format!("{} channels, {} groups", self.channels, self.groups)));
         }
         scale_parameters(init, self.channels)

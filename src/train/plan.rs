@@ -126,7 +126,7 @@ impl Plan {
         if matches!(self.check, Some(Every::Steps(0) | Every::Epochs(0))) {
             return unfit("checks need a distance of 1 or more");
         }
-        if self.early_stop.is_some_and(|e| e.patience == 0 || !(e.least_gain >= 0.0)) {
+        if self.early_stop.is_some_and(|e| e.patience == 0 || e.least_gain.is_nan() || e.least_gain < 0.0) {
             return unfit("early stopping needs a patience of 1 or more and a least gain of 0 or more");
         }
         if self.checkpoint_seconds.is_nan() || self.checkpoint_seconds < 0.0 {
@@ -137,8 +137,9 @@ impl Plan {
     /// Steps of one pass over the samples.
     pub fn per_epoch(&self) -> Option<u64> {
         let n = self.samples?;
-        let batch = self.batch.unwrap_or(n).min(n).max(1);
-        Some(if self.drop_last && self.batch.is_some_and(|b| b <= n) { n / batch } else if self.drop_last && self.batch.is_some() { 0 } else { n.div_ceil(batch) } as u64)
+        // A batch larger than the data set is dropped whole, or taken with what there is.
+        let batch = self.batch.unwrap_or(n).max(1);
+        Some(if self.drop_last { n / batch } else { n.div_ceil(batch) } as u64)
     }
     /// Steps in all.
     pub fn total(&self) -> u64 {
@@ -154,7 +155,7 @@ impl Plan {
             Some(Every::Steps(n)) => n,
             Some(Every::Epochs(n)) => n.saturating_mul(self.per_epoch().unwrap_or(0)),
         };
-        steps > 0 && distance > 0 && (steps % distance == 0 || steps == self.total())
+        steps > 0 && distance > 0 && (steps.is_multiple_of(distance) || steps == self.total())
     }
 
     /// What identifies the training: a resumed one must agree. Its length may change.

@@ -84,7 +84,8 @@ impl Lbfgs {
         let gradient = flat(&gradients)?;
 
         let mut found = None;
-        while gradient_norm > 0.0 {
+        // Two turns at most: the second has no pairs.
+        while found.is_none() && gradient_norm > 0.0 {
             let mut direction = pairs.direction(&gradient);
             let mut slope = dot(&direction, &gradient);
             if !(slope < 0.0 && slope.is_finite()) {
@@ -104,10 +105,7 @@ impl Lbfgs {
                 Ok(Point { t, value, slope: dot(&gradient, &direction), gradient })
             })?;
             match point {
-                Some(point) => {
-                    found = Some((point, direction));
-                    break;
-                }
+                Some(point) => found = Some((point, direction)),
                 // The curvature was wrong: try once more, straight down.
                 None if !pairs.list.is_empty() => pairs.list.clear(),
                 None => break,
