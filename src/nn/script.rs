@@ -209,7 +209,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             .option("channels", "channels of the state (1)")
             .option("scale", "the unit c; 2/g² suits a process with noise g (1)")
             .option("seed", "not used: gains begin at 0")
-            .example("nn::spectral_score(grid::periodic([32, 32], [TAU, TAU]), #{ times: linspace(0, 0.2, 33) }).parameters", "4785")
+            .example("nn::spectral_score(grid::periodic([32, 32], [TAU, TAU]), #{ times: linspace(0, 0.2, 33) }).parameters", "4455")
             .run(|c| {
                 let (grid, o) = (crate::field::script::grid(c, 0)?, c.options(1)?);
                 let times = o.numbers_if("times")?.ok_or_else(|| o.missing("times", "an array or tensor of times"))?;

@@ -285,6 +285,9 @@ pub fn type_name(value: &Dynamic) -> &str {
         "()" => "nothing",
         "Range<i64>" | "RangeInclusive<i64>" => "range",
         "Fn" | "FnPtr" => "function",
+        "Handle" => "Optimizer",
+        "SharedTable" => "Table",
+        "Part" | "Bound" => "Layer",
         other => other,
     }
 }
