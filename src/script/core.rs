@@ -37,6 +37,15 @@ pub(super) fn entries() -> Vec<Entry> {
             }
             c.number(0).map(Dynamic::from)
         }),
+        entry("map(range, f)")
+            .brief("The values of a closure for each number of a range, as an array.")
+            .text("Arrays have the same method.")
+            .example("(0..4).map(|i| i * i)", "[0, 1, 4, 9]")
+            .run(|c| {
+                let (numbers, closure) = (c.ints(0)?, c.closure(1, 1)?);
+                let values = numbers.into_iter().map(|n| closure.call([Dynamic::from(n)])).collect::<crate::Result<rhai::Array>>()?;
+                Ok(values.into())
+            }),
         entry("param(name, default_value)")
             .brief("A value that `--set name=value` on the command line replaces.")
             .text("The type of the default decides how the text is read: a number, true or false, or a string. A value that does not \
