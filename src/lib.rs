@@ -2,9 +2,13 @@
 
 pub mod error;
 pub mod field;
+pub mod nn;
 pub mod plot;
 pub mod script;
+pub mod sde;
+
 pub mod session;
 pub mod tensor;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use color_quant::NeuQuant;
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
 
 use super::error::PlotError;
@@ -39,7 +38,7 @@ impl Default for Animation {
 /// Frames that the palette is made from.
 const SAMPLED: usize = 12;
 /// Colours that are kept as they are: paper, ink, rules and the like.
-const KEPT: usize = 48;
+const KEPT: usize = 24;
 const COLOURS: usize = 256;
 const MOST_FRAMES: usize = 10_000;
 
@@ -56,7 +55,12 @@ impl Animation {
     pub fn of_fields(like: &HeatMap, fields: Vec<Values2d>, times: &[f64]) -> Result<Self, PlotError> {
         if !times.is_empty() && times.len() != fields.len() {
             let why = "one for each field".to_string();
-            return Err(PlotError::Length { what: "the list of times".into(), got: times.len(), expected: fields.len(), why });
+            return Err(PlotError::Length {
+                what: "the list of times".into(),
+                got: times.len(),
+                expected: fields.len(),
+                why,
+            });
         }
         let palette = like.colours.fit(fields.iter())?;
         let mut template = HeatMap { field: Values2d::default(), ..like.clone() };
@@ -88,7 +92,9 @@ impl Animation {
     /// [`PlotError::Frame`] with the error of a frame, [`PlotError::Interrupted`].
     pub fn to_gif_bytes_with(&self, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<Vec<u8>, PlotError> {
         let all = self.frames.len();
-        let mut go_on = |done: usize| if progress(done, all) { Ok(()) } else { Err(PlotError::Interrupted { done, all }) };
+        let mut go_on = |done: usize| {
+            if progress(done, all) { Ok(()) } else { Err(PlotError::Interrupted { done, all }) }
+        };
         self.check()?;
         let mut samples = Vec::new();
         for index in (0..all).step_by(all.div_ceil(SAMPLED)).chain(std::iter::once(all - 1)) {
@@ -126,7 +132,11 @@ impl Animation {
     ///
     /// # Errors
     /// As [`Animation::save`].
-    pub fn save_with(&self, path: impl AsRef<Path>, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<(), PlotError> {
+    pub fn save_with(
+        &self,
+        path: impl AsRef<Path>,
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<(), PlotError> {
         let path = path.as_ref();
         if extension(path) != "gif" {
             return Err(PlotError::Extension { path: path.to_path_buf(), known: ".gif for animations" });
@@ -144,7 +154,11 @@ impl Animation {
         }
         if !(0.1..=50.0).contains(&self.frames_per_second) {
             let value = self.frames_per_second;
-            return Err(PlotError::Value { what: "the frame rate".into(), value, expected: "0.1 to 50 frames per second" });
+            return Err(PlotError::Value {
+                what: "the frame rate".into(),
+                value,
+                expected: "0.1 to 50 frames per second",
+            });
         }
         Ok(())
     }
@@ -164,8 +178,9 @@ struct Table {
 }
 
 impl Table {
-    /// All colours if they are few; otherwise the most frequent ones as they are, and a neural network's choice
-    /// (`NeuQuant`) for the rest.
+    /// All colours if they are few; otherwise the most frequent ones as they are, and for the rest always the colour
+    /// farthest from all chosen ones (Gonzalez 1985). The error of every pixel is bounded by that, so the rare ends of a
+    /// colour map stay as smooth as its middle, which methods that follow frequency lose.
     fn of(samples: &[Pixels]) -> Self {
         let mut counts: HashMap<[u8; 3], usize> = HashMap::new();
         for pixel in samples.iter().flat_map(|pixels| pixels.rgb.as_chunks::<3>().0) {
@@ -176,10 +191,8 @@ impl Table {
         ordered.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
         let mut colours: Vec<[u8; 3]> = ordered.iter().map(|(colour, _)| *colour).collect();
         if colours.len() > COLOURS {
-            colours.truncate(KEPT);
-            let rest: Vec<u8> = ordered.iter().skip(KEPT).flat_map(|([r, g, b], _)| [*r, *g, *b, 255]).collect();
-            let chosen = NeuQuant::new(1, COLOURS - KEPT, &rest).color_map_rgb();
-            colours.extend(chosen.as_chunks::<3>().0);
+            let rest = colours.split_off(KEPT);
+            spread(&mut colours, &rest);
         }
         Table { colours, known: HashMap::new() }
     }
@@ -191,13 +204,38 @@ impl Table {
     fn indices(&mut self, pixels: &Pixels) -> Vec<u8> {
         let Table { colours, known } = self;
         let nearest = |pixel: [u8; 3]| {
-            let distance = |colour: &[u8; 3]| -> u32 {
-                colour.iter().zip(pixel).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
-            };
-            colours.iter().enumerate().min_by_key(|(_, colour)| distance(colour)).map_or(0, |(index, _)| index as u8)
+            let numbered = colours.iter().enumerate();
+            numbered.min_by_key(|(_, colour)| distance(**colour, pixel)).map_or(0, |(index, _)| index as u8)
         };
-        pixels.rgb.as_chunks::<3>().0.iter().map(|pixel| *known.entry(*pixel).or_insert_with(|| nearest(*pixel))).collect()
+        pixels
+            .rgb
+            .as_chunks::<3>()
+            .0
+            .iter()
+            .map(|pixel| *known.entry(*pixel).or_insert_with(|| nearest(*pixel)))
+            .collect()
     }
+}
+
+/// Adds to the chosen colours, one by one, the candidate farthest from all of them.
+fn spread(chosen: &mut Vec<[u8; 3]>, candidates: &[[u8; 3]]) {
+    let mut far: Vec<u32> = candidates
+        .iter()
+        .map(|one| chosen.iter().map(|other| distance(*one, *other)).min().unwrap_or(u32::MAX))
+        .collect();
+    while chosen.len() < COLOURS {
+        let farthest = candidates.iter().zip(&far).max_by_key(|(_, far)| **far);
+        let Some(next) = farthest.map(|(colour, _)| *colour) else { return };
+        chosen.push(next);
+        for (far, candidate) in far.iter_mut().zip(candidates) {
+            *far = (*far).min(distance(*candidate, next));
+        }
+    }
+}
+
+/// Squared distance of two colours.
+fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
+    a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
 }
 
 /// The box of pixels that differ from the frame before.
@@ -205,7 +243,12 @@ fn changed(before: Option<&[u8]>, now: &[u8], width: usize) -> Frame<'static> {
     let height = now.len() / width.max(1);
     let (mut left, mut right, mut top, mut bottom) = (width, 0, height, 0);
     let Some(before) = before else {
-        return Frame { width: width as u16, height: height as u16, buffer: Cow::Owned(now.to_vec()), ..Frame::default() };
+        return Frame {
+            width: width as u16,
+            height: height as u16,
+            buffer: Cow::Owned(now.to_vec()),
+            ..Frame::default()
+        };
     };
     for (y, (old, new)) in before.chunks_exact(width).zip(now.chunks_exact(width)).enumerate() {
         for (x, _) in old.iter().zip(new).enumerate().filter(|(_, (a, b))| a != b) {

@@ -86,7 +86,8 @@ impl ColourMap {
     pub fn gap(self) -> Colour {
         match self {
             ColourMap::Gray => Colour(0xe3, 0x9b, 0x7b),
-            ColourMap::RedBlue | ColourMap::CoolWarm | ColourMap::Twilight => Colour(0x6b, 0x9a, 0x4b),
+            // Their middle is pale grey or white, so this is darker.
+            ColourMap::RedBlue | ColourMap::CoolWarm | ColourMap::Twilight => Colour(0x8c, 0x8c, 0x8c),
             _ => Colour(0xb8, 0xb8, 0xb8),
         }
     }

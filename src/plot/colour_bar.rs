@@ -1,8 +1,10 @@
 //! From values to colours, and the bar that explains them.
 
-use super::axes::{GAP, LABEL, SMALL, Scale, Span, widest, with_note};
+use super::axes::{Scale, Span};
 use super::colour::{Colour, ColourMap};
 use super::error::PlotError;
+use super::font;
+use super::frame::{GAP, LABEL, SMALL, widest, with_note};
 use super::scene::{Anchor, Area, Bitmap, Scene};
 use super::ticks::Ticks;
 use super::values::Values2d;
@@ -47,7 +49,8 @@ impl Colours {
             let signed = self.scale == Scale::Linear && limits.0 == -limits.1;
             palette.map = self.map.unwrap_or(if signed { ColourMap::RedBlue } else { ColourMap::Viridis });
         } else if low <= high {
-            let signed = self.scale == Scale::Linear && low < 0.0 && high > 0.0 && 10.0 * (-low).min(high) >= (-low).max(high);
+            let signed =
+                self.scale == Scale::Linear && low < 0.0 && high > 0.0 && 10.0 * (-low).min(high) >= (-low).max(high);
             palette.map = self.map.unwrap_or(if signed { ColourMap::RedBlue } else { ColourMap::Viridis });
             let symmetric = self.scale == Scale::Linear && palette.map.is_diverging();
             let ends = if symmetric { [-(-low).max(high), (-low).max(high)] } else { [low, high] };
@@ -73,6 +76,8 @@ pub(crate) struct Palette {
 
 const BAR: f64 = 15.0;
 const BEFORE: f64 = 14.0;
+/// What NaN and infinite values are called.
+const GAPS: &str = "n/a";
 
 impl Palette {
     fn unfit(colours: &Colours) -> Self {
@@ -107,44 +112,55 @@ impl Palette {
         Ticks::of(self.span, ((height / 42.0) as usize).clamp(2, 9))
     }
 
-    /// Room the bar needs to the right of what it explains.
-    pub fn width(&self, height: f64) -> f64 {
-        let ticks = self.ticks(height);
-        let label = if with_note(&self.label, &ticks.note).is_empty() { 0.0 } else { LABEL + GAP };
-        BEFORE + BAR + 8.0 + widest(&ticks) + label + 4.0
+    /// Room for the texts beside a bar of this height.
+    pub fn text_width(&self, height: f64) -> f64 {
+        widest(&self.ticks(height)).max(if self.gaps { font::width(GAPS, SMALL) } else { 0.0 })
     }
 
-    /// Draws the bar right of the given area, as high as it.
-    pub fn draw_bar(&self, scene: &mut Scene, beside: Area) {
+    /// Room the bar needs to the right of what it explains.
+    pub fn width(&self, height: f64) -> f64 {
+        let label = if with_note(&self.label, &self.ticks(height).note).is_empty() { 0.0 } else { LABEL + GAP };
+        BEFORE + BAR + 8.0 + self.text_width(height) + label + 4.0
+    }
+
+    /// Draws the bar right of the given area, as high as it, with its label right of texts of the given width.
+    pub fn draw_bar(&self, scene: &mut Scene, beside: Area, text_width: f64) {
         let ticks = self.ticks(beside.height());
         let (left, right) = (beside.right + BEFORE, beside.right + BEFORE + BAR);
         let point = 0.8 * BAR;
         let top = beside.top + if self.above { point } else { 0.0 };
-        let foot = if self.gaps { SMALL + GAP } else { 0.0 };
+        let foot = if self.gaps { SMALL + 2.0 * GAP } else { 0.0 };
         let bottom = beside.bottom - foot - if self.below { point } else { 0.0 };
         let bar = Area::new(left, top, right, bottom);
         self.draw_ends(scene, bar, point);
         scene.image(bar, self.gradient());
         scene.outline(bar, Colour::INK);
         for (value, text) in &ticks.labelled {
-            let Some(fraction) = self.span.fraction(*value).filter(|fraction| (-1e-9..=1.0 + 1e-9).contains(fraction)) else { continue };
+            let Some(fraction) = self.span.fraction(*value).filter(|fraction| (-1e-9..=1.0 + 1e-9).contains(fraction))
+            else {
+                continue;
+            };
             let y = bottom - fraction * bar.height();
             scene.rule((right, y), (right + 3.0, y), Colour::INK);
+            // Bars above each other share no room: texts stay beside their own.
+            let y = y.max(beside.top + 0.5 * SMALL).min(beside.bottom - 0.5 * SMALL);
             scene.text(text, (right + 8.0, y), SMALL, Anchor::Start);
         }
         if self.gaps {
             let y = beside.bottom - 0.5 * SMALL;
             scene.rect(Area::new(left, y - 5.0, right, y + 5.0), self.map.gap(), 1.0);
-            scene.text("none", (right + 8.0, y), SMALL, Anchor::Start);
+            scene.text(GAPS, (right + 8.0, y), SMALL, Anchor::Start);
         }
-        let x = right + 8.0 + widest(&ticks) + GAP + 0.5 * LABEL;
-        scene.upright(&with_note(&self.label, &ticks.note), (x, beside.middle().1), LABEL, beside.height() + 40.0);
+        let x = right + 8.0 + text_width + GAP + 0.5 * LABEL;
+        scene.upright(&with_note(&self.label, &ticks.note), (x, beside.middle().1), LABEL, beside.height());
     }
 
     /// Pointed ends where data goes on beyond the limits.
     fn draw_ends(&self, scene: &mut Scene, bar: Area, point: f64) {
         let (middle, _) = bar.middle();
-        for (pointed, base, tip, end) in [(self.above, bar.top, bar.top - point, 1.0), (self.below, bar.bottom, bar.bottom + point, 0.0)] {
+        for (pointed, base, tip, end) in
+            [(self.above, bar.top, bar.top - point, 1.0), (self.below, bar.bottom, bar.bottom + point, 0.0)]
+        {
             if pointed {
                 let corners = vec![(bar.left, base), (middle, tip), (bar.right, base)];
                 scene.polygon(corners.clone(), self.map.at(end), 1.0);

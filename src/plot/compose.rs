@@ -1,9 +1,10 @@
 //! Several panels in one figure.
 
+use super::Draw;
 use super::Panel;
-use super::axes::{GAP, TITLE, draw_title, title_height};
 use super::error::PlotError;
 use super::font;
+use super::frame::{GAP, draw_title, title_height};
 use super::scene::{Area, Scene};
 
 /// Panels in rows, each row as high as its tallest panel and each column as wide as its widest.
@@ -15,7 +16,49 @@ pub struct Panels {
 
 /// Panels side by side may be smaller than alone and are as easy to read.
 const SMALLER: f64 = 0.8;
+/// Height of the title over all panels, above those of the panels.
+const HEADING: f64 = 16.0;
 const DEEPEST: usize = 8;
+
+impl Draw for Panels {
+    fn natural_size(&self) -> (f64, f64) {
+        let (widths, heights) = self.natural_sizes();
+        let title = if self.title.is_empty() { 0.0 } else { HEADING + 14.0 };
+        (widths.iter().sum(), heights.iter().sum::<f64>() + title)
+    }
+
+    /// # Errors
+    /// [`PlotError::Empty`] without panels, [`PlotError::Value`] for grids in grids beyond eight, those of the panels.
+    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
+        if self.rows.iter().all(Vec::is_empty) {
+            return Err(PlotError::Empty { what: "the grid of panels".into() });
+        }
+        if self.depth() > DEEPEST {
+            return Err(PlotError::Value {
+                what: "the depth of grids in grids".into(),
+                value: self.depth() as f64,
+                expected: "at most 8",
+            });
+        }
+        let title = font::wrap(&self.title, HEADING, area.width() - 4.0 * GAP);
+        draw_title(scene, &title, HEADING, (area.middle().0, area.top + title_height(&title, HEADING)), area);
+        let inner = Area { top: area.top + title_height(&title, HEADING), ..area };
+        let (widths, heights) = self.natural_sizes();
+        let wider = inner.width() / widths.iter().sum::<f64>();
+        let higher = inner.height() / heights.iter().sum::<f64>();
+        let mut top = inner.top;
+        for (row, height) in self.rows.iter().zip(heights) {
+            let mut left = inner.left;
+            for (panel, width) in row.iter().zip(&widths) {
+                let place = Area::new(left, top, left + width * wider, top + height * higher);
+                panel.draw(scene, Area { left: place.left + 4.0, right: place.right - 4.0, ..place })?;
+                left = place.right;
+            }
+            top += height * higher;
+        }
+        Ok(())
+    }
+}
 
 impl Panels {
     /// Panels one after the other in rows of `columns`.
@@ -47,39 +90,5 @@ impl Panels {
             }
         }
         (widths, heights)
-    }
-
-    pub(crate) fn natural_size(&self) -> (f64, f64) {
-        let (widths, heights) = self.natural_sizes();
-        let title = if self.title.is_empty() { 0.0 } else { TITLE + 14.0 };
-        (widths.iter().sum(), heights.iter().sum::<f64>() + title)
-    }
-
-    /// # Errors
-    /// [`PlotError::Empty`] without panels, [`PlotError::Value`] for grids in grids beyond eight, those of the panels.
-    pub(crate) fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
-        if self.rows.iter().all(Vec::is_empty) {
-            return Err(PlotError::Empty { what: "the grid of panels".into() });
-        }
-        if self.depth() > DEEPEST {
-            return Err(PlotError::Value { what: "the depth of grids in grids".into(), value: self.depth() as f64, expected: "at most 8" });
-        }
-        let title = font::wrap(&self.title, TITLE, area.width() - 2.0 * GAP);
-        draw_title(scene, &title, (area.middle().0, area.top + title_height(&title)));
-        let inner = Area { top: area.top + title_height(&title), ..area };
-        let (widths, heights) = self.natural_sizes();
-        let wider = inner.width() / widths.iter().sum::<f64>();
-        let higher = inner.height() / heights.iter().sum::<f64>();
-        let mut top = inner.top;
-        for (row, height) in self.rows.iter().zip(heights) {
-            let mut left = inner.left;
-            for (panel, width) in row.iter().zip(&widths) {
-                let place = Area::new(left, top, left + width * wider, top + height * higher);
-                panel.draw(scene, Area { left: place.left + 4.0, right: place.right - 4.0, ..place })?;
-                left = place.right;
-            }
-            top += height * higher;
-        }
-        Ok(())
     }
 }

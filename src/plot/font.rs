@@ -1,44 +1,88 @@
-//! The font that travels with the program, and how wide a text is in it.
+//! The font that travels with the program: how wide a text is, and its shapes as pixels.
+//!
+//! Read with `ab_glyph` itself: the text of `plotters` 0.3.7 on top of it leaves out the bearings of the letters, which
+//! makes their spacing visibly uneven.
 
 use std::sync::OnceLock;
 
-use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
+use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 
-use super::error::PlotError;
-
-/// Also the `font-family` of SVG files, where a viewer without the first font takes the next.
+/// The `font-family` of SVG files, where a viewer without the first font takes the next.
 pub(crate) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
-
-static FONT: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans-subset.ttf");
-
-/// `plotters` calls a font's height from ascent to descent its size, `ab_glyph`'s convention; DejaVu's is 1.164 em.
-const HEIGHT_PER_EM: f64 = 1.164;
 
 /// Capital letters of DejaVu Sans are 0.729 em high.
 pub(crate) const CAPITAL_HEIGHT: f64 = 0.729;
 
-/// Registers the font the first time it is needed.
-pub(crate) fn ready() -> Result<(), PlotError> {
-    static READY: OnceLock<bool> = OnceLock::new();
-    let ready = READY.get_or_init(|| register_font(FAMILY, FontStyle::Normal, FONT).is_ok());
-    if *ready { Ok(()) } else { Err(PlotError::Draw("the font of the pictures cannot be read".into())) }
+static FONT: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans-subset.ttf");
+
+/// None if the font in the program cannot be read; texts are then missing from a PNG.
+fn font() -> Option<&'static FontRef<'static>> {
+    static READ: OnceLock<Option<FontRef<'static>>> = OnceLock::new();
+    READ.get_or_init(|| FontRef::try_from_slice(FONT).ok()).as_ref()
 }
 
-/// The font at `em` units per em.
-pub(crate) fn font(em: f64) -> FontDesc<'static> {
-    FontDesc::new(FontFamily::Name(FAMILY), em * HEIGHT_PER_EM, FontStyle::Normal)
+/// `ab_glyph` scales by the height from ascent to descent.
+fn scale(font: &FontRef, em: f64) -> PxScale {
+    let per_em = font.height_unscaled() / font.units_per_em().unwrap_or(2048.0);
+    PxScale::from(em as f32 * per_em)
 }
 
-/// Width of `text` in the units of `em`. Measured ten times as large, because `plotters` answers in whole pixels.
+/// Width of `text` in the units of `em`.
 pub(crate) fn width(text: &str, em: f64) -> f64 {
-    if ready().is_err() {
-        return 0.6 * em * text.chars().count() as f64;
-    }
-    font(10.0 * em).box_size(text).map_or(0.0, |(width, _)| f64::from(width) / 10.0)
+    walk(text, em, |_, _, _| {})
 }
 
-/// `text` in lines no wider than `room`, broken at spaces; a word that is too long stays whole.
+/// Calls `draw(x, y, coverage)` for each pixel of `text`, relative to the start of its base line, y down.
+pub(crate) fn pixels(text: &str, em: f64, mut draw: impl FnMut(i32, i32, f32)) {
+    walk(text, em, |font, letter, x| {
+        let id = font.glyph_id(letter);
+        let Some(outline) = font.outline_glyph(id.with_scale_and_position(scale(font, em), point(x, 0.0))) else {
+            return;
+        };
+        let corner = outline.px_bounds().min;
+        outline.draw(|x, y, coverage| draw(corner.x as i32 + x as i32, corner.y as i32 + y as i32, coverage));
+    });
+}
+
+/// Calls `visit` for each letter with its place, and returns where the next one would stand.
+fn walk(text: &str, em: f64, mut visit: impl FnMut(&FontRef, char, f32)) -> f64 {
+    let Some(font) = font() else {
+        return 0.6 * em * text.chars().count() as f64;
+    };
+    let scaled = font.as_scaled(scale(font, em));
+    let (mut x, mut before) = (0.0_f32, None);
+    for letter in text.chars() {
+        let id = font.glyph_id(letter);
+        x += before.map_or(0.0, |before| scaled.kern(before, id));
+        visit(font, letter, x);
+        x += scaled.h_advance(id);
+        before = Some(id);
+    }
+    f64::from(x)
+}
+
+/// Most letters and lines of a title.
+const MOST_LETTERS: usize = 600;
+const MOST_LINES: usize = 4;
+
+/// `text` in at most four lines no wider than `room`, broken at spaces into lines of about one length.
 pub(crate) fn wrap(text: &str, em: f64, room: f64) -> Vec<String> {
+    let text: String = text.chars().take(MOST_LETTERS).collect();
+    let mut lines = filled(&text, em, room);
+    if lines.len() > MOST_LINES {
+        lines.truncate(MOST_LINES);
+        lines.iter_mut().skip(MOST_LINES - 1).for_each(|line| line.push('…'));
+        return lines;
+    }
+    if lines.len() < 2 {
+        return lines;
+    }
+    // The narrowest room that takes no further line.
+    let narrower = (1..=10).map(|step| filled(&text, em, room * (1.0 - 0.06 * f64::from(step))));
+    narrower.take_while(|narrower| narrower.len() == lines.len()).last().unwrap_or(lines)
+}
+
+fn filled(text: &str, em: f64, room: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();
@@ -54,15 +98,16 @@ pub(crate) fn wrap(text: &str, em: f64, room: f64) -> Vec<String> {
             lines.push(line);
         }
     }
-    lines
+    // A word may be wider than the room.
+    lines.iter().map(|line| cut(line, em, room)).collect()
 }
 
 /// `text`, ended by … where it is wider than `room`.
 pub(crate) fn cut(text: &str, em: f64, room: f64) -> String {
-    if width(text, em) <= room {
+    let mut kept: Vec<char> = text.chars().take(MOST_LETTERS).collect();
+    if kept.len() < MOST_LETTERS && width(text, em) <= room {
         return text.to_string();
     }
-    let mut kept: Vec<char> = text.chars().take(400).collect();
     while kept.len() > 1 {
         kept.pop();
         let shorter: String = kept.iter().collect::<String>() + "…";

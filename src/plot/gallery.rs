@@ -30,7 +30,8 @@ const TAU: f64 = std::f64::consts::TAU;
 
 fn vortices(x: f64, y: f64, t: f64) -> f64 {
     let blob = |cx: f64, cy: f64, w: f64| (-((x - cx).powi(2) + (y - cy).powi(2)) / w).exp();
-    blob(0.35 + 0.2 * t, 0.6, 0.012) - 0.8 * blob(0.65 - 0.2 * t, 0.4, 0.02) + 0.1 * (TAU * 3.0 * x).sin() * (TAU * 2.0 * y).cos()
+    blob(0.35 + 0.2 * t, 0.6, 0.012) - 0.8 * blob(0.65 - 0.2 * t, 0.4, 0.02)
+        + 0.1 * (TAU * 3.0 * x).sin() * (TAU * 2.0 * y).cos()
 }
 
 fn lines() -> Lines {
@@ -38,7 +39,8 @@ fn lines() -> Lines {
     let curve = |f: &dyn Fn(f64) -> f64| x.iter().map(|x| f(*x)).collect::<Vec<f64>>();
     let decay = curve(&|x| (-0.2 * x).exp() * (2.0 * x).cos());
     let sparse: Vec<f64> = (0..12).map(|i| 0.4 + 0.8 * f64::from(i)).collect();
-    let measured: Vec<f64> = sparse.iter().zip(noise(3, 12)).map(|(x, e)| (-0.2 * x).exp() * (2.0 * x).cos() + 0.08 * e).collect();
+    let measured: Vec<f64> =
+        sparse.iter().zip(noise(3, 12)).map(|(x, e)| (-0.2 * x).exp() * (2.0 * x).cos() + 0.08 * e).collect();
     let mut gap = curve(&|x| 0.4 * (0.7 * x).sin() - 0.5);
     gap[90..110].fill(f64::NAN);
     Lines {
@@ -51,7 +53,11 @@ fn lines() -> Lines {
                 ..Series::new("mean of 64 samples", x.clone(), decay)
             },
             Series { style: LineStyle::Dashed, ..Series::new("envelope", x.clone(), curve(&|x| (-0.2 * x).exp())) },
-            Series { style: LineStyle::Points, error: Some(vec![0.1; 12]), ..Series::new("measured", sparse, measured) },
+            Series {
+                style: LineStyle::Points,
+                error: Some(vec![0.1; 12]),
+                ..Series::new("measured", sparse, measured)
+            },
             Series::new("with a gap", x, gap),
         ],
         legend: LegendPlace::Auto,
@@ -61,7 +67,11 @@ fn lines() -> Lines {
 fn losses() -> Lines {
     let steps: Vec<f64> = (0..20_000).map(f64::from).collect();
     let loss = |rate: f64, floor: f64, seed: u64| -> Vec<f64> {
-        steps.iter().zip(noise(seed, steps.len())).map(|(s, e)| ((-s * rate).exp() + floor) * (1.0 + 0.35 * e)).collect()
+        steps
+            .iter()
+            .zip(noise(seed, steps.len()))
+            .map(|(s, e)| ((-s * rate).exp() + floor) * (1.0 + 0.35 * e))
+            .collect()
     };
     Lines {
         title: "Training loss".into(),
@@ -91,7 +101,7 @@ fn spectra() -> Spectra {
             one("ODE sampler", 30.0, 1.8, LineStyle::Line),
             one("SDE sampler", 55.0, 1.6, LineStyle::Dashed),
         ],
-        power_laws: vec![PowerLaw { exponent: -5.0 / 3.0, label: "k⁻⁵ᐟ³".replace('ᐟ', "ᐟ") }],
+        power_laws: vec![PowerLaw { exponent: -5.0 / 3.0, label: "k^(−5/3)".into() }],
         ..Spectra::default()
     }
 }
@@ -119,7 +129,12 @@ fn wide_heat_map() -> HeatMap {
         y_label: "z (km)".into(),
         field: temperature,
         extent: Some([0.0, 3.0, 0.0, 1.0]),
-        colours: Colours { label: "T (K)".into(), limits: Some((280.0, 310.0)), map: Some(ColourMap::Magma), ..Colours::default() },
+        colours: Colours {
+            label: "T (K)".into(),
+            limits: Some((280.0, 310.0)),
+            map: Some(ColourMap::Magma),
+            ..Colours::default()
+        },
         ..HeatMap::default()
     }
 }
@@ -147,7 +162,8 @@ fn images(sharing: Sharing) -> Images {
 }
 
 fn histogram() -> Histogram {
-    let shifted = |seed: u64, count: usize, by: f64, scale: f64| bell(seed, count).iter().map(|v| by + scale * v).collect();
+    let shifted =
+        |seed: u64, count: usize, by: f64, scale: f64| bell(seed, count).iter().map(|v| by + scale * v).collect();
     Histogram {
         title: "Energy of 4000 samples".into(),
         x: Axis::linear("energy (J)"),
@@ -164,7 +180,9 @@ fn histogram() -> Histogram {
 fn space_time(time_axis: TimeAxis) -> SpaceTime {
     SpaceTime {
         title: "Kuramoto–Sivashinsky".into(),
-        field: field(600, 256, |t, x| (TAU * (4.0 * x + (TAU * 3.0 * t).sin() * 0.4)).sin() + (TAU * (7.0 * x - 2.0 * t)).cos()),
+        field: field(600, 256, |t, x| {
+            (TAU * (4.0 * x + (TAU * 3.0 * t).sin() * 0.4)).sin() + (TAU * (7.0 * x - 2.0 * t)).cos()
+        }),
         times: Some((0.0, 120.0)),
         space: Some((0.0, 22.0)),
         time_axis,
@@ -218,9 +236,16 @@ fn panels() -> Panels {
 
 pub(super) fn many_lines() -> Lines {
     let x: Vec<f64> = (0..50).map(f64::from).collect();
-    let one = |n: u32| Series::new(format!("mode {n} of the expansion"), x.clone(), x.iter().map(|x| (0.1 * x + 0.6 * f64::from(n)).sin() * 1e-5).collect());
+    let one = |n: u32| {
+        Series::new(
+            format!("mode {n} of the expansion"),
+            x.clone(),
+            x.iter().map(|x| (0.1 * x + 0.6 * f64::from(n)).sin() * 1e-5).collect(),
+        )
+    };
     Lines {
-        title: "Many curves, no room inside for a legend, and a title so long that it has to be broken into two lines".into(),
+        title: "Many curves, no room inside for a legend, and a title so long that it has to be broken into two lines"
+            .into(),
         x: Axis::linear("step"),
         y: Axis::linear("amplitude (m)"),
         series: (0..11).map(one).collect(),
@@ -230,7 +255,13 @@ pub(super) fn many_lines() -> Lines {
 
 fn awkward() -> Panels {
     let line = |title: &str, x: Vec<f64>, y: Vec<f64>, axis: Axis| {
-        Panel::Lines(Lines { title: title.into(), x: Axis::linear("x"), y: axis, series: vec![Series::new("", x, y)], ..Lines::default() })
+        Panel::Lines(Lines {
+            title: title.into(),
+            x: Axis::linear("x"),
+            y: axis,
+            series: vec![Series::new("", x, y)],
+            ..Lines::default()
+        })
     };
     let steps: Vec<f64> = (0..50).map(f64::from).collect();
     let near = steps.iter().map(|x| 101_325.0 + 1e-3 * (0.2 * x).sin()).collect();

@@ -1,8 +1,10 @@
 //! Fields on a plane as colours; space–time diagrams.
 
-use super::axes::{Frame, Layout, Scale, Span};
+use super::Draw;
+use super::axes::{Scale, Span};
 use super::colour_bar::Colours;
 use super::error::PlotError;
+use super::frame::{Frame, Layout};
 use super::scene::{Area, Scene};
 use super::values::Values2d;
 
@@ -29,6 +31,23 @@ pub struct HeatMap {
     pub colours: Colours,
 }
 
+impl Draw for HeatMap {
+    fn natural_size(&self) -> (f64, f64) {
+        let around = (if self.colours.bar { 160.0 } else { 80.0 }, if self.title.is_empty() { 58.0 } else { 76.0 });
+        match self.ratio() {
+            Some(ratio) if ratio >= 1.0 => (around.0 + 420.0, around.1 + (420.0 / ratio).max(90.0)),
+            Some(ratio) => (around.0 + (380.0 * ratio).max(120.0), around.1 + 380.0),
+            None => (640.0, 400.0),
+        }
+    }
+
+    /// # Errors
+    /// [`PlotError::Empty`], [`PlotError::Length`], [`PlotError::Limits`], [`PlotError::LogLimits`].
+    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
+        self.draw_with(scene, area, |_, _| Ok(()))
+    }
+}
+
 impl HeatMap {
     fn edges(&self) -> [f64; 4] {
         self.extent.unwrap_or([0.0, self.field.shape[0] as f64, 0.0, self.field.shape[1] as f64])
@@ -39,21 +58,6 @@ impl HeatMap {
         let [x_low, x_high, y_low, y_high] = self.edges();
         let ratio = (x_high - x_low) / (y_high - y_low);
         (self.aspect == Aspect::Equal && (0.125..=8.0).contains(&ratio)).then_some(ratio)
-    }
-
-    pub(crate) fn natural_size(&self) -> (f64, f64) {
-        let around = (150.0, if self.title.is_empty() { 75.0 } else { 95.0 });
-        match self.ratio() {
-            Some(ratio) if ratio >= 1.0 => (around.0 + 420.0, around.1 + (420.0 / ratio).max(90.0)),
-            Some(ratio) => (around.0 + (380.0 * ratio).max(120.0), around.1 + 380.0),
-            None => (640.0, 400.0),
-        }
-    }
-
-    /// # Errors
-    /// [`PlotError::Empty`], [`PlotError::Length`], [`PlotError::Limits`], [`PlotError::LogLimits`].
-    pub(crate) fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
-        self.draw_with(scene, area, |_, _| Ok(()))
     }
 
     /// Draws the map and what `over` puts on it, below frame and labels.
@@ -81,7 +85,8 @@ impl HeatMap {
         over(scene, &layout)?;
         frame.draw(scene, &layout);
         if self.colours.bar {
-            palette.draw_bar(scene, layout.plane.area);
+            let plane = layout.plane.area;
+            palette.draw_bar(scene, plane, palette.text_width(plane.height()));
         }
         Ok(())
     }
@@ -113,8 +118,8 @@ pub struct SpaceTime {
     pub colours: Colours,
 }
 
-impl SpaceTime {
-    pub(crate) fn natural_size(&self) -> (f64, f64) {
+impl Draw for SpaceTime {
+    fn natural_size(&self) -> (f64, f64) {
         match self.time_axis {
             TimeAxis::X => (680.0, 380.0),
             TimeAxis::Y => (520.0, 540.0),
@@ -123,15 +128,19 @@ impl SpaceTime {
 
     /// # Errors
     /// Those of [`HeatMap`].
-    pub(crate) fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
+    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
         self.field.check("the field")?;
         self.as_heat_map().draw(scene, area)
     }
+}
 
+impl SpaceTime {
     fn as_heat_map(&self) -> HeatMap {
         let (t0, t1) = self.times.unwrap_or((0.0, self.field.shape[0] as f64));
         let (x0, x1) = self.space.unwrap_or((0.0, self.field.shape[1] as f64));
-        let or = |label: &str, other: &str| if label.is_empty() { other.to_string() } else { label.to_string() };
+        let or = |label: &str, other: &str| {
+            if label.is_empty() { other.to_string() } else { label.to_string() }
+        };
         let time = or(&self.time_label, "time t");
         let space = or(&self.space_label, "x");
         let (field, extent, x_label, y_label) = match self.time_axis {

@@ -1,9 +1,11 @@
 //! Histograms of one or more data sets over common bins.
 
-use super::axes::{Axis, Frame, GAP, Plane, Scale, Span};
+use super::Draw;
+use super::axes::{Axis, Plane, Scale, Span};
 use super::colour::{Colour, palette};
 use super::error::PlotError;
-use super::legend::{self, Entry};
+use super::frame::Frame;
+use super::legend::{Entry, Legend, nothing_to_see};
 use super::lines::LegendPlace;
 use super::scene::{Area, Point, Scene, clip_line};
 
@@ -43,52 +45,49 @@ pub struct Histogram {
     pub legend: LegendPlace,
 }
 
-impl Histogram {
-    pub(crate) fn natural_size(&self) -> (f64, f64) {
+impl Draw for Histogram {
+    fn natural_size(&self) -> (f64, f64) {
         (600.0, 400.0)
     }
 
     /// # Errors
     /// [`PlotError::Empty`] without data, [`PlotError::Value`] for bad bins, [`PlotError::Limits`].
-    pub(crate) fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
+    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
         if self.samples.iter().all(|sample| sample.values.is_empty()) {
             return Err(PlotError::Empty { what: "the histogram".into() });
         }
         let edges = self.edges()?;
         let heights: Vec<Vec<f64>> = self.samples.iter().map(|sample| self.heights(&sample.values, &edges)).collect();
         let frame = self.frame(&edges, &heights)?;
-        let mut frame = Frame { y_label: if self.y.label.is_empty() { self.counted() } else { &self.y.label }, ..frame };
-        let mut layout = frame.layout(area)?;
-        let entries = self.legend_entries();
-        let inside = match self.legend {
-            LegendPlace::Auto => legend::inside(&entries, layout.plane.area, &occupied(&layout.plane, &edges, &heights)),
-            _ => None,
-        };
-        let outside = !entries.is_empty() && inside.is_none() && self.legend != LegendPlace::None;
-        if outside {
-            frame.right = legend::size(&entries).0 + 2.0 * GAP;
-            layout = frame.layout(area)?;
-        }
+        let mut frame =
+            Frame { y_label: if self.y.label.is_empty() { self.counted() } else { &self.y.label }, ..frame };
+        let legend = Legend::new(self.legend_entries(), self.legend, area);
+        let (layout, spot) = legend.settle(&mut frame, area, |plane| occupied(plane, &edges, &heights))?;
         frame.draw_behind(scene, &layout);
         for (index, heights) in heights.iter().enumerate() {
-            draw_bars(scene, &layout.plane, &edges, heights, self.colour(index), 0.8 / (self.samples.len() as f64).sqrt());
+            draw_bars(
+                scene,
+                &layout.plane,
+                &edges,
+                heights,
+                self.colour(index),
+                0.8 / (self.samples.len() as f64).sqrt(),
+            );
         }
         for (index, heights) in heights.iter().enumerate() {
             draw_steps(scene, &layout.plane, &edges, heights, self.colour(index));
         }
         frame.draw(scene, &layout);
         let plane = layout.plane.area;
-        match inside {
-            Some(place) => legend::draw(scene, &entries, place, true),
-            None if outside => legend::draw(scene, &entries, (plane.right + 2.0 * GAP, plane.top), false),
-            None => {}
-        }
+        legend.draw(scene, &spot, plane);
         if heights.iter().flatten().all(|height| *height == 0.0) {
-            legend::nothing_to_see(scene, plane);
+            nothing_to_see(scene, plane);
         }
         Ok(())
     }
+}
 
+impl Histogram {
     fn counted(&self) -> &'static str {
         if self.density { "density" } else { "count" }
     }
@@ -112,25 +111,50 @@ impl Histogram {
         };
         let y = if y.low < 0.0 && self.y.limits.is_none() { Span { low: 0.0, high: 1.0, scale: y.scale } } else { y };
         let x = Span::of("the x axis", &x, ends, 0.02)?;
-        Ok(Frame { title: &self.title, x_label: &self.x.label, y_label: "", x, y, aspect: None, right: 0.0, grid: true })
+        Ok(Frame {
+            title: &self.title,
+            x_label: &self.x.label,
+            y_label: "",
+            x,
+            y,
+            aspect: None,
+            right: 0.0,
+            grid: true,
+        })
     }
 
     fn legend_entries(&self) -> Vec<Entry> {
         let labelled = self.samples.iter().enumerate().filter(|(_, sample)| !sample.label.is_empty());
-        labelled.map(|(index, sample)| Entry { text: sample.label.clone(), colour: self.colour(index), style: None, band: false }).collect()
+        labelled
+            .map(|(index, sample)| Entry {
+                text: sample.label.clone(),
+                colour: self.colour(index),
+                style: None,
+                band: false,
+            })
+            .collect()
     }
 
     fn edges(&self) -> Result<Vec<f64>, PlotError> {
         let count = match &self.bins {
             Bins::Edges(edges) => {
-                let rising = edges.iter().zip(edges.iter().skip(1)).all(|(a, b)| a < b) && edges.iter().all(|edge| edge.is_finite());
+                let rising = edges.iter().zip(edges.iter().skip(1)).all(|(a, b)| a < b)
+                    && edges.iter().all(|edge| edge.is_finite());
                 let expected = "at least two finite edges in increasing order";
-                let bad = PlotError::Value { what: "the number of edges of bins".into(), value: edges.len() as f64, expected };
+                let bad = PlotError::Value {
+                    what: "the number of edges of bins".into(),
+                    value: edges.len() as f64,
+                    expected,
+                };
                 return if rising && edges.len() > 1 { Ok(edges.clone()) } else { Err(bad) };
             }
             Bins::Count(count) if (1..=10_000).contains(count) => Some(*count),
             Bins::Count(count) => {
-                return Err(PlotError::Value { what: "the number of bins".into(), value: *count as f64, expected: "1 to 10 000" });
+                return Err(PlotError::Value {
+                    what: "the number of bins".into(),
+                    value: *count as f64,
+                    expected: "1 to 10 000",
+                });
             }
             Bins::Auto => None,
         };
@@ -148,7 +172,9 @@ impl Histogram {
             // The last bin owns its upper edge.
             let last = edges.last() == Some(value);
             let after = edges.partition_point(|edge| edge <= value);
-            if let Some(count) = (after - usize::from(last && after > 0)).checked_sub(1).and_then(|bin| counts.get_mut(bin)) {
+            if let Some(count) =
+                (after - usize::from(last && after > 0)).checked_sub(1).and_then(|bin| counts.get_mut(bin))
+            {
                 *count += 1.0;
                 counted += 1.0;
             }
@@ -189,7 +215,9 @@ fn draw_bars(scene: &mut Scene, plane: &Plane, edges: &[f64], heights: &[f64], c
     let Area { left, right, top, bottom } = plane.area;
     let mut drawn_to = f64::NEG_INFINITY;
     for ((a, b), height) in edges.iter().zip(edges.iter().skip(1)).zip(heights) {
-        let (Some(a), Some(b), Some(y)) = (plane.x_at(*a), plane.x_at(*b), plane.y_at(*height)) else { continue };
+        let (Some(a), Some(b), Some(y)) = (plane.x_at(*a), plane.x_at(*b), plane.y_at(*height)) else {
+            continue;
+        };
         let bar = Area::new(a.max(left).max(drawn_to), y.max(top), b.min(right), bottom);
         if bar.width() > 0.0 && bar.height() > 0.0 && *height > 0.0 {
             scene.rect(bar, colour, alpha);
@@ -198,14 +226,23 @@ fn draw_bars(scene: &mut Scene, plane: &Plane, edges: &[f64], heights: &[f64], c
     }
 }
 
+/// Outlines of the runs of bins that hold something.
 fn draw_steps(scene: &mut Scene, plane: &Plane, edges: &[f64], heights: &[f64], colour: Colour) {
-    for piece in clip_line(&stairs(plane, edges, heights), plane.area) {
-        scene.line(piece, 1.5, colour);
+    let mut start = 0;
+    for run in heights.chunk_by(|a, b| (*a > 0.0) == (*b > 0.0)) {
+        let run_edges = edges.get(start..=start + run.len()).unwrap_or_default();
+        if run.iter().any(|height| *height > 0.0) {
+            for piece in clip_line(&stairs(plane, run_edges, run), plane.area) {
+                scene.line(piece, 1.5, colour);
+            }
+        }
+        start += run.len();
     }
 }
 
 /// Places under the stairs, which a legend should not cover.
 fn occupied(plane: &Plane, edges: &[f64], heights: &[Vec<f64>]) -> Vec<Point> {
     let tops = heights.iter().flat_map(|heights| stairs(plane, edges, heights));
-    tops.flat_map(|(x, top)| (0..=8).map(move |step| (x, top + 0.125 * f64::from(step) * (plane.area.bottom - top)))).collect()
+    tops.flat_map(|(x, top)| (0..=8).map(move |step| (x, top + 0.125 * f64::from(step) * (plane.area.bottom - top))))
+        .collect()
 }

@@ -1,10 +1,11 @@
 //! Rows of small maps: samples, methods or times side by side.
 
-use super::axes::{GAP, LABEL, SMALL, TITLE, draw_title, title_height};
+use super::Draw;
 use super::colour::Colour;
 use super::colour_bar::{Colours, Palette};
 use super::error::PlotError;
 use super::font;
+use super::frame::{GAP, LABEL, SMALL, TITLE, draw_title, title_height};
 use super::scene::{Anchor, Area, Scene};
 use super::values::Values2d;
 
@@ -37,6 +38,45 @@ pub struct Images {
 
 const BETWEEN: f64 = 5.0;
 
+impl Draw for Images {
+    fn natural_size(&self) -> (f64, f64) {
+        let (columns, rows) = (self.columns().max(1) as f64, self.rows.len().max(1) as f64);
+        let side = (780.0 / columns).min(900.0 / rows).clamp(48.0, 240.0);
+        let (width, height) = (side * self.ratio().min(1.0), side / self.ratio().max(1.0));
+        let bar = if self.has_bars() { 95.0 } else { 0.0 };
+        let title = if self.title.is_empty() { 0.0 } else { TITLE + 14.0 };
+        let labels = if self.column_labels.is_empty() { 0.0 } else { LABEL + GAP };
+        (
+            columns * (width + BETWEEN) + self.label_width() + bar + 4.0 * GAP,
+            rows * (height + BETWEEN) + title + labels + 4.0 * GAP,
+        )
+    }
+
+    /// # Errors
+    /// [`PlotError::Empty`], [`PlotError::Length`], [`PlotError::Limits`], [`PlotError::LogLimits`], [`PlotError::TooSmall`].
+    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
+        self.check()?;
+        let palettes = self.palettes()?;
+        let places = self.places(area, &palettes)?;
+        for (row, column, image) in self.numbered() {
+            let palette = match self.sharing {
+                Sharing::Image => self.colours.fit(std::iter::once(image))?,
+                _ => {
+                    palettes.get(row).or(palettes.first()).cloned().unwrap_or(self.colours.fit(std::iter::once(image))?)
+                }
+            };
+            let place = fitted(places.at(row, column), image.shape);
+            scene.image(place, palette.image(image));
+            scene.outline(place, Colour(0x80, 0x80, 0x80));
+        }
+        self.draw_labels(scene, &places);
+        self.draw_bars(scene, &places, &palettes);
+        let title = font::wrap(&self.title, TITLE, area.width() - 4.0 * GAP);
+        draw_title(scene, &title, TITLE, (area.middle().0, area.top + title_height(&title, TITLE)), area);
+        Ok(())
+    }
+}
+
 impl Images {
     fn columns(&self) -> usize {
         self.rows.iter().map(Vec::len).max().unwrap_or(0)
@@ -53,16 +93,6 @@ impl Images {
         if widest > 0.0 { widest.min(130.0) + 2.0 * GAP } else { 0.0 }
     }
 
-    pub(crate) fn natural_size(&self) -> (f64, f64) {
-        let (columns, rows) = (self.columns().max(1) as f64, self.rows.len().max(1) as f64);
-        let side = (780.0 / columns).min(900.0 / rows).clamp(48.0, 240.0);
-        let (width, height) = (side * self.ratio().min(1.0), side / self.ratio().max(1.0));
-        let bar = if self.has_bars() { 80.0 } else { 0.0 };
-        let title = if self.title.is_empty() { 0.0 } else { TITLE + 14.0 };
-        let labels = if self.column_labels.is_empty() { 0.0 } else { LABEL + GAP };
-        (columns * (width + BETWEEN) + self.label_width() + bar + 4.0 * GAP, rows * (height + BETWEEN) + title + labels + 4.0 * GAP)
-    }
-
     fn has_bars(&self) -> bool {
         self.colours.bar && self.sharing != Sharing::Image
     }
@@ -76,7 +106,10 @@ impl Images {
         if !any {
             return Err(PlotError::Empty { what: "the list of images".into() });
         }
-        let labels = [("row labels", self.row_labels.len(), self.rows.len()), ("column labels", self.column_labels.len(), self.columns())];
+        let labels = [
+            ("row labels", self.row_labels.len(), self.rows.len()),
+            ("column labels", self.column_labels.len(), self.columns()),
+        ];
         for (what, got, expected) in labels {
             if got != 0 && got != expected {
                 let why = "one for each, or none".to_string();
@@ -88,30 +121,12 @@ impl Images {
 
     /// Images that are there, with row and column.
     fn numbered(&self) -> impl Iterator<Item = (usize, usize, &Values2d)> {
-        let all = self.rows.iter().enumerate().flat_map(|(row, images)| images.iter().enumerate().map(move |(column, image)| (row, column, image)));
+        let all = self
+            .rows
+            .iter()
+            .enumerate()
+            .flat_map(|(row, images)| images.iter().enumerate().map(move |(column, image)| (row, column, image)));
         all.filter(|(_, _, image)| image.shape != [0, 0] || !image.values.is_empty())
-    }
-
-    /// # Errors
-    /// [`PlotError::Empty`], [`PlotError::Length`], [`PlotError::Limits`], [`PlotError::LogLimits`], [`PlotError::TooSmall`].
-    pub(crate) fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
-        self.check()?;
-        let palettes = self.palettes()?;
-        let places = self.places(area, &palettes)?;
-        for (row, column, image) in self.numbered() {
-            let palette = match self.sharing {
-                Sharing::Image => self.colours.fit(std::iter::once(image))?,
-                _ => palettes.get(row).or(palettes.first()).cloned().unwrap_or(self.colours.fit(std::iter::once(image))?),
-            };
-            let place = fitted(places.at(row, column), image.shape);
-            scene.image(place, palette.image(image));
-            scene.outline(place, Colour(0x80, 0x80, 0x80));
-        }
-        self.draw_labels(scene, &places);
-        self.draw_bars(scene, &places, &palettes);
-        let title = font::wrap(&self.title, TITLE, area.width() - 2.0 * GAP);
-        draw_title(scene, &title, (area.middle().0, area.top + title_height(&title)));
-        Ok(())
     }
 
     /// One for all, one for each row, or none.
@@ -127,9 +142,9 @@ impl Images {
 
     fn places(&self, area: Area, palettes: &[Palette]) -> Result<Places, PlotError> {
         let (columns, rows) = (self.columns(), self.rows.len());
-        let title = font::wrap(&self.title, TITLE, area.width() - 2.0 * GAP);
+        let title = font::wrap(&self.title, TITLE, area.width() - 4.0 * GAP);
         let labels = if self.column_labels.is_empty() { 0.0 } else { LABEL + GAP };
-        let top = area.top + title_height(&title).max(GAP) + labels;
+        let top = area.top + title_height(&title, TITLE).max(GAP) + labels;
         let left = area.left + GAP + self.label_width();
         let row_height = (area.bottom - GAP - top) / rows as f64;
         let bar_height = if self.sharing == Sharing::Row { row_height } else { area.bottom - top };
@@ -163,12 +178,20 @@ impl Images {
         if !self.has_bars() {
             return;
         }
+        let text_width = palettes.iter().map(|palette| palette.text_width(places.height)).fold(0.0, f64::max);
         for (row, palette) in palettes.iter().enumerate() {
             let beside = match self.sharing {
                 Sharing::Row => Area { left: places.all.left, right: places.all.right, ..places.at(row, 0) },
-                _ => Area::new(places.all.left, places.at(0, 0).top, places.all.right, places.at(self.rows.len() - 1, 0).bottom),
+                _ => Area::new(
+                    places.all.left,
+                    places.at(0, 0).top,
+                    places.all.right,
+                    places.at(self.rows.len() - 1, 0).bottom,
+                ),
             };
-            palette.draw_bar(scene, beside);
+            let text_width =
+                if self.sharing == Sharing::Row { text_width } else { palette.text_width(beside.height()) };
+            palette.draw_bar(scene, beside, text_width);
         }
     }
 }

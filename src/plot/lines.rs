@@ -1,9 +1,11 @@
 //! Curves: several series over common axes.
 
-use super::axes::{Axis, Frame, GAP, Plane, Scale, Span};
+use super::Draw;
+use super::axes::{Axis, Plane, Scale, Span};
 use super::colour::{Colour, PALETTE_SIZE, palette};
 use super::error::PlotError;
-use super::legend::{self, Entry};
+use super::frame::Frame;
+use super::legend::{Entry, Legend, nothing_to_see};
 use super::scene::{Area, Point, Scene, clip_line, clip_polygon};
 
 /// How a series is drawn.
@@ -65,11 +67,21 @@ impl Series {
             return Err(PlotError::Empty { what: name });
         }
         let (low, high) = self.band.as_ref().map_or((None, None), |(low, high)| (Some(low), Some(high)));
-        let parts = [("y", Some(&self.y)), ("the lower band", low), ("the upper band", high), ("the error", self.error.as_ref())];
+        let parts = [
+            ("y", Some(&self.y)),
+            ("the lower band", low),
+            ("the upper band", high),
+            ("the error", self.error.as_ref()),
+        ];
         for (part, values) in parts {
             if let Some(values) = values.filter(|values| values.len() != self.x.len()) {
                 let why = "one for each x".to_string();
-                return Err(PlotError::Length { what: format!("{part} of {name}"), got: values.len(), expected: self.x.len(), why });
+                return Err(PlotError::Length {
+                    what: format!("{part} of {name}"),
+                    got: values.len(),
+                    expected: self.x.len(),
+                    why,
+                });
             }
         }
         Ok(())
@@ -106,15 +118,15 @@ pub struct Lines {
 const WIDTH: f64 = 1.7;
 const DOT: f64 = 2.6;
 
-impl Lines {
-    pub(crate) fn natural_size(&self) -> (f64, f64) {
+impl Draw for Lines {
+    fn natural_size(&self) -> (f64, f64) {
         (640.0, 420.0)
     }
 
     /// # Errors
     /// [`PlotError::Empty`] without series or points, [`PlotError::Length`] when parts of a series differ in length,
     /// [`PlotError::Limits`] and [`PlotError::LogLimits`].
-    pub(crate) fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
+    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
         if self.series.is_empty() {
             return Err(PlotError::Empty { what: "the list of series".into() });
         }
@@ -135,17 +147,8 @@ impl Lines {
             right: 0.0,
             grid: true,
         };
-        let mut layout = frame.layout(area)?;
-        let legend = self.legend_entries();
-        let inside = match self.legend {
-            LegendPlace::Auto => legend::inside(&legend, layout.plane.area, &self.occupied(&layout.plane)),
-            _ => None,
-        };
-        let outside = !legend.is_empty() && inside.is_none() && self.legend != LegendPlace::None;
-        if outside {
-            frame.right = legend::size(&legend).0 + 2.0 * GAP;
-            layout = frame.layout(area)?;
-        }
+        let legend = Legend::new(self.legend_entries(), self.legend, area);
+        let (layout, spot) = legend.settle(&mut frame, area, |plane| self.occupied(plane))?;
         frame.draw_behind(scene, &layout);
         for (index, series) in self.series.iter().enumerate() {
             self.draw_band(scene, series, self.colour(index), &layout.plane);
@@ -155,17 +158,15 @@ impl Lines {
         }
         frame.draw(scene, &layout);
         let plane = layout.plane.area;
-        match inside {
-            Some(place) => legend::draw(scene, &legend, place, true),
-            None if outside => legend::draw(scene, &legend, (plane.right + 2.0 * GAP, plane.top), false),
-            None => {}
-        }
+        legend.draw(scene, &spot, plane);
         if !self.any_point(&layout.plane) {
-            legend::nothing_to_see(scene, plane);
+            nothing_to_see(scene, plane);
         }
         Ok(())
     }
+}
 
+impl Lines {
     fn colour(&self, index: usize) -> Colour {
         self.series.get(index).and_then(|series| series.colour).unwrap_or_else(|| palette(index))
     }
@@ -212,9 +213,13 @@ impl Lines {
     }
 
     fn draw_band(&self, scene: &mut Scene, series: &Series, colour: Colour, plane: &Plane) {
-        let Some((low, high)) = &series.band else { return };
+        let Some((low, high)) = &series.band else {
+            return;
+        };
         // On a logarithmic axis a band that reaches zero reaches the lower edge.
-        let floor = |value: f64| if plane.y.scale == Scale::Log && value <= 0.0 { plane.y.low } else { value };
+        let floor = |value: f64| {
+            if plane.y.scale == Scale::Log && value <= 0.0 { plane.y.low } else { value }
+        };
         let places = series.x.iter().zip(low).zip(high);
         let places = places.map(|((x, low), high)| Some((plane.at(*x, floor(*low))?, plane.at(*x, *high)?)));
         let places: Vec<Option<(Point, Point)>> = places.collect();
@@ -227,13 +232,17 @@ impl Lines {
     }
 
     fn draw_series(&self, scene: &mut Scene, index: usize, plane: &Plane) {
-        let Some(series) = self.series.get(index) else { return };
+        let Some(series) = self.series.get(index) else {
+            return;
+        };
         let (colour, style) = (self.colour(index), self.style(index));
         draw_errors(scene, series, colour, plane);
         for run in runs(plane, &series.x, &series.y) {
             // A point alone between gaps has no line, and would not be seen.
             if style.has_points() || run.len() == 1 {
-                run.iter().filter(|point| plane.area.contains(**point)).for_each(|point| scene.disc(*point, DOT, colour));
+                run.iter()
+                    .filter(|point| plane.area.contains(**point))
+                    .for_each(|point| scene.disc(*point, DOT, colour));
             }
             if style.has_line() {
                 draw_curve(scene, run, plane.area, colour, style);
@@ -256,8 +265,11 @@ fn draw_errors(scene: &mut Scene, series: &Series, colour: Colour, plane: &Plane
     let errors = series.error.iter().flatten();
     for ((x, y), error) in series.x.iter().zip(&series.y).zip(errors) {
         let low = plane.y_at(y - error).unwrap_or(plane.area.bottom);
-        let (Some((x, _)), Some(high)) = (plane.at(*x, *y), plane.y_at(y + error)) else { continue };
-        let strokes = [vec![(x, low), (x, high)], vec![(x - 3.0, low), (x + 3.0, low)], vec![(x - 3.0, high), (x + 3.0, high)]];
+        let (Some((x, _)), Some(high)) = (plane.at(*x, *y), plane.y_at(y + error)) else {
+            continue;
+        };
+        let strokes =
+            [vec![(x, low), (x, high)], vec![(x - 3.0, low), (x + 3.0, low)], vec![(x - 3.0, high), (x + 3.0, high)]];
         for piece in strokes.iter().flat_map(|stroke| clip_line(stroke, plane.area)) {
             scene.line(piece, 1.1, colour);
         }
@@ -283,7 +295,8 @@ fn thinned(points: Vec<Point>, area: Area) -> Vec<Point> {
     for run in points.chunk_by(|a, b| column(a) == column(b)) {
         let by_height = |a: &&(usize, &Point), b: &&(usize, &Point)| a.1.1.total_cmp(&b.1.1);
         let numbered: Vec<(usize, &Point)> = run.iter().enumerate().collect();
-        let extremes = [numbered.first(), numbered.iter().min_by(by_height), numbered.iter().max_by(by_height), numbered.last()];
+        let extremes =
+            [numbered.first(), numbered.iter().min_by(by_height), numbered.iter().max_by(by_height), numbered.last()];
         let mut indices: Vec<usize> = extremes.into_iter().flatten().map(|(index, _)| *index).collect();
         indices.sort_unstable();
         indices.dedup();

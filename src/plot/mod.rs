@@ -23,6 +23,7 @@
 //! Data may hold anything: NaN and infinite values are gaps or a colour of their own, and what cannot be drawn at all is a
 //! [`PlotError`]. The same figure always gives the same bytes.
 
+pub(crate) mod script;
 mod animation;
 mod axes;
 mod colour;
@@ -30,6 +31,7 @@ mod colour_bar;
 mod compose;
 mod error;
 mod font;
+mod frame;
 mod heat_map;
 mod histogram;
 mod images;
@@ -84,37 +86,42 @@ pub enum Panel {
     Panels(Panels),
 }
 
-impl Panel {
-    fn natural_size(&self) -> (f64, f64) {
-        match self {
-            Panel::Lines(panel) => panel.natural_size(),
-            Panel::Spectra(panel) => panel.natural_size(),
-            Panel::Histogram(panel) => panel.natural_size(),
-            Panel::HeatMap(panel) => panel.natural_size(),
-            Panel::SpaceTime(panel) => panel.natural_size(),
-            Panel::VectorField(panel) => panel.natural_size(),
-            Panel::Images(panel) => panel.natural_size(),
-            Panel::Trajectories(panel) => panel.natural_size(),
-            Panel::Panels(panel) => panel.natural_size(),
-        }
-    }
+/// What every kind of picture can do.
+trait Draw {
+    /// Width and height it would like to have.
+    fn natural_size(&self) -> (f64, f64);
 
-    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
+    /// Writes its marks inside `area`.
+    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError>;
+}
+
+impl Panel {
+    fn drawing(&self) -> &dyn Draw {
         match self {
-            Panel::Lines(panel) => panel.draw(scene, area),
-            Panel::Spectra(panel) => panel.draw(scene, area),
-            Panel::Histogram(panel) => panel.draw(scene, area),
-            Panel::HeatMap(panel) => panel.draw(scene, area),
-            Panel::SpaceTime(panel) => panel.draw(scene, area),
-            Panel::VectorField(panel) => panel.draw(scene, area),
-            Panel::Images(panel) => panel.draw(scene, area),
-            Panel::Trajectories(panel) => panel.draw(scene, area),
-            Panel::Panels(panel) => panel.draw(scene, area),
+            Panel::Lines(panel) => panel,
+            Panel::Spectra(panel) => panel,
+            Panel::Histogram(panel) => panel,
+            Panel::HeatMap(panel) => panel,
+            Panel::SpaceTime(panel) => panel,
+            Panel::VectorField(panel) => panel,
+            Panel::Images(panel) => panel,
+            Panel::Trajectories(panel) => panel,
+            Panel::Panels(panel) => panel,
         }
     }
 
     fn depth(&self) -> usize {
         if let Panel::Panels(panels) = self { panels.depth() } else { 0 }
+    }
+}
+
+impl Draw for Panel {
+    fn natural_size(&self) -> (f64, f64) {
+        self.drawing().natural_size()
+    }
+
+    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
+        self.drawing().draw(scene, area)
     }
 }
 
@@ -136,7 +143,12 @@ impl Figure {
 
     /// Width and height in units of size: pixels of an SVG, and of a PNG at scale 1.
     pub fn size_or_natural(&self) -> (f64, f64) {
-        let (width, height) = self.size.unwrap_or_else(|| self.panel.natural_size());
+        // An empty panel has no size, and should fail for being empty.
+        let natural = || {
+            let (width, height) = self.panel.natural_size();
+            (width.max(100.0), height.max(100.0))
+        };
+        let (width, height) = self.size.unwrap_or_else(natural);
         (width.round(), height.round())
     }
 

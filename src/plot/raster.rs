@@ -1,12 +1,13 @@
 //! A scene as pixels.
 //!
-//! `plotters` places everything on whole pixels and smooths few edges. So the scene is drawn two to four times as large and
+//! `plotters` places everything on whole pixels and smooths few edges. So the scene is drawn up to three times as large and
 //! shrunk by averaging: lines, text and fills get smooth edges and positions finer than a pixel.
 
 use std::fmt::Display;
+use std::ops::Range;
 
 use plotters::backend::{BitMapBackend, DrawingBackend};
-use plotters::style::{FontTransform, RGBAColor, RGBColor, TextStyle};
+use plotters::style::{Color, RGBAColor};
 
 use super::colour::Colour;
 use super::error::PlotError;
@@ -29,9 +30,8 @@ const MAX_DRAWN_PIXELS: usize = 66_000_000;
 /// # Errors
 /// [`PlotError::TooLarge`] beyond the limits of [`super::output`].
 pub(crate) fn rasterise(scene: &Scene, scale: f64) -> Result<Pixels, PlotError> {
-    font::ready()?;
     let (width, height) = pixel_size(scene, scale)?;
-    let finer = (1..=4).rev().find(|n| width * height * n * n <= MAX_DRAWN_PIXELS).unwrap_or(1);
+    let finer = (1..=3).rev().find(|n| width * height * n * n <= MAX_DRAWN_PIXELS).unwrap_or(1);
     let (drawn_width, drawn_height) = (width * finer, height * finer);
     let mut drawn = vec![255_u8; drawn_width * drawn_height * 3];
     {
@@ -140,31 +140,31 @@ impl Canvas<'_> {
 
     fn rect(&mut self, area: Area, colour: Colour, alpha: f64) -> Result<(), PlotError> {
         let (left, top, right, bottom) = self.whole(area);
-        let style = ink(colour, alpha);
-        self.backend.draw_rect((left, top), (right - 1, bottom - 1), &style, true).map_err(drawing_failed)
+        // The bitmap backend fills up to its second corner, without it.
+        self.backend.draw_rect((left, top), (right, bottom), &ink(colour, alpha), true).map_err(drawing_failed)
     }
 
-    /// The backend puts the base line half a font size below the given point and starts at it; the rest is done here.
     fn text(&mut self, text: &Text) -> Result<(), PlotError> {
-        let font = font::font(text.em * self.factor());
-        let width = font::width(&text.text, text.em * self.factor());
+        let em = text.em * self.factor();
         let back = match text.anchor {
             Anchor::Start => 0.0,
-            Anchor::Middle => 0.5 * width,
-            Anchor::End => width,
+            Anchor::Middle => 0.5 * font::width(&text.text, em),
+            Anchor::End => font::width(&text.text, em),
         };
-        let down = 0.5 * font::CAPITAL_HEIGHT * text.em * self.factor() - 0.5 * font.get_size();
+        let down = 0.5 * font::CAPITAL_HEIGHT * em;
         let (x, y) = self.drawn(text.at);
-        let Colour(r, g, b) = text.colour;
-        let colour = RGBColor(r, g, b);
-        let style = TextStyle::from(font).color(&colour);
-        let (style, at) = if text.upright {
-            (style.transform(FontTransform::Rotate270), (x + down, y + back))
-        } else {
-            (style, (x - back, y + down))
-        };
-        let at = (at.0.round() as i32, at.1.round() as i32);
-        self.backend.draw_text(&text.text, &style, at).map_err(drawing_failed)
+        let (x, y) = if text.upright { (x + down, y + back) } else { (x - back, y + down) };
+        let (x, y) = (x.round() as i32, y.round() as i32);
+        let (width, height) = self.backend.get_size();
+        let mut done = Ok(());
+        font::pixels(&text.text, em, |right, below, coverage| {
+            let at = if text.upright { (x + below, y - right) } else { (x + right, y + below) };
+            let inside = (0..width as i32).contains(&at.0) && (0..height as i32).contains(&at.1);
+            if inside && coverage > 0.0 && done.is_ok() {
+                done = self.backend.draw_pixel(at, ink(text.colour, f64::from(coverage).min(1.0)).to_backend_color());
+            }
+        });
+        done.map_err(drawing_failed)
     }
 
     fn image(&mut self, area: Area, bitmap: &Bitmap) -> Result<(), PlotError> {
@@ -181,21 +181,29 @@ fn resample(bitmap: &Bitmap, width: usize, height: usize) -> Vec<u8> {
         let from = index * cells / count;
         from..((index + 1) * cells / count).max(from + 1).min(cells)
     };
-    let mut pixels = Vec::with_capacity(width * height * 3);
+    let columns: Vec<Range<usize>> = (0..width).map(|x| span(x, width, bitmap.columns)).collect();
+    let mut pixels: Vec<u8> = Vec::with_capacity(width * height * 3);
+    let mut before = 0..0;
     for y in 0..height {
-        for x in 0..width {
+        let rows = span(y, height, bitmap.rows);
+        if rows == before {
+            // Enlarged cells: the same row again.
+            pixels.extend_from_within(pixels.len() - 3 * width..);
+            continue;
+        }
+        for columns in &columns {
             let (mut sum, mut cells) = ([0_u32; 3], 0_u32);
-            for row in span(y, height, bitmap.rows) {
-                for column in span(x, width, bitmap.columns) {
-                    let start = 3 * (row * bitmap.columns + column);
-                    for (total, value) in sum.iter_mut().zip(bitmap.pixels.iter().skip(start)) {
-                        *total += u32::from(*value);
-                    }
+            for row in rows.clone() {
+                let start = 3 * (row * bitmap.columns + columns.start);
+                let end = 3 * (row * bitmap.columns + columns.end);
+                for [r, g, b] in bitmap.pixels.get(start..end).unwrap_or_default().as_chunks::<3>().0 {
+                    sum = [sum[0] + u32::from(*r), sum[1] + u32::from(*g), sum[2] + u32::from(*b)];
                     cells += 1;
                 }
             }
             pixels.extend(sum.map(|total| (total / cells.max(1)) as u8));
         }
+        before = rows;
     }
     pixels
 }

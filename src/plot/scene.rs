@@ -66,13 +66,32 @@ pub(crate) struct Bitmap {
 #[derive(Clone, Debug)]
 pub(crate) enum Mark {
     /// An open line with round joints.
-    Line { points: Vec<Point>, width: f64, colour: Colour },
-    Polygon { points: Vec<Point>, colour: Colour, alpha: f64 },
+    Line {
+        points: Vec<Point>,
+        width: f64,
+        colour: Colour,
+    },
+    Polygon {
+        points: Vec<Point>,
+        colour: Colour,
+        alpha: f64,
+    },
     /// Moved to whole pixels, so that rules and bars are sharp.
-    Rect { area: Area, colour: Colour, alpha: f64 },
-    Disc { centre: Point, radius: f64, colour: Colour },
+    Rect {
+        area: Area,
+        colour: Colour,
+        alpha: f64,
+    },
+    Disc {
+        centre: Point,
+        radius: f64,
+        colour: Colour,
+    },
     Text(Text),
-    Image { area: Area, bitmap: Bitmap },
+    Image {
+        area: Area,
+        bitmap: Bitmap,
+    },
 }
 
 /// Marks in the order in which they cover each other.
@@ -139,7 +158,7 @@ impl Scene {
     }
 
     pub fn text(&mut self, text: impl Into<String>, at: Point, em: f64, anchor: Anchor) {
-        let text = text.into();
+        let text = printable(text.into());
         if !text.is_empty() {
             self.marks.push(Mark::Text(Text { text, at, em, anchor, upright: false, colour: Colour::INK }));
         }
@@ -148,17 +167,33 @@ impl Scene {
     /// A text read from below, cut to the `room` it has.
     pub fn upright(&mut self, text: &str, at: Point, em: f64, room: f64) {
         if !text.is_empty() {
-            let text = font::cut(text, em, room);
-            self.marks.push(Mark::Text(Text { text, at, em, anchor: Anchor::Middle, upright: true, colour: Colour::INK }));
+            let text = font::cut(&printable(text.to_string()), em, room);
+            self.marks.push(Mark::Text(Text {
+                text,
+                at,
+                em,
+                anchor: Anchor::Middle,
+                upright: true,
+                colour: Colour::INK,
+            }));
         }
     }
 }
 
+/// Control characters have no shape, and are not allowed in an SVG.
+fn printable(text: String) -> String {
+    let bad = |letter: char| letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}');
+    if text.contains(bad) { text.replace(bad, " ") } else { text }
+}
+
 /// Cuts a line into the strokes of a dash pattern; the pattern runs on across corners.
 fn strokes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
-    let (mut done, mut stroke): (Vec<Vec<Point>>, Vec<Point>) = (Vec::new(), points.first().copied().into_iter().collect());
+    let (mut done, mut stroke): (Vec<Vec<Point>>, Vec<Point>) =
+        (Vec::new(), points.first().copied().into_iter().collect());
     let mut lengths = pattern.iter().copied().filter(|length| *length > 0.0).cycle();
-    let Some(mut left) = lengths.next() else { return vec![points.to_vec()] };
+    let Some(mut left) = lengths.next() else {
+        return vec![points.to_vec()];
+    };
     let mut drawing = true;
     for (a, b) in points.iter().zip(points.iter().skip(1)) {
         let length = (b.0 - a.0).hypot(b.1 - a.1);
@@ -245,7 +280,9 @@ pub(crate) fn clip_polygon(points: Vec<Point>, area: Area) -> Vec<Point> {
     ];
     edges.into_iter().fold(points, |points, (edge, inside, cross)| {
         let mut kept = Vec::with_capacity(points.len() + 2);
-        let Some(mut previous) = points.last().copied() else { return kept };
+        let Some(mut previous) = points.last().copied() else {
+            return kept;
+        };
         for point in points {
             if inside(point, edge) != inside(previous, edge) {
                 kept.push(cross(previous, point, edge));

@@ -1,5 +1,6 @@
 //! Spectra: means with bands over wavenumbers, on logarithmic axes.
 
+use super::Draw;
 use super::axes::Axis;
 use super::colour::Colour;
 use super::error::PlotError;
@@ -51,17 +52,19 @@ impl Default for Spectra {
     }
 }
 
-impl Spectra {
-    pub(crate) fn natural_size(&self) -> (f64, f64) {
+impl Draw for Spectra {
+    fn natural_size(&self) -> (f64, f64) {
         (600.0, 440.0)
     }
 
     /// # Errors
     /// Those of [`Lines`].
-    pub(crate) fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
+    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
         self.as_lines().draw(scene, area)
     }
+}
 
+impl Spectra {
     fn as_lines(&self) -> Lines {
         let series = self.spectra.iter().map(|line| Series {
             label: line.label.clone(),
@@ -86,7 +89,8 @@ impl Spectra {
     fn reference(&self, law: &PowerLaw) -> Option<Series> {
         let line = self.spectra.first()?;
         let drawn = |(k, e): &(f64, f64)| k.is_finite() && e.is_finite() && *k > 0.0 && *e > 0.0;
-        let points: Vec<(f64, f64)> = line.wavenumber.iter().copied().zip(line.mean.iter().copied()).filter(drawn).collect();
+        let points: Vec<(f64, f64)> =
+            line.wavenumber.iter().copied().zip(line.mean.iter().copied()).filter(drawn).collect();
         let (first, last) = (points.first()?.0.log10(), points.last()?.0.log10());
         let part = |fraction: f64| 10_f64.powf(first + fraction * (last - first));
         let middle = part(0.4);

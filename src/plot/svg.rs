@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use plotters::backend::{DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontTransform, ShapeStyle, TextStyle};
+use plotters::style::{FontDesc, FontFamily, FontStyle, FontTransform, ShapeStyle, TextStyle};
 
 use super::error::PlotError;
 use super::font;
@@ -20,7 +20,6 @@ const UNITS: f64 = 20.0;
 /// # Errors
 /// [`PlotError::TooLarge`] for a side above [`MAX_SIDE`].
 pub(crate) fn document(scene: &Scene) -> Result<String, PlotError> {
-    font::ready()?;
     let side = 1.0..=f64::from(MAX_SIDE);
     if !side.contains(&scene.width) || !side.contains(&scene.height) {
         return Err(PlotError::TooLarge { width: scene.width, height: scene.height, scale: 1.0 });
@@ -95,7 +94,7 @@ fn draw_text(backend: &mut SVGBackend, text: &Text) -> Result<(), PlotError> {
         Anchor::Middle => HPos::Center,
         Anchor::End => HPos::Right,
     };
-    let font = font::font(0.0).resize(1.24 * text.em * UNITS);
+    let font = FontDesc::new(FontFamily::Name(font::FAMILY), 1.24 * text.em * UNITS, FontStyle::Normal);
     let colour = ink(text.colour, 1.0);
     let style = TextStyle::from(font).color(&colour).pos(Pos::new(anchor, VPos::Top));
     let down = (0.5 * font::CAPITAL_HEIGHT - 0.76) * text.em;
@@ -109,18 +108,30 @@ fn draw_text(backend: &mut SVGBackend, text: &Text) -> Result<(), PlotError> {
 }
 
 fn image(text: &mut String, area: Area, bitmap: &Bitmap) -> Result<(), PlotError> {
-    let pixels = Pixels { width: bitmap.columns as u32, height: bitmap.rows as u32, rgb: bitmap.pixels.clone() };
+    let pixels = enlarged(bitmap, area);
     let encoded = base64(&png_bytes(&pixels)?);
     let (left, top) = place((area.left, area.top));
     let (right, bottom) = place((area.right, area.bottom));
-    write!(
+    writeln!(
         text,
         "<image x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" \
-         style=\"image-rendering:pixelated\" href=\"data:image/png;base64,{encoded}\"/>\n",
+         style=\"image-rendering:pixelated\" href=\"data:image/png;base64,{encoded}\"/>",
         right - left,
         bottom - top
     )
     .map_err(drawing_failed)
+}
+
+/// Cells of about two pixels or more: viewers that ignore `image-rendering` would blur an image with few cells.
+fn enlarged(bitmap: &Bitmap, area: Area) -> Pixels {
+    let times = |length: f64, cells: usize| ((2.0 * length / cells as f64).ceil() as usize).clamp(1, 400);
+    let (across, down) = (times(area.width(), bitmap.columns), times(area.height(), bitmap.rows));
+    let mut rgb = Vec::with_capacity(bitmap.pixels.len() * across * down);
+    for row in bitmap.pixels.chunks_exact(3 * bitmap.columns) {
+        let wide: Vec<u8> = row.chunks_exact(3).flat_map(|pixel| pixel.repeat(across)).collect();
+        rgb.extend(wide.repeat(down));
+    }
+    Pixels { width: (bitmap.columns * across) as u32, height: (bitmap.rows * down) as u32, rgb }
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -25,7 +25,9 @@ impl Ticks {
 }
 
 fn linear(low: f64, high: f64, count: usize) -> Ticks {
-    let values = round_values(low, high, count);
+    // Where fewer than two marks fall into a short range, finer ones are tried.
+    let tries = (0..5).map(|more| round_values(low, high, count + more));
+    let values = tries.into_iter().find(|values| values.len() > 1).unwrap_or_default();
     let Some(step) = values.get(1).zip(values.first()).map(|(b, a)| b - a).filter(|step| *step > 0.0) else {
         return ends(low, high);
     };
@@ -47,14 +49,19 @@ fn labelled(values: &[f64], note: String, text: impl Fn(f64) -> String) -> Ticks
     Ticks { labelled, small: Vec::new(), note }
 }
 
-/// A narrow range far from zero: the texts are distances from the first mark.
+/// A narrow range far from zero: the texts are distances from a rounder number inside.
 fn with_offset(values: &[f64], step: f64) -> Ticks {
-    let base = values.first().copied().unwrap_or(0.0);
+    let middle = values.get(values.len() / 2).copied().unwrap_or(0.0);
     let exponent = decade(step * values.len() as f64);
+    let coarse = times_power(1.0, exponent + 1);
+    let base = (middle / coarse).round() * coarse;
+    let base = if base.is_finite() { base } else { middle };
     let decimals = decimals(times_power(step, -exponent));
     let digits = (decade(base) - decade(step)).clamp(0, 16) as usize;
     let factor = if exponent == 0 { String::new() } else { format!("×{} ", power(exponent)) };
-    let note = format!("{factor}+ {}", scientific(base, digits));
+    let plain = (1e-3..1e9).contains(&base.abs());
+    let base_text = if plain { trimmed(fixed(base, self::decimals(step))) } else { scientific(base, digits) };
+    let note = format!("{factor}+ {base_text}").replace("+ −", "− ");
     labelled(values, note, |value| fixed(times_power(value - base, -exponent), decimals))
 }
 
@@ -65,7 +72,7 @@ fn round_values(low: f64, high: f64, count: usize) -> Vec<f64> {
     if !raw.is_normal() || !unit.is_normal() {
         return Vec::new();
     }
-    let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|nice| nice * unit >= raw * 0.999).unwrap_or(10.0) * unit;
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|nice| nice * unit >= raw * 0.8).unwrap_or(10.0) * unit;
     let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
     if !step.is_normal() || first.abs() > 1e15 || last.abs() > 1e15 || last - first > 1e3 {
         return Vec::new();
@@ -82,10 +89,13 @@ fn logarithmic(low: f64, high: f64, count: usize) -> Ticks {
     if last <= first {
         return part_of_a_decade(low, high, count);
     }
-    let stride = ((last - first + 1) as usize).div_ceil(count).max(1) as i32;
+    let least = ((last - first + 1) as usize).div_ceil(count).max(1) as i32;
+    let stride = [1, 2, 3, 5, 10, 20, 50, 100, 200].into_iter().find(|stride| *stride >= least).unwrap_or(least);
     let labelled = (first..=last).filter(|exponent| exponent.rem_euclid(stride) == 0);
     let labelled: Vec<_> = labelled.map(|exponent| (10_f64.powi(exponent), power(exponent))).collect();
-    let small: Vec<f64> = if stride > 1 {
+    let small: Vec<f64> = if stride > 10 {
+        Vec::new()
+    } else if stride > 1 {
         (first..=last).map(|exponent| 10_f64.powi(exponent)).collect()
     } else if last - first <= 10 {
         let decades = (first - 1)..=last;
@@ -114,7 +124,8 @@ fn part_of_a_decade(low: f64, high: f64, count: usize) -> Ticks {
         (false, 1) => power(exponent),
         (false, _) => format!("{digit}×{}", power(exponent)),
     };
-    let labelled = chosen.iter().map(|(digit, exponent)| (f64::from(*digit) * 10_f64.powi(*exponent), text(*digit, *exponent)));
+    let labelled =
+        chosen.iter().map(|(digit, exponent)| (f64::from(*digit) * 10_f64.powi(*exponent), text(*digit, *exponent)));
     Ticks { labelled: labelled.collect(), small: Vec::new(), note: String::new() }
 }
 
@@ -157,16 +168,20 @@ fn superscript(number: i32) -> String {
     number.to_string().chars().map(one).collect()
 }
 
+/// Without zeros at the end of its decimals.
+fn trimmed(text: String) -> String {
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text,
+    }
+}
+
 /// A number in a few characters: `0.25`, `1.3×10⁻⁷`; `digits` after the first.
 pub(crate) fn scientific(value: f64, digits: usize) -> String {
     let exponent = decade(value);
     if value == 0.0 || !value.is_finite() {
         return if value == 0.0 { "0".into() } else { format!("{value}") };
     }
-    let trimmed = |text: String| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
-        false => text,
-    };
     if (-3..=4).contains(&exponent) {
         return trimmed(fixed(value, (digits as i32 - exponent).max(0) as usize));
     }
@@ -188,18 +203,19 @@ mod tests {
         let cases = [
             (Scale::Linear, 0.0, 10.0, "0 2 4 6 8 10", ""),
             (Scale::Linear, -0.13, 0.31, "−0.1 0.0 0.1 0.2 0.3", ""),
-            (Scale::Linear, 0.0, 1.1, "0.00 0.25 0.50 0.75 1.00", ""),
+            (Scale::Linear, 0.0, 1.1, "0.0 0.2 0.4 0.6 0.8 1.0", ""),
             (Scale::Linear, 0.0, 4.0e-6, "0 1 2 3 4", "×10⁻⁶"),
             (Scale::Linear, 0.0, 1e300, "0.0 0.2 0.4 0.6 0.8 1.0", "×10³⁰⁰"),
-            (Scale::Linear, -1.5e308, 1.5e308, "−1 0 1", "×10³⁰⁸"),
+            (Scale::Linear, -1.5e308, 1.5e308, "−1.5 −1.0 −0.5 0.0 0.5 1.0 1.5", "×10³⁰⁸"),
             (Scale::Linear, 1000.0, 1000.004, "0 1 2 3 4", "×10⁻³ + 1000"),
-            (Scale::Log, 1e-3, 1e2, "10⁻³ 10⁻² 10⁻¹ 10⁰ 10¹ 10²", ""),
-            (Scale::Log, 1e-300, 1e300, "10⁻²⁴² 10⁻¹²¹ 10⁰ 10¹²¹ 10²⁴²", ""),
+            (Scale::Linear, -0.96, 0.97, "−0.5 0.0 0.5", ""),
+            (Scale::Log, 1e-3, 1e2, "10⁻² 10⁰ 10²", ""),
+            (Scale::Log, 1e-300, 1e300, "10⁻²⁰⁰ 10⁰ 10²⁰⁰", ""),
             (Scale::Log, 1.0, 9.0, "1 2 5", ""),
             (Scale::Log, 3e-8, 9e-7, "5×10⁻⁸ 10⁻⁷ 2×10⁻⁷ 5×10⁻⁷", ""),
         ];
         for (scale, low, high, marks, note) in cases {
-            assert_eq!(texts(scale, low, high), (marks.into(), note.into()), "{scale:?} {low}..{high}");
+            assert_eq!(texts(scale, low, high), (marks.into(), note.into()), "{scale:?} {low:e}..{high:e}");
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Paths of particles in a plane.
 
-use super::axes::{Frame, GAP, Scale, Span};
+use super::Draw;
+use super::axes::{Plane, Scale, Span};
 use super::colour::{Colour, palette};
 use super::error::PlotError;
+use super::frame::Frame;
 use super::heat_map::Aspect;
-use super::legend::{self, Entry};
-use super::lines::{LineStyle, draw_curve, runs};
+use super::legend::{Entry, Legend, nothing_to_see};
+use super::lines::{LegendPlace, LineStyle, draw_curve, runs};
 use super::scene::{Area, Point, Scene};
 
 /// The path of one particle. NaN and infinite values leave gaps.
@@ -33,18 +35,23 @@ pub struct Trajectories {
     pub aspect: Aspect,
 }
 
-impl Trajectories {
-    pub(crate) fn natural_size(&self) -> (f64, f64) {
-        (560.0, 500.0)
+impl Draw for Trajectories {
+    fn natural_size(&self) -> (f64, f64) {
+        match self.spans() {
+            Ok((x, y)) if self.aspect == Aspect::Equal => {
+                let ratio = ((x.high - x.low) / (y.high - y.low)).clamp(0.4, 2.5);
+                (90.0 + 440.0 * ratio.min(1.0).max(0.5 * ratio), 76.0 + 440.0 * ratio.min(1.0).max(0.5 * ratio) / ratio)
+            }
+            _ => (600.0, 440.0),
+        }
     }
 
     /// # Errors
     /// [`PlotError::Empty`], [`PlotError::Length`], [`PlotError::Limits`].
-    pub(crate) fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
+    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
         self.check()?;
         let (x, y) = self.spans()?;
         let ratio = (x.high - x.low) / (y.high - y.low);
-        let entries = self.legend_entries();
         let mut frame = Frame {
             title: &self.title,
             x_label: &self.x_label,
@@ -55,18 +62,14 @@ impl Trajectories {
             right: 0.0,
             grid: true,
         };
-        let mut layout = frame.layout(area)?;
-        let places: Vec<Point> = self.paths.iter().flat_map(|path| runs(&layout.plane, &path.x, &path.y)).flatten().collect();
-        let inside = legend::inside(&entries, layout.plane.area, &places);
-        if inside.is_none() && !entries.is_empty() {
-            frame.right = legend::size(&entries).0 + 2.0 * GAP;
-            layout = frame.layout(area)?;
-        }
+        let legend = Legend::new(self.legend_entries(), LegendPlace::Auto, area);
+        let (layout, spot) = legend.settle(&mut frame, area, |plane| self.places(plane))?;
         frame.draw_behind(scene, &layout);
         for (index, path) in self.paths.iter().enumerate() {
             let colour = path.colour.unwrap_or_else(|| palette(index));
             let runs = runs(&layout.plane, &path.x, &path.y);
-            let ends = runs.first().and_then(|run| run.first()).copied().zip(runs.last().and_then(|run| run.last()).copied());
+            let ends =
+                runs.first().and_then(|run| run.first()).copied().zip(runs.last().and_then(|run| run.last()).copied());
             for run in runs {
                 draw_path(scene, run, layout.plane.area, colour, path.style);
             }
@@ -74,14 +77,17 @@ impl Trajectories {
         }
         frame.draw(scene, &layout);
         let plane = layout.plane.area;
-        match inside {
-            Some(place) => legend::draw(scene, &entries, place, true),
-            None => legend::draw(scene, &entries, (plane.right + 2.0 * GAP, plane.top), false),
-        }
-        if places.is_empty() {
-            legend::nothing_to_see(scene, plane);
+        legend.draw(scene, &spot, plane);
+        if self.places(&layout.plane).is_empty() {
+            nothing_to_see(scene, plane);
         }
         Ok(())
+    }
+}
+
+impl Trajectories {
+    fn places(&self, plane: &Plane) -> Vec<Point> {
+        self.paths.iter().flat_map(|path| runs(plane, &path.x, &path.y)).flatten().collect()
     }
 
     fn check(&self) -> Result<(), PlotError> {
@@ -95,7 +101,12 @@ impl Trajectories {
             }
             if path.x.len() != path.y.len() {
                 let why = "one y for each x".to_string();
-                return Err(PlotError::Length { what: format!("y of {what}"), got: path.y.len(), expected: path.x.len(), why });
+                return Err(PlotError::Length {
+                    what: format!("y of {what}"),
+                    got: path.y.len(),
+                    expected: path.x.len(),
+                    why,
+                });
             }
         }
         Ok(())

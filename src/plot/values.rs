@@ -27,7 +27,11 @@ impl Values2d {
     pub(crate) fn check(&self, what: &str) -> Result<(), PlotError> {
         let [nx, ny] = self.shape;
         let cells = nx.checked_mul(ny).filter(|cells| *cells <= MAX_CELLS);
-        let cells = cells.ok_or(PlotError::Value { what: format!("the number of cells of {what}"), value: nx as f64 * ny as f64, expected: "at most 100 million" })?;
+        let cells = cells.ok_or(PlotError::Value {
+            what: format!("the number of cells of {what}"),
+            value: nx as f64 * ny as f64,
+            expected: "at most 100 million",
+        })?;
         if cells == 0 {
             return Err(PlotError::Empty { what: what.to_string() });
         }

@@ -1,5 +1,6 @@
 //! Vector fields as arrows over a map.
 
+use super::Draw;
 use super::axes::Plane;
 use super::colour::Colour;
 use super::colour_bar::Colours;
@@ -38,14 +39,14 @@ pub struct VectorField {
     pub colours: Colours,
 }
 
-impl VectorField {
-    pub(crate) fn natural_size(&self) -> (f64, f64) {
+impl Draw for VectorField {
+    fn natural_size(&self) -> (f64, f64) {
         self.as_heat_map().natural_size()
     }
 
     /// # Errors
     /// Those of [`HeatMap`], and [`PlotError::Length`] when the components differ in shape.
-    pub(crate) fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
+    fn draw(&self, scene: &mut Scene, area: Area) -> Result<(), PlotError> {
         self.u.check("the component along x")?;
         self.v.check("the component along y")?;
         if self.u.shape != self.v.shape {
@@ -68,7 +69,9 @@ impl VectorField {
             Ok(())
         })
     }
+}
 
+impl VectorField {
     fn as_heat_map(&self) -> HeatMap {
         let lengths = || {
             let values = self.u.values.iter().zip(&self.v.values).map(|(u, v)| u.hypot(*v)).collect();

@@ -14,7 +14,7 @@ use super::registry::{Entry, Form, Registry};
 use super::table::SharedTable;
 use super::value::All;
 use crate::error::{Error, Result};
-use crate::field::{Field, Grid};
+use crate::field::Field;
 use crate::session::Session;
 use crate::tensor::Tensor;
 
@@ -123,21 +123,30 @@ fn wrap(session: Session, entry: Rc<Entry>) -> Code {
         let Some(context) = context else {
             return Err(into_rhai(Error::internal("a primitive was called without a context")));
         };
+        let position = context.call_position();
         let guard = enter(&context);
         let mut call = Call { session: &session, entry: &entry, arguments, position: context.call_position() };
         let result = catch_unwind(AssertUnwindSafe(|| (entry.code)(&mut call)));
         drop(guard);
         match result {
-            Ok(result) => result.map_err(into_rhai),
-            Err(payload) => Err(into_rhai(
+            // Rhai fills in the position of a plain call, not that of one with a namespace.
+            Ok(result) => result.map_err(|e| at(into_rhai(e), position)),
+            Err(payload) => Err(at(into_rhai(
                 Error::internal(format!("{} failed in a way it should not", entry.full_name()))
                     .got(panic_text(&payload))
                     .advice("this is a fault of ansatz, not of the script; please report it"),
-            )),
+            ), position)),
         }
     };
     // A method that does not change its object: the first argument is not copied, and constants may be passed.
     RhaiFunc::Method { func: rhai::Shared::new(func), has_context: true, is_pure: true, is_volatile: true }
+}
+
+fn at(mut error: Box<EvalAltResult>, position: rhai::Position) -> Box<EvalAltResult> {
+    if error.position().is_none() {
+        error.set_position(position);
+    }
+    error
 }
 
 fn set_limits(engine: &mut Engine, session: &Session) {
@@ -154,10 +163,12 @@ fn set_limits(engine: &mut Engine, session: &Session) {
 fn name_types(engine: &mut Engine) {
     engine.register_type_with_name::<All>("All");
     engine.register_type_with_name::<Error>("Error");
-    engine.register_type_with_name::<Grid>("Grid");
     printable::<Tensor>(engine, "Tensor");
-    printable::<Field>(engine, "Field");
-    printable::<Grid>(engine, "Grid");
+    crate::field::script::types(engine);
+    crate::sde::script::types(engine);
+    crate::nn::script::types(engine);
+    crate::train::script::types(engine);
+    crate::plot::script::types(engine);
     printable::<SharedTable>(engine, "Table");
     engine.register_fn("to_string", |e: &mut Error| e.to_string());
     engine.register_fn("to_debug", |e: &mut Error| e.to_string());
@@ -196,7 +207,7 @@ fn exit(value: Dynamic) -> Box<EvalAltResult> {
 }
 
 /// A type that prints as its `Display` says.
-pub(super) fn printable<T: Clone + std::fmt::Display + 'static>(engine: &mut Engine, name: &str) {
+pub(crate) fn printable<T: Clone + std::fmt::Display + 'static>(engine: &mut Engine, name: &str) {
     engine.register_type_with_name::<T>(name);
     engine.register_fn("to_string", |value: &mut T| value.to_string());
     engine.register_fn("to_debug", |value: &mut T| value.to_string());

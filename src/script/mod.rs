@@ -5,7 +5,8 @@ pub mod closure;
 pub mod check;
 mod core;
 pub mod diagnose;
-mod engine;
+pub(crate) mod engine;
+mod files;
 mod host;
 mod imports;
 mod math;
@@ -32,8 +33,15 @@ fn tables() -> Vec<(&'static str, Vec<Entry>)> {
     vec![
         ("Language", core::entries()),
         ("Mathematics", math::entries()),
+        ("Files", files::entries()),
         ("Tensors", crate::tensor::script::entries()),
         ("Gradients", crate::tensor::script_gradients::entries()),
+        ("Random numbers", crate::tensor::script_random::entries()),
+        ("Grids and fields", crate::field::script::entries()),
+        ("Stochastic processes", crate::sde::script::entries()),
+        ("Networks", crate::nn::script::entries()),
+        ("Training", crate::train::script::entries()),
+        ("Pictures", crate::plot::script::entries()),
         ("Results", report::entries()),
     ]
 }

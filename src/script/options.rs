@@ -82,6 +82,10 @@ impl Options {
     }
     /// A seed when given.
     pub fn seed_if(&self, key: &str) -> Result<Option<u64>> {
+        // Read as it is: a number of 64 bits does not survive the way through a float.
+        if let Some(seed) = self.get(key).and_then(|v| v.as_int().ok()).and_then(|n| u64::try_from(n).ok()) {
+            return Ok(Some(seed));
+        }
         Ok(self.count_if(key)?.map(|n| n as u64))
     }
     /// `true` or `false`, or the default.

@@ -1,11 +1,14 @@
-//! Matrix products.
+//! Matrix products, norms, diagonals.
 
 use burn::backend::Dispatch;
 use burn::backend::ops::FloatTensorOps;
 
+use super::arrange::Span;
 use super::base::Tensor;
+use super::binary::Compare;
 use super::shape::{Shape, broadcast, element_count};
 use super::tape::unbroadcast;
+use super::unary::Unary;
 use crate::error::{Error, Result};
 
 impl Tensor {
@@ -75,5 +78,105 @@ impl Tensor {
         }
         shape.remove(axis);
         self.reshape(&shape)
+    }
+
+    /// `√Σx²` over `axes` (all when none is given); the gradient at 0 is 0.
+    pub fn norm(&self, axes: &[i64], keep: bool) -> Result<Self> {
+        // Very large and very small numbers are taken relative to the largest, so that no square overflows or vanishes; a
+        // power of two loses no digit.
+        let largest = match self.len() {
+            0 => 1.0,
+            _ => self.detach().unary(Unary::Abs)?.max(&[], false)?.item()?,
+        };
+        let extreme = !(1e-15..1e15).contains(&largest) && (1e-35..f64::MAX).contains(&largest);
+        let unit = if extreme { largest.log2().floor().exp2() } else { 1.0 };
+        let squared = self.scale(1.0 / unit)?.unary(Unary::Square)?.sum(axes, keep)?;
+        let zero = squared.compare(Compare::Equal, &squared.full_like(0.0)?)?;
+        // The square root has an infinite slope at 0, which times 0 would be NaN.
+        let root = zero.choose(&squared.full_like(1.0)?, &squared)?.unary(Unary::Sqrt)?;
+        zero.choose(&squared.full_like(0.0)?, &root)?.scale(unit)
+    }
+    /// The sum of products of two vectors.
+    pub fn dot(&self, other: &Self) -> Result<Self> {
+        if self.rank() != 1 || self.shape() != other.shape() {
+            return Err(Error::shape("dot: two vectors of one length")
+                .got(format!("{:?} and {:?}", self.shape(), other.shape()))
+                .advice("sum(a * b, axis) works for any shape"));
+        }
+        self.mul(other)?.sum_all()
+    }
+    /// All products of the elements of two vectors: `[m]` and `[n]` give `[m, n]`.
+    pub fn outer(&self, other: &Self) -> Result<Self> {
+        if self.rank() != 1 || other.rank() != 1 {
+            return Err(Error::shape("outer: two vectors").got(format!("{:?} and {:?}", self.shape(), other.shape())));
+        }
+        self.unsqueeze(1)?.mul(other)
+    }
+    /// The diagonals of `[…, n, n]`, as `[…, n]`.
+    pub fn diagonal(&self) -> Result<Self> {
+        let mut shape = self.shape();
+        let n = match shape[..] {
+            [.., m, n] if m == n => n,
+            _ => return Err(Error::shape("diagonal: a square matrix is needed").got(format!("shape {shape:?}")).expected("[…, n, n]")),
+        };
+        shape.truncate(shape.len() - 2);
+        let mut spans: Vec<Span> = shape.iter().map(|&n| Span::all(n)).collect();
+        // In row-major order the diagonal is every (n + 1)-th element.
+        spans.push(Span { start: 0, end: n * n, step: n + 1 });
+        shape.push(n * n);
+        self.reshape(&shape)?.slice(&spans)
+    }
+    /// The sum of the diagonal of `[…, n, n]`.
+    pub fn trace(&self) -> Result<Self> {
+        self.diagonal()?.sum(&[-1], false)
+    }
+    /// A matrix with this vector on its diagonal, or the diagonal of this matrix.
+    pub fn diag(&self) -> Result<Self> {
+        if self.rank() != 1 {
+            return self.diagonal();
+        }
+        let n = self.len();
+        element_count(&[n, n])?;
+        self.unslice(&[Span { start: 0, end: n * n, step: n + 1 }], &[n * n])?.reshape(&[n, n])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::tests::{context, gradient_error, sample};
+
+    #[test]
+    fn values_and_gradients() {
+        type F = fn(&[Tensor]) -> Result<Tensor>;
+        let cases: [(&str, &[&[usize]], F); 8] = [
+            ("norm", &[&[2, 3]], |x| x[0].norm(&[], false)),
+            ("norm axis", &[&[2, 3]], |x| x[0].norm(&[1], true)),
+            ("dot", &[&[3], &[3]], |x| x[0].dot(&x[1])),
+            ("outer", &[&[2], &[3]], |x| x[0].outer(&x[1])),
+            ("trace", &[&[2, 3, 3]], |x| x[0].trace()),
+            ("diagonal", &[&[3, 3]], |x| x[0].diagonal()),
+            ("diag", &[&[3]], |x| x[0].diag()),
+            ("diag of a matrix", &[&[3, 3]], |x| x[0].diag()?.diag()),
+        ];
+        let c = context();
+        for (name, shapes, f) in cases {
+            let inputs: Vec<Tensor> = shapes.iter().enumerate().map(|(i, s)| sample(&c, s, i + 1)).collect();
+            let error = gradient_error(&inputs, f);
+            assert!(error < 1e-6, "{name}: {error:e}");
+        }
+        let t = |values: &[f64], shape: &[usize]| Tensor::new(&c, values.to_vec(), shape).unwrap();
+        let long = t(&[3e200, -4e200], &[2]).norm(&[], false).unwrap().item().unwrap();
+        assert!((long / 5e200 - 1.0).abs() < 1e-15);
+        assert_eq!(t(&[0.0; 4], &[2, 2]).norm(&[0], false).unwrap().to_vec().unwrap(), [0.0, 0.0]);
+        assert_eq!(t(&[], &[0]).norm(&[], false).unwrap().item().unwrap(), 0.0);
+        assert_eq!(t(&[1.0, 2.0], &[2]).diag().unwrap().to_vec().unwrap(), [1.0, 0.0, 0.0, 2.0]);
+        assert_eq!(t(&[1.0, 2.0, 3.0, 4.0], &[2, 2]).trace().unwrap().item().unwrap(), 5.0);
+        assert!(t(&[1.0, 2.0], &[1, 2]).trace().is_err());
+        assert!(t(&[1.0, 2.0], &[2]).trace().is_err());
+        assert!(t(&[1.0, 2.0], &[2]).dot(&t(&[1.0], &[1])).is_err());
+        assert!(t(&[1.0, 2.0], &[1, 2]).outer(&t(&[1.0], &[1])).is_err());
+        assert_eq!(t(&[], &[0]).diag().unwrap().shape(), [0, 0]);
+        assert_eq!(t(&[], &[0, 0]).trace().unwrap().item().unwrap(), 0.0);
     }
 }

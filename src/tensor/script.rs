@@ -4,9 +4,11 @@ use rhai::{Array, Dynamic};
 
 use super::{Padding, Precision, Tensor, axis_index, infer_shape};
 use crate::error::{Error, Result};
+use crate::field::Grid;
 use crate::script::registry::{Entry, entry, index, property};
 use crate::script::value::{Operand, array_of, tensor_of};
 use crate::script::Call;
+use crate::sde::Path;
 
 pub(crate) fn entries() -> Vec<Entry> {
     let mut table = making();
@@ -85,8 +87,15 @@ fn making() -> Vec<Entry> {
 
 fn looking() -> Vec<Entry> {
     vec![
-        property("tensor.shape").brief("Lengths of the axes, as an array; a field's are [sample, channel, x, …].").example("zeros([2, 3]).shape", "[2, 3]").run(|c| {
-            Ok(c.tensor(0)?.shape().iter().map(|&n| Dynamic::from(n as i64)).collect::<Array>().into())
+        property("tensor.shape").brief("Lengths of the axes, as an array: of a tensor, a field [sample, channel, x, …], a path [sample, time, …] or a grid.").example("zeros([2, 3]).shape", "[2, 3]").run(|c| {
+            let shape = if let Some(grid) = c.object_if::<Grid>(0) {
+                grid.shape()
+            } else if let Some(path) = c.object_if::<Path>(0) {
+                path.values().shape()
+            } else {
+                c.tensor(0)?.shape()
+            };
+            Ok(shape.iter().map(|&n| Dynamic::from(n as i64)).collect::<Array>().into())
         }),
         property("tensor.rank").brief("Number of axes.").example("zeros([2, 3]).rank", "2").run(|c| Ok(Dynamic::from(c.tensor(0)?.rank() as i64))),
         property("tensor.len").brief("Number of elements.").example("zeros([2, 3]).len", "6").run(|c| Ok(Dynamic::from(c.tensor(0)?.len() as i64))),

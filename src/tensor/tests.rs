@@ -3,19 +3,19 @@
 use super::*;
 use crate::error::Result;
 
-fn context() -> Context {
+pub(crate) fn context() -> Context {
     Context::cpu(Precision::F64)
 }
 
 /// Deterministic numbers in (0.1, 0.9), away from the kinks and poles of every function.
-fn sample(context: &Context, shape: &[usize], salt: usize) -> Tensor {
+pub(crate) fn sample(context: &Context, shape: &[usize], salt: usize) -> Tensor {
     let count = shape.iter().product();
     let values = (0..count).map(|i| 0.1 + 0.8 * (((i * 37 + salt * 101) % 97) as f64 + 0.5) / 97.0).collect();
     Tensor::new(context, values, shape).unwrap()
 }
 
 /// The largest difference between the gradient and central differences, relative to the largest gradient.
-fn gradient_error(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> f64 {
+pub(crate) fn gradient_error(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> f64 {
     let context = inputs[0].context().clone();
     // A fixed random-looking projection makes a scalar of any result and lets no element cancel.
     let project = |y: Tensor| {

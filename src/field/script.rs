@@ -1,0 +1,312 @@
+//! Grids and fields in scripts.
+
+use rhai::{Dynamic, Engine};
+
+use super::random::GaussianField;
+use super::spectrum::{Amplitude, spectral_error, spectrum};
+use super::{Field, Grid, SpectralOperator, spectral};
+use crate::error::{Error, Result};
+use crate::script::engine::printable;
+use crate::script::registry::{Entry, entry, property};
+use crate::script::value::{Operand, describe};
+use crate::script::{Call, Closure};
+use crate::sde::{Path, State};
+use crate::tensor::{Complex, Precision, Tensor};
+use crate::train::Batch;
+
+pub(crate) fn types(engine: &mut Engine) {
+    printable::<Grid>(engine, "Grid");
+    printable::<Field>(engine, "Field");
+    printable::<SpectralOperator>(engine, "SpectralOperator");
+}
+
+/// The field in argument `i`.
+pub(crate) fn field(c: &Call, i: usize) -> Result<Field> {
+    c.object::<Field>(i, "a field: values on a grid")
+}
+
+/// The grid in argument `i`, or that of a field.
+pub(crate) fn grid(c: &Call, i: usize) -> Result<Grid> {
+    match c.object_if::<Field>(i) {
+        Some(field) => Ok(field.grid().clone()),
+        None => c.object::<Grid>(i, "a grid, such as grid::periodic([32, 32], [TAU, TAU])"),
+    }
+}
+
+/// Bounds of a box per axis: lengths, or `[low, high]` pairs.
+fn bounds(c: &Call, i: usize, axes: usize) -> Result<Vec<(f64, f64)>> {
+    let wrong = || c.wrong(i, "a length for each axis, or [low, high] for each axis");
+    let value = c.value(i)?;
+    let parts = match value.clone().into_array() {
+        Ok(parts) => parts,
+        Err(_) => vec![value; axes],
+    };
+    parts
+        .iter()
+        .map(|part| match crate::script::value::number_of(part) {
+            Some(length) => Ok((0.0, length)),
+            None => match part.clone().into_array().ok().as_deref() {
+                Some([low, high]) => {
+                    let (low, high) = (crate::script::value::number_of(low), crate::script::value::number_of(high));
+                    low.zip(high).ok_or_else(wrong)
+                }
+                _ => Err(wrong()),
+            },
+        })
+        .collect()
+}
+
+/// Coordinates of the points, one tensor per axis, shaped to broadcast against each other.
+fn coordinates(c: &Call, grid: &Grid) -> Result<Vec<Tensor>> {
+    grid.axes()
+        .iter()
+        .enumerate()
+        .map(|(i, axis)| {
+            let mut shape = vec![1; grid.dimensions()];
+            shape[i] = axis.points;
+            Tensor::new(c.session.context(), axis.positions(), &shape)
+        })
+        .collect()
+}
+
+/// Calls a closure with one tensor per axis and brings its result to `shape`.
+fn on_axes(c: &Call, closure: &Closure, arguments: &[Tensor], shape: &[usize]) -> Result<Complex> {
+    let value = closure.call(arguments.iter().cloned().map(Dynamic::from))?;
+    let complex = match value.read_lock::<Complex>().map(|z| z.clone()) {
+        Some(z) => z,
+        None => {
+            let tensor = Operand::of(&value).and_then(|o| o.into_tensor(c.session.context()));
+            Complex::real(tensor.ok_or_else(|| {
+                Error::typ(format!("{}: the closure returned something unfit", c.name())).got(describe(&value)).expected("a tensor or a number")
+            })?)?
+        }
+    };
+    Complex::new(complex.re.expand(shape)?, complex.im.expand(shape)?)
+}
+
+fn derivative(c: &mut Call, axis: &'static str) -> Result<Dynamic> {
+    let u = field(c, 0)?;
+    let order = if c.has(1) { c.count(1)? } else { 1 };
+    if order > 16 {
+        return Err(c.unfit(1, order, "an order of at most 16"));
+    }
+    Ok(Dynamic::from(spectral::derivative(&u, u.grid().axis(axis)?, order)?))
+}
+
+pub(crate) fn entries() -> Vec<Entry> {
+    let mut table = grids();
+    table.extend(fields());
+    table.extend(operators());
+    table.extend(spectra());
+    table
+}
+
+fn grids() -> Vec<Entry> {
+    vec![
+        entry("grid::periodic(points, lengths)")
+            .brief("A periodic box of one to three dimensions.")
+            .text("points: numbers of points per axis. lengths: per axis a length (the box is [0, length)) or [low, high]. \
+                   Points sit at low + i · spacing.")
+            .example("grid::periodic([32, 32], [TAU, TAU]).shape", "[32, 32]")
+            .example("grid::periodic(64, [[-1, 1]]).spacing", "[0.03125]")
+            .run(|c| {
+                let points = c.shape(0)?;
+                let bounds = bounds(c, 1, points.len())?;
+                Ok(Dynamic::from(Grid::periodic(&points, &bounds)?))
+            }),
+        property("grid.spacing").brief("Distances between neighbouring points, per axis.").example("grid::periodic([4], [2.0]).spacing", "[0.5]").run(|c| {
+            let grid = grid(c, 0)?;
+            Ok(grid.axes().iter().map(|a| Dynamic::from(a.spacing())).collect::<rhai::Array>().into())
+        }),
+        property("grid.points").brief("Coordinates of the points, one tensor per axis, shaped to broadcast.").example("grid::periodic([4], [1.0]).points[0]", "[0, 0.25, 0.5, 0.75]").run(|c| {
+            let grid = grid(c, 0)?;
+            Ok(coordinates(c, &grid)?.into_iter().map(Dynamic::from).collect::<rhai::Array>().into())
+        }),
+        entry("sample(grid, f)")
+            .brief("The field with the values f(x, y, …) at the points of a grid.")
+            .text("The closure has one parameter per axis and is called once, with tensors of coordinates.")
+            .example("mean(grid::periodic([8], [TAU]).sample(|x| sin(x) ** 2))", "0.5")
+            .run(|c| {
+                let grid = grid(c, 0)?;
+                let closure = c.closure(1, grid.dimensions())?;
+                let values = on_axes(c, &closure, &coordinates(c, &grid)?, &grid.shape())?;
+                Ok(Dynamic::from(Field::new(values.re, grid)?))
+            }),
+    ]
+}
+
+fn fields() -> Vec<Entry> {
+    vec![
+        entry("field(values, grid)")
+            .brief("Values on a grid: [sample, channel, x, …], [channel, x, …] or the grid's own shape.")
+            .example("field(ones([3, 1, 8]), grid::periodic([8], [1.0])).shape", "[3, 1, 8]")
+            .run(|c| Ok(Dynamic::from(Field::new(c.tensor(0)?, grid(c, 1)?)?))),
+        property("field.values").brief("The numbers of a field, [sample, channel, x, …]; of a path, [sample, time, …].").example("grid::periodic([4], [1.0]).sample(|x| x).values.shape", "[1, 1, 4]").run(|c| match c.object_if::<Path>(0) {
+            Some(path) => Ok(Dynamic::from(path.values().clone())),
+            None => Ok(Dynamic::from(c.tensor(0)?)),
+        }),
+        property("field.grid").brief("The grid of a field or a path.").example("grid::periodic([4], [1.0]).sample(|x| x).grid.shape", "[4]").run(|c| match c.object_if::<Path>(0) {
+            Some(path) => path.grid().cloned().map(Dynamic::from).ok_or_else(|| Error::value("this path is on no grid")),
+            None => Ok(Dynamic::from(field(c, 0)?.grid().clone())),
+        }),
+        entry("samples(x, which)")
+            .brief("Some of the samples of a field or tensor: a range, a list of numbers, or a training batch.")
+            .example("grid::periodic([4], [1.0]).sample(|x| x).samples([0, 0, 0]).shape", "[3, 1, 4]")
+            .run(|c| {
+                let which: Vec<i64> = match c.object_if::<Batch>(1) {
+                    Some(batch) => batch.indices.iter().map(|&i| i as i64).collect(),
+                    None => c.ints(1)?,
+                };
+                match c.object_if::<Field>(0) {
+                    Some(field) => Ok(Dynamic::from(field.take_samples(&which)?)),
+                    None => Ok(Dynamic::from(c.tensor(0)?.take(0, &which)?)),
+                }
+            }),
+        entry("standardize(field)")
+            .brief("Mean 0 and variance 1 over all samples, channels and points together.")
+            .example("std(standardize(grid::periodic([8], [TAU]).sample(|x| 3 + sin(x))))", "1")
+            .run(|c| Ok(Dynamic::from(field(c, 0)?.standardize()?))),
+        entry("random::gaussian_field(grid, [options])")
+            .brief("Gaussian random fields with the power spectral density |k|^(−power), mean 0.")
+            .text("White noise from counters times √P(k) in Fourier space; the mean mode is left out. Sample i is the same however many are \
+                   drawn. At a point the variance is 1 in expectation. Good values: power 4 for smooth fields, 2 for rough ones.")
+            .option("samples", "how many (1)")
+            .option("channels", "how many (1)")
+            .option("power", "the exponent of the spectrum (4)")
+            .option("density", "a closure P(kx, ky, …) instead of the power law")
+            .option("variance", "expected variance at a point (1)")
+            .option("seed", "the seed (the session's next)")
+            .example("random::gaussian_field(grid::periodic([16, 16], [TAU, TAU]), #{ samples: 3, seed: 1 }).shape", "[3, 1, 16, 16]")
+            .run(|c| {
+                let (grid, options) = (grid(c, 0)?, c.options(1)?);
+                let model = gaussian_model(c, &grid, &options)?;
+                let seed = options.seed_if("seed")?.unwrap_or_else(|| c.session.next_draw());
+                let (samples, channels) = (options.count("samples", 1)?, options.count("channels", 1)?);
+                Ok(Dynamic::from(model.draw(&grid, c.session.context(), seed, samples, channels)?))
+            }),
+    ]
+}
+
+/// The random field that the options of `random::gaussian_field` describe.
+pub(crate) fn gaussian_model(c: &Call, grid: &Grid, options: &crate::script::Options) -> Result<GaussianField> {
+    let context = c.session.context();
+    let mut model = match options.closure_if("density", grid.dimensions())? {
+        None => GaussianField::power_law(grid, context, options.number("power", 4.0)?)?,
+        Some(closure) => {
+            let k = wavenumbers(c, grid)?;
+            let density = on_axes(c, &closure, &k, &grid.spectral_shape())?.re;
+            // Only the mean mode may be infinite: it is left out.
+            let mut values = density.cast(Precision::F64)?.to_vec()?;
+            if let Some(first) = values.first_mut() {
+                *first = 0.0;
+            }
+            GaussianField::new(Tensor::from_vec(context, values, &density.shape())?, 1.0)?
+        }
+    };
+    model.variance = options.positive("variance", 1.0)?;
+    Ok(model)
+}
+
+fn wavenumbers(c: &Call, grid: &Grid) -> Result<Vec<Tensor>> {
+    (0..grid.dimensions()).map(|axis| grid.wavenumbers(c.session.context(), Precision::F64, axis)).collect()
+}
+
+fn operators() -> Vec<Entry> {
+    vec![
+        entry("dx(u, [order])").brief("∂u/∂x of a field by Fourier multipliers, or a higher derivative.").example("let u = grid::periodic([16], [TAU]).sample(|x| sin(x)); max(abs(u.dx(2) + u)) < 1e-5", "1").run(|c| derivative(c, "x")),
+        entry("dy(u, [order])").brief("∂u/∂y of a field.").example("let u = grid::periodic([8, 8], [TAU, TAU]).sample(|x, y| sin(y)); max(abs(dy(dy(u)) + u)) < 1e-5", "1").run(|c| derivative(c, "y")),
+        entry("dz(u, [order])").brief("∂u/∂z of a field.").example("let u = grid::periodic([4, 4, 8], [TAU, TAU, TAU]).sample(|x, y, z| sin(z)); max(abs(dz(dz(u)) + u)) < 1e-5", "1").run(|c| derivative(c, "z")),
+        entry("laplacian(u)").brief("Δu of a field: the sum of its second derivatives.").example("let u = grid::periodic([8, 8], [TAU, TAU]).sample(|x, y| sin(x) * sin(y)); max(abs(laplacian(u) + 2 * u)) < 1e-5", "1").run(|c| Ok(Dynamic::from(spectral::laplacian(&field(c, 0)?)?))),
+        entry("spectral::operator(grid, symbol)")
+            .brief("A linear operator with constant coefficients, L u = F⁻¹(λ(k) F u).")
+            .text("symbol: a closure of one wavenumber per axis that returns λ, a tensor or a Complex; called once on the half spectrum. \
+                   The Laplacian is |kx, ky| -(kx * kx + ky * ky); advection with velocity c is |k| Complex(0 * k, -c * k). \
+                   Wavenumbers are 2π m / length.")
+            .example("spectral::operator(grid::periodic([8], [TAU]), |k| -k * k)", "SpectralOperator")
+            .run(|c| {
+                let grid = grid(c, 0)?;
+                let closure = c.closure(1, grid.dimensions())?;
+                let symbol = on_axes(c, &closure, &wavenumbers(c, &grid)?, &grid.spectral_shape())?;
+                Ok(Dynamic::from(SpectralOperator::new(grid, symbol)?))
+            }),
+        entry("apply(operator, u)").brief("L u for a spectral operator and a field.").example("let g = grid::periodic([8], [TAU]); let u = g.sample(|x| cos(x)); max(abs(spectral::operator(g, |k| -k * k).apply(u) + u)) < 1e-5", "1").run(|c| {
+            let operator = operator(c, 0)?;
+            let u = on_its_grid(c, 1, &operator)?;
+            Ok(Dynamic::from(u.map(|v| operator.apply(v))?))
+        }),
+        entry("propagate(operator, u, time)")
+            .brief("The exact solution of ∂u/∂t = L u after a time: e^(L t) u.")
+            .text("Stable for any time when Re λ ≤ 0. A negative time runs backwards and amplifies what forward time damps.")
+            .example("let g = grid::periodic([8], [TAU]); let u = g.sample(|x| cos(x)); max(spectral::operator(g, |k| -k * k).propagate(u, 1.0))", "0.36788")
+            .run(|c| {
+                let operator = operator(c, 0)?;
+                let (u, time) = (on_its_grid(c, 1, &operator)?, c.finite(2)?);
+                Ok(Dynamic::from(u.map(|v| operator.propagate(v, time))?))
+            }),
+    ]
+}
+
+pub(crate) fn operator(c: &Call, i: usize) -> Result<SpectralOperator> {
+    c.object::<SpectralOperator>(i, "an operator made by spectral::operator(grid, symbol)")
+}
+
+fn on_its_grid(c: &Call, i: usize, operator: &SpectralOperator) -> Result<Field> {
+    let u = field(c, i)?;
+    if u.grid() != operator.grid() {
+        return Err(Error::shape(format!("{}: the operator and the field are on different grids", c.name())).got(format!("{} and {}", operator.grid(), u.grid())));
+    }
+    Ok(u)
+}
+
+fn spectra() -> Vec<Entry> {
+    vec![
+        entry("spectrum(u, [options])")
+            .brief("The radial spectrum of a field: #{ k, mean, low, high }.")
+            .text("Averages over shells ⌊|m|⌋ of mode numbers; mean over samples with the quantiles 5 % and 95 %. \
+                   kind \"energy\": Σ|c|²/2 with c = F u / N; kind \"amplitude\": mean |Re c|.")
+            .option("kind", "\"energy\" or \"amplitude\" (\"energy\")")
+            .example("spectrum(grid::periodic([8], [TAU]).sample(|x| sin(x))).mean[1]", "0.25")
+            .run(|c| {
+                let kind = c.options(1)?.choice("kind", &[("energy", Amplitude::Energy), ("amplitude", Amplitude::RealPart)])?;
+                let spectrum = spectrum(&field(c, 0)?, kind)?;
+                let (mean, low, high) = super::spectrum::band(&spectrum, 0.05, 0.95);
+                let mut map = rhai::Map::new();
+                for (name, values) in [("k", spectrum.radii), ("mean", mean), ("low", low), ("high", high)] {
+                    let len = values.len();
+                    map.insert(name.into(), Dynamic::from(Tensor::new(c.session.context(), values, &[len])?));
+                }
+                Ok(map.into())
+            }),
+        entry("spectral_error(truth, other, [options])")
+            .brief("mean |ln A(truth) − ln A(other)| over shells 1 to `shells` of the amplitude spectrum, averaged over samples.")
+            .text("A is the radial mean of |Re F u / N|. Each sample is compared with its own truth. Natural logarithm.")
+            .option("shells", "the last shell (10)")
+            .example("let u = random::gaussian_field(grid::periodic([32, 32], [TAU, TAU]), #{ seed: 1 }); spectral_error(u, u * E)", "1")
+            .run(|c| {
+                let shells = c.options(2)?.count("shells", 10)?;
+                Ok(Dynamic::from(spectral_error(&field(c, 0)?, &field(c, 1)?, shells)?))
+            }),
+    ]
+}
+
+/// A state in argument `i`: a field, or a tensor with samples first.
+pub(crate) fn state(c: &Call, i: usize) -> Result<State> {
+    match c.object_if::<Field>(i) {
+        Some(field) => Ok(field.into()),
+        None => {
+            let values = c.tensor(i)?;
+            if values.rank() == 0 {
+                return Err(c.wrong(i, "a field, or a tensor with samples along its first axis"));
+            }
+            Ok(State { values, grid: None })
+        }
+    }
+}
+
+/// A state as a script value.
+pub(crate) fn state_value(state: State) -> Result<Dynamic> {
+    Ok(match state.grid {
+        Some(grid) => Dynamic::from(Field::new(state.values, grid)?),
+        None => Dynamic::from(state.values),
+    })
+}

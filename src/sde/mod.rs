@@ -1,0 +1,17 @@
+//! Stochastic processes `dx = P(x) dt + g(t) dW`: forward paths, reverse time, training windows.
+//!
+//! Times run from `t_0` to `t_M`; a path is `[sample, time, …]`. With `a = e^(λ Δt)` for a spectral drift, the forward step is
+//! `x_(m+1) = a x_m + g √Δt ξ`, and the reverse steps start from the end.
+
+mod path;
+mod process;
+mod reverse;
+pub(crate) mod script;
+mod score;
+mod window;
+
+pub use path::{Path, State};
+pub use process::{Clock, Diffusion, Drift, Process, Scheme, jittered};
+pub use reverse::{Integrator, Reverse};
+pub use score::{GaussianScore, Score};
+pub use window::{denoising_loss, window_loss};

@@ -1,0 +1,260 @@
+//! The process and its forward paths.
+
+use std::rc::Rc;
+
+use super::path::{Path, State};
+use crate::error::{Error, Result};
+use crate::field::SpectralOperator;
+use crate::session::interrupt;
+use crate::tensor::random::{Key, normal_samples, uniform};
+use crate::tensor::{Complex, Context, Precision, Tensor, Unary};
+
+/// A time and a step: one for all samples, or one for each.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    /// The same for all.
+    One {
+        /// The time.
+        t: f64,
+        /// The step.
+        dt: f64,
+    },
+    /// One row for each sample.
+    Each {
+        /// The times.
+        t: Vec<f64>,
+        /// The steps.
+        dt: Vec<f64>,
+    },
+}
+
+impl Clock {
+    /// Numbers that multiply a state `like`: of rank 0, or `[sample, 1, …]`.
+    fn spread(&self, like: &Tensor, f: impl Fn(f64, f64) -> f64) -> Result<Tensor> {
+        match self {
+            Self::One { t, dt } => Ok(Tensor::scalar_in(like.context(), like.precision(), f(*t, *dt))),
+            Self::Each { t, dt } => {
+                let mut shape = vec![1; like.rank()];
+                if let Some(first) = shape.first_mut() {
+                    *first = t.len();
+                }
+                let values = t.iter().zip(dt).map(|(&t, &dt)| f(t, dt)).collect();
+                Tensor::from_vec::<f64>(like.context(), values, &shape)?.cast(like.precision())
+            }
+        }
+    }
+    /// The times, one per sample: what a network is given.
+    pub fn times(&self, like: &Tensor) -> Result<Tensor> {
+        let samples = like.shape().first().copied().unwrap_or(1);
+        let values = match self {
+            Self::One { t, .. } => vec![*t; samples],
+            Self::Each { t, .. } => t.clone(),
+        };
+        Tensor::from_vec::<f64>(like.context(), values, &[samples])?.cast(like.precision())
+    }
+}
+
+/// A drift written as a function of state and time.
+pub type DriftFunction = Rc<dyn Fn(&Tensor, &Tensor) -> Result<Tensor>>;
+/// A solver step as a function of state, time and step.
+pub type Propagator = Rc<dyn Fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>>;
+
+/// What moves the state when there is no noise.
+#[derive(Clone)]
+pub enum Drift {
+    /// `dx/dt = L x`, exact in Fourier space.
+    Spectral(SpectralOperator),
+    /// `dx/dt = f(x, t)`; steps are explicit Euler.
+    Function(DriftFunction),
+    /// `x(t + Δt) = F(x, t, Δt)`: a solver.
+    Propagator(Propagator),
+}
+
+/// The strength of the noise, `g(t)`.
+#[derive(Clone)]
+pub enum Diffusion {
+    /// The same at all times.
+    Constant(f64),
+    /// A function of time.
+    Function(Rc<dyn Fn(f64) -> Result<f64>>),
+}
+
+impl Diffusion {
+    /// `g(t)`.
+    ///
+    /// # Errors
+    /// When it is negative or not finite.
+    pub fn at(&self, t: f64) -> Result<f64> {
+        let g = match self {
+            Self::Constant(g) => *g,
+            Self::Function(f) => f(t)?,
+        };
+        if g.is_finite() && g >= 0.0 {
+            Ok(g)
+        } else {
+            Err(Error::value("the diffusion g(t) must be finite and not negative").got(format!("g({t}) = {g}")))
+        }
+    }
+}
+
+/// How a forward step is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `x + L x Δt + g √Δt ξ`; for a spectral drift stable only while `|λ| Δt < 2`.
+    EulerMaruyama,
+    /// `e^(λΔt) x + g √Δt ξ`: the drift exact, the noise added after it.
+    Exponential,
+    /// `e^(λΔt) x + g √((e^(2λΔt) − 1)/2λ) ξ`: the exact transition of a linear process.
+    Exact,
+}
+
+/// `dx = P(x) dt + g(t) dW`. Cheap to clone.
+#[derive(Clone)]
+pub struct Process {
+    /// What moves the state.
+    pub drift: Drift,
+    /// The strength of the noise.
+    pub diffusion: Diffusion,
+    /// How forward steps are made.
+    pub scheme: Scheme,
+}
+
+impl Process {
+    /// A process; a spectral drift takes the exponential scheme, others Euler–Maruyama.
+    pub fn new(drift: Drift, diffusion: Diffusion) -> Self {
+        let scheme = if matches!(drift, Drift::Spectral(_)) { Scheme::Exponential } else { Scheme::EulerMaruyama };
+        Self { drift, diffusion, scheme }
+    }
+
+    /// The multiplier `e^(λ Δt)` of a spectral drift, shaped for a state `like`.
+    fn multiplier(operator: &SpectralOperator, like: &Tensor, clock: &Clock, sign: f64) -> Result<Complex> {
+        let t = match clock {
+            Clock::One { dt, .. } => Tensor::scalar_in(like.context(), Precision::F64, sign * dt),
+            Clock::Each { dt, .. } => {
+                let lead = like.rank() - operator.grid().dimensions();
+                let mut shape = vec![1; lead];
+                if let Some(first) = shape.first_mut() {
+                    *first = dt.len();
+                }
+                Tensor::from_vec::<f64>(like.context(), dt.iter().map(|dt| sign * dt).collect(), &shape)?
+            }
+        };
+        operator.exponential(&t)
+    }
+
+    /// The state after one step without noise: `x + P(x)`.
+    pub fn advance(&self, x: &Tensor, clock: &Clock) -> Result<Tensor> {
+        match &self.drift {
+            Drift::Spectral(operator) if self.scheme == Scheme::EulerMaruyama => {
+                x.add(&operator.apply(x)?.mul(&clock.spread(x, |_, dt| dt)?)?)
+            }
+            Drift::Spectral(operator) => operator.multiply_by(x, &Self::multiplier(operator, x, clock, 1.0)?),
+            Drift::Function(f) => {
+                let drift = f(x, &clock.spread(x, |t, _| t)?)?;
+                x.add(&drift.mul(&clock.spread(x, |_, dt| dt)?)?)
+            }
+            Drift::Propagator(f) => f(x, &clock.spread(x, |t, _| t)?, &clock.spread(x, |_, dt| dt)?),
+        }
+    }
+    /// The state before one step without noise: `e^(−λΔt) x` for a spectral drift, `x − P(x)` for others.
+    pub fn retreat(&self, x: &Tensor, clock: &Clock) -> Result<Tensor> {
+        match &self.drift {
+            Drift::Spectral(operator) => operator.multiply_by(x, &Self::multiplier(operator, x, clock, -1.0)?),
+            _ => x.scale(2.0)?.sub(&self.advance(x, clock)?),
+        }
+    }
+    /// `factor · g(t)^power · Δt^(power/2)`, shaped to multiply a state: noise has power 1, corrections power 2.
+    pub fn strength(&self, like: &Tensor, clock: &Clock, power: i32, factor: f64) -> Result<Tensor> {
+        let of = |t: f64, dt: f64| -> Result<f64> { Ok(factor * (self.diffusion.at(t)? * dt.abs().sqrt()).powi(power)) };
+        match clock {
+            Clock::One { t, dt } => {
+                let value = of(*t, *dt)?;
+                clock.spread(like, |_, _| value)
+            }
+            Clock::Each { t, dt } => {
+                let values = t.iter().zip(dt).map(|(&t, &dt)| of(t, dt)).collect::<Result<Vec<f64>>>()?;
+                Clock::Each { t: values, dt: dt.clone() }.spread(like, |value, _| value)
+            }
+        }
+    }
+    /// The noise of one forward step from standard normal numbers.
+    fn noise(&self, xi: Tensor, clock: &Clock) -> Result<Tensor> {
+        if let (Drift::Spectral(operator), Scheme::Exact, Clock::One { t, dt }) = (&self.drift, self.scheme, clock) {
+            let g = self.diffusion.at(*t)?;
+            let filter = exact_deviation(operator, *dt)?.scale(g)?;
+            let zero = filter.full_like(0.0)?;
+            return operator.multiply_by(&xi, &Complex::new(filter, zero)?);
+        }
+        xi.mul(&self.strength(&xi, clock, 1, 1.0)?)
+    }
+
+    /// A path through `times` from the states `start`; noise from counters, so that a sample's path does not depend on the
+    /// samples beside it. `samples` are their numbers.
+    ///
+    /// # Errors
+    /// Times out of order; a state that is no longer finite, with the step and the time.
+    pub fn sample(&self, start: &State, times: &[f64], seed: u64, samples: &[u64]) -> Result<Path> {
+        ascending(times)?;
+        let key = Key::new(seed).purpose("path noise");
+        let mut states = vec![start.clone()];
+        let mut x = start.values.clone();
+        let one = x.shape().get(1..).unwrap_or(&[]).to_vec();
+        for (m, pair) in times.windows(2).enumerate() {
+            interrupt::poll()?;
+            let clock = Clock::One { t: pair[0], dt: pair[1] - pair[0] };
+            let xi = normal_samples(x.context(), key.step(m as u64), samples, &one)?.cast(x.precision())?;
+            x = self.advance(&x, &clock)?.add(&self.noise(xi, &clock)?)?;
+            states.push(start.with(x.clone()));
+        }
+        refuse_not_finite(&x, "the path", times.len() - 1, times.last().copied().unwrap_or(0.0))?;
+        Path::new(&states, times)
+    }
+}
+
+/// `√((e^(2λΔt) − 1)/2λ)`, the standard deviation of the noise that a mode collects in a step; `√Δt` where `λ` is 0.
+fn exact_deviation(operator: &SpectralOperator, dt: f64) -> Result<Tensor> {
+    let real = &operator.symbol().re;
+    let values = real.to_vec()?.into_iter().map(|l| if (l * dt).abs() < 1e-8 { dt.sqrt() } else { ((2.0 * l * dt).exp_m1() / (2.0 * l)).sqrt() });
+    Tensor::from_vec::<f64>(real.context(), values.collect(), &real.shape())
+}
+
+/// Refuses times that do not ascend.
+pub(super) fn ascending(times: &[f64]) -> Result<()> {
+    let fine = times.len() >= 2 && times.iter().all(|t| t.is_finite()) && times.windows(2).all(|w| w[1] > w[0]);
+    if fine {
+        return Ok(());
+    }
+    Err(Error::value("times must ascend").got(format!("{} times", times.len())).expected("two or more finite times, each later than the one before"))
+}
+
+/// Names the step at which numbers stopped being finite.
+pub(super) fn refuse_not_finite(x: &Tensor, what: &str, step: usize, t: f64) -> Result<()> {
+    if x.is_empty() || x.detach().unary(Unary::Abs)?.sum_all()?.item()?.is_finite() {
+        return Ok(());
+    }
+    let finite = x.is_finite()?.mean(&[], false)?.item()?;
+    if finite == 1.0 {
+        return Ok(());
+    }
+    Err(Error::not_finite(format!("{what} is no longer finite at step {step}, t = {}", crate::tensor::number(t)))
+        .got(format!("{:.1} % of the numbers are NaN or infinite", 100.0 * (1.0 - finite)))
+        .advice("take smaller steps, or look at the states before with a shorter range of times"))
+}
+
+/// Times with every inner one moved evenly at random within half a cell to each side; the ends stay.
+pub fn jittered(context: &Context, times: &[f64], seed: u64) -> Result<Vec<f64>> {
+    ascending(times)?;
+    let draws = uniform(context, Key::new(seed).purpose("jittered times"), -0.5, 0.5, &[times.len()])?.to_vec()?;
+    let last = times.len() - 1;
+    Ok(times
+        .iter()
+        .enumerate()
+        .map(|(i, &t)| match i {
+            0 => t,
+            i if i == last => t,
+            // A hair less than half, so that neighbours never meet.
+            i if draws[i] < 0.0 => t + 0.999 * draws[i] * (t - times[i - 1]),
+            i => t + 0.999 * draws[i] * (times[i + 1] - t),
+        })
+        .collect())
+}

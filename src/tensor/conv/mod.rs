@@ -1,0 +1,145 @@
+//! Convolution with 1 to 3 spatial axes, differentiable to any order.
+//!
+//! `⟨g, conv(x, w)⟩` is linear in `g`, `x` and `w`; each of the three functions here is its gradient with respect to one of
+//! them, and the rules of each are the other two.
+
+mod device;
+mod geometry;
+mod kernels;
+
+use self::geometry::Geometry;
+use super::base::{Real, Tensor, in_precision};
+use super::shape::{Shape, element_count};
+use crate::error::{Error, Result};
+
+/// How a convolution walks: one entry for each spatial axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvOptions {
+    /// Distance between neighbouring outputs, in input points.
+    pub stride: Vec<usize>,
+    /// Zeros before and after the input.
+    pub padding: Vec<(usize, usize)>,
+    /// Distance between neighbouring points of the kernel, in input points.
+    pub dilation: Vec<usize>,
+    /// Channels are split into as many groups, each convolved on its own.
+    pub groups: usize,
+}
+
+impl ConvOptions {
+    /// Stride 1, no padding, dilation 1, one group.
+    pub fn new(dims: usize) -> Self {
+        Self { stride: vec![1; dims], padding: vec![(0, 0); dims], dilation: vec![1; dims], groups: 1 }
+    }
+}
+
+impl Tensor {
+    /// `y[n, o, p] = Σ x[n, c, p · stride + k · dilation − padding] w[o, c, k]`: input `[sample, channel, space…]`, weight
+    /// `[channel out, channel in / groups, kernel…]`. The kernel is not mirrored.
+    pub fn conv(&self, weight: &Self, options: &ConvOptions) -> Result<Self> {
+        let geometry = Geometry::new("conv", &self.shape(), &weight.shape(), options)?;
+        let (x, w) = self.joined(weight)?;
+        forward(&geometry, &x, &w)
+    }
+
+    /// The transpose of [`conv`](Self::conv): weight `[channel in, channel out / groups, kernel…]`, lengths
+    /// `(n − 1) · stride − padding + dilation · (kernel − 1) + 1 + output_padding`.
+    pub fn conv_transpose(&self, weight: &Self, options: &ConvOptions, output_padding: &[usize]) -> Result<Self> {
+        const OP: &str = "conv_transpose";
+        let (x, w) = (self.shape(), weight.shape());
+        let dims = x.len().wrapping_sub(2);
+        if !(1..=3).contains(&dims) || w.len() != x.len() || output_padding.len() != dims {
+            return Err(Error::shape(format!("{OP}: ranks do not fit"))
+                .got(format!("input {x:?}, weight {w:?}, output padding {output_padding:?}"))
+                .expected("[sample, channel, 1 to 3 spatial axes] and [channel in, channel out, as many axes]"));
+        }
+        options.check(OP, dims)?;
+        let channels = w[1].checked_mul(options.groups).ok_or_else(|| Error::limit(format!("{OP}: too many groups")))?;
+        let mut target: Shape = vec![x[0], channels];
+        for axis in 0..dims {
+            let (before, after) = options.padding[axis];
+            let (stride, extra) = (options.stride[axis], output_padding[axis]);
+            let grown = x[axis + 2].checked_sub(1).and_then(|n| n.checked_mul(stride));
+            let span = w[axis + 2].checked_sub(1).and_then(|k| k.checked_mul(options.dilation[axis]));
+            let len = grown
+                .and_then(|n| n.checked_add(span?)?.checked_add(extra)?.checked_add(1))
+                .and_then(|n| n.checked_sub(before)?.checked_sub(after))
+                .filter(|&n| n > 0 && extra < stride.max(options.dilation[axis]));
+            target.push(len.ok_or_else(|| {
+                Error::shape(format!("{OP}: no result along spatial axis {axis}"))
+                    .got(format!("input {x:?}, weight {w:?}, {options:?}, output padding {output_padding:?}"))
+                    .expected("a positive length; output padding below stride or dilation")
+            })?);
+        }
+        let geometry = Geometry::new(OP, &target, &w, options)?;
+        if geometry.y_shape() != x {
+            return Err(Error::shape(format!("{OP}: input and weight do not fit"))
+                .got(format!("input {x:?}, weight {w:?}"))
+                .expected(format!("an input of shape {:?}", geometry.y_shape())));
+        }
+        let (x, w) = self.joined(weight)?;
+        input(&geometry, &x, &w)
+    }
+}
+
+/// Runs a kernel on two CPU tensors, or `otherwise` on other devices.
+macro_rules! on_cpu {
+    ($a:expr, $b:expr, $shape:expr, $kernel:path, $geometry:expr, $otherwise:expr) => {{
+        let (a, b, shape): (&Tensor, &Tensor, Shape) = ($a, $b, $shape);
+        a.context().reserve(element_count(&shape)?.saturating_mul(a.precision().bytes()))?;
+        if shape.contains(&0) || a.is_empty() || b.is_empty() {
+            Tensor::full_in(a.context(), a.precision(), &shape, 0.0)?
+        } else if let (Some(left), Some(right)) = (a.flex_contiguous(), b.flex_contiguous()) {
+            in_precision!(a.precision(), T => {
+                let out = $kernel($geometry, slice::<T>(&left)?, slice::<T>(&right)?);
+                Tensor::from_vec(a.context(), out, &shape)?
+            })
+        } else {
+            $otherwise($geometry, a, b)?
+        }
+    }};
+}
+
+fn forward(geometry: &Geometry, x: &Tensor, w: &Tensor) -> Result<Tensor> {
+    let y = on_cpu!(x, w, geometry.y_shape(), kernels::forward, geometry, device::forward);
+    Ok(y.from(x, || {
+        let (geometry, w) = (geometry.clone(), w.clone());
+        move |g: &Tensor| input(&geometry, g, &w)
+    })
+    .from(w, || {
+        let (geometry, x) = (geometry.clone(), x.clone());
+        move |g: &Tensor| self::weight(&geometry, g, &x)
+    }))
+}
+
+/// The gradient with respect to the input.
+fn input(geometry: &Geometry, g: &Tensor, w: &Tensor) -> Result<Tensor> {
+    let x = on_cpu!(g, w, geometry.x_shape(), kernels::input, geometry, device::input);
+    Ok(x.from(g, || {
+        let (geometry, w) = (geometry.clone(), w.clone());
+        move |x: &Tensor| forward(&geometry, x, &w)
+    })
+    .from(w, || {
+        let (geometry, g) = (geometry.clone(), g.clone());
+        move |x: &Tensor| self::weight(&geometry, &g, x)
+    }))
+}
+
+/// The gradient with respect to the weight.
+fn weight(geometry: &Geometry, g: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let w = on_cpu!(g, x, geometry.w_shape(), kernels::weight, geometry, device::weight);
+    Ok(w.from(g, || {
+        let (geometry, x) = (geometry.clone(), x.clone());
+        move |w: &Tensor| forward(&geometry, &x, w)
+    })
+    .from(x, || {
+        let (geometry, g) = (geometry.clone(), g.clone());
+        move |w: &Tensor| input(&geometry, &g, w)
+    }))
+}
+
+fn slice<T: Real>(flex: &super::base::FlexTensor) -> Result<&[T]> {
+    flex.as_slice::<T>().ok_or_else(|| Error::internal("a tensor is not in the order or precision it should have"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! One pass over the numbers of a parameter, its gradient and its moments.
+//!
+//! A chain of tensor operations per parameter would cost several allocations and dispatches each; networks have many
+//! small parameters, so a plain loop over slices wins. On an accelerator the numbers travel to the host and back,
+//! which is exact but slow: a lane of device operations is worth it there once networks are large.
+
+use crate::error::{Error, Result};
+use crate::tensor::{Real, Tensor};
+
+/// Hands the numbers of a tensor to `f`: borrowed where they lie in row-major order on the CPU, else copied.
+pub(crate) fn with_numbers<T: Real, R>(tensor: &Tensor, f: impl FnOnce(&[T]) -> R) -> Result<R> {
+    if let Some(flex) = tensor.flex()
+        && flex.is_contiguous()
+        && let Some(slice) = flex.as_slice::<T>()
+        && slice.len() == tensor.len()
+    {
+        return Ok(f(slice));
+    }
+    let copy = tensor.read::<T>()?;
+    Ok(f(&copy))
+}
+
+/// Makes a parameter and `N` moments from the old ones: `rule(p, g, moments)` changes them element by element. What it
+/// is given are copies, so a failure half-way changes nothing.
+pub(crate) fn fused<T: Real, const N: usize>(
+    parameter: &Tensor,
+    gradient: &Tensor,
+    moments: [&Tensor; N],
+    rule: impl Fn(&mut [T], &[T], [&mut [T]; N]),
+) -> Result<(Tensor, [Tensor; N])> {
+    let context = parameter.context();
+    let shape = parameter.shape();
+    let mut p = parameter.read::<T>()?;
+    let mut copies: Vec<Vec<T>> = moments.iter().map(|m| m.read::<T>()).collect::<Result<_>>()?;
+    let same = |n: usize| n == p.len();
+    if !same(gradient.len()) || !copies.iter().all(|m| same(m.len())) {
+        return Err(Error::internal("an optimiser's moments do not have the shape of their parameter"));
+    }
+    {
+        let mut slices = copies.iter_mut().map(Vec::as_mut_slice);
+        // As many slices as moments were given.
+        let array: [&mut [T]; N] = std::array::from_fn(|_| slices.next().unwrap_or_default());
+        with_numbers::<T, _>(gradient, |g| rule(&mut p, g, array))?;
+    }
+    let updated = Tensor::from_vec(context, p, &shape)?;
+    let mut made = copies.into_iter().map(|m| Tensor::from_vec(context, m, &shape)).collect::<Result<Vec<_>>>()?.into_iter();
+    let mut array: [Tensor; N] = std::array::from_fn(|_| updated.clone());
+    for slot in &mut array {
+        if let Some(moment) = made.next() {
+            *slot = moment;
+        }
+    }
+    Ok((updated, array))
+}
