@@ -110,7 +110,7 @@ impl Shell {
         }
         match self.evaluate(input) {
             Ok(value) if value.is_unit() => {}
-            Ok(value) => say(&format!("{}\n", shown(&value))),
+            Ok(value) => say(&format!("{}\n", self.shown(&value))),
             Err(diagnostic) => self.fail(&diagnostic),
         }
         Next::Stay
@@ -125,13 +125,13 @@ impl Shell {
         self.failed = true;
         complain(&diagnostic.to_string());
     }
-}
 
-/// A value as the shell shows it: text in quotes, a closure as such, the rest as `print` does.
-fn shown(value: &Dynamic) -> String {
-    match value.clone().into_immutable_string() {
-        Ok(text) => format!("{text:?}"),
-        Err(_) if value.is_fnptr() => "a closure".into(),
-        Err(_) => value.to_string(),
+    /// A value as the shell shows it: text in quotes, a closure as such, the rest as `print` does.
+    fn shown(&self, value: &Dynamic) -> String {
+        match value.clone().into_immutable_string() {
+            Ok(text) => format!("{text:?}"),
+            Err(_) if value.is_fnptr() => "a closure".into(),
+            Err(_) => self.host.show(value),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use ansatz::script::reference;
 use ansatz::script::table::{Table, cell};
 
-use super::{Shell, shown};
+use super::Shell;
 use crate::cli::{complain, say};
 
 /// Whether the shell goes on.
@@ -86,7 +86,7 @@ fn time(shell: &mut Shell, expression: &str) {
         Ok(value) => {
             let taken = start.elapsed();
             if !value.is_unit() {
-                say(&format!("{}\n", shown(&value)));
+                say(&format!("{}\n", shell.shown(&value)));
             }
             say(&format!("{taken:.3?}\n"));
         }
