@@ -94,6 +94,18 @@ pub(super) fn entries() -> Vec<Entry> {
                 let message = if c.has(1) { c.value(1)?.to_string() } else { "an assertion does not hold".into() };
                 Err(Error::new(Kind::Script, message))
             }),
+        entry("sleep(duration)").brief("Waits for a number of seconds; Ctrl-C and the limit of time end the wait.").example("sleep(0.001)", "").run(|c| {
+            let wanted = c.finite(0)?;
+            let start = std::time::Instant::now();
+            loop {
+                crate::session::interrupt::poll()?;
+                let left = wanted - start.elapsed().as_secs_f64();
+                if left <= 0.0 {
+                    return super::engine::nothing();
+                }
+                std::thread::sleep(std::time::Duration::from_secs_f64(left.min(0.02)));
+            }
+        }),
         entry("type_name(value)").brief("The name of a value's type.").example("type_name(tensor([1]))", "Tensor").run(|c| {
             Ok(super::value::type_name(&c.value(0)?).to_string().into())
         }),
