@@ -19,6 +19,7 @@ mod net;
 mod norm;
 mod parameters;
 pub(crate) mod script;
+mod script_scores;
 mod spectral_score;
 mod resnet;
 mod summary;

@@ -62,7 +62,7 @@ fn need_layer(c: &Call, value: &Dynamic) -> Result<Layer> {
     layer_of(value).ok_or_else(|| Error::typ(format!("{}: not a layer", c.name())).got(describe(value)).expected("a layer such as nn::linear(2, 20), or a network"))
 }
 /// A network from a layer, with the seed of the options or the session's next.
-fn build(c: &Call, layer: Layer, o: &Options) -> Result<Dynamic> {
+pub(super) fn build(c: &Call, layer: Layer, o: &Options) -> Result<Dynamic> {
     let seed = o.seed_if("seed")?.unwrap_or_else(|| c.session.next_draw());
     Ok(Dynamic::from(Net::new(c.session.context(), layer, seed)?))
 }
@@ -137,7 +137,8 @@ fn names(o: &Options, key: &str, letter: &str) -> Result<Vec<String>> {
 
 pub(crate) fn entries() -> Vec<Entry> {
     const SEED: &str = "the seed of the first parameters (the session's next)";
-    vec![
+    let mut table = super::script_scores::entries();
+    table.extend([
         entry("nn::net(layer, [options])")
             .brief("A network: a layer with numbers.")
             .text("Each parameter is drawn from the seed and its own path, so that a layer added elsewhere does not change it.")
@@ -201,20 +202,6 @@ pub(crate) fn entries() -> Vec<Entry> {
                 let mlp = Mlp { inputs, outputs, ..Mlp::new(1, &hidden, 1, activation(&o, Activation::Tanh)?) };
                 build(c, Rc::new(mlp), &o)
             }),
-        entry("nn::spectral_score(grid, options)")
-            .brief("A score that is diagonal in Fourier space: a learned gain per length of the wavenumber and time.")
-            .text("n(x, t) = −F⁻¹(c (1 + |k|²) θ(|k|, t) F x), with θ linear between the times of its table and 0 at first: the form of the score of a linear \
-                   process with Gaussian, isotropic states. c (1 + |k|²) is a unit that lets one learning rate fit all wavenumbers.")
-            .option("times", "the times of the table (needed)")
-            .option("channels", "channels of the state (1)")
-            .option("scale", "the unit c; 2/g² suits a process with noise g (1)")
-            .option("seed", "not used: gains begin at 0")
-            .example("nn::spectral_score(grid::periodic([32, 32], [TAU, TAU]), #{ times: linspace(0, 0.2, 33) }).parameters", "4455")
-            .run(|c| {
-                let (grid, o) = (crate::field::script::grid(c, 0)?, c.options(1)?);
-                let times = o.numbers_if("times")?.ok_or_else(|| o.missing("times", "an array or tensor of times"))?;
-                build(c, Rc::new(SpectralScore::new(grid, o.count("channels", 1)?, times, o.positive("scale", 1.0)?)?), &o)
-            }),
         entry("forward(net, x, [t], [z])")
             .brief("The value of a network for one or more inputs.")
             .text("A field among the inputs makes the result a field where its shape allows. Inputs may also come as one array. Outside of training no gradient is \
@@ -239,5 +226,6 @@ pub(crate) fn entries() -> Vec<Entry> {
             net.set_parameter(&c.string(1)?, &value)?;
             Ok(Dynamic::UNIT)
         }),
-    ]
+    ]);
+    table
 }
