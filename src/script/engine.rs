@@ -148,7 +148,7 @@ fn wrap(session: Session, entry: Rc<Entry>) -> Code {
             Ok(result) => result.map_err(|e| at(into_rhai(e), position)),
             Err(payload) => Err(at(into_rhai(
                 Error::internal(format!("{} failed in a way it should not", entry.full_name()))
-                    .got(panic_text(&payload))
+                    .got(panic_text(&*payload))
                     .advice("this is a fault of ansatz, not of the script; please report it"),
             ), position)),
         }
