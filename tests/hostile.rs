@@ -1,6 +1,5 @@
 //! Broken and hostile scripts: each must end in an error that says what is wrong, soon, and leave the session alive.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ansatz::error::Kind;
@@ -331,7 +330,7 @@ fn the_stack_is_never_used_up() {
 fn hostile_scripts_end_in_clear_errors() {
     let _alone = alone();
     let faults = stack::on_large_stack(|| {
-        let _ = std::fs::create_dir_all(PathBuf::from(std::env::temp_dir()).join(format!("ansatz-hostile-{}", std::process::id())));
+        let _ = std::fs::create_dir_all(std::env::temp_dir().join(format!("ansatz-hostile-{}", std::process::id())));
         let mut host = host(limits());
         let mut faults = Vec::new();
         for (script, expected) in CASES {

@@ -32,10 +32,10 @@ fn a_scripted_operation_costs_little_more_than_burn() {
             }
         });
         let mut host = Host::new(Session::new(Options::default()));
-        host.evaluate("setup", "let x = tensor([1, 2]); let y = tensor([3, 4]); fn f(a, b) { a + b }").map_err(|d| d.to_string()).expect("the setup");
+        let _ = host.evaluate("setup", "let x = tensor([1, 2]); let y = tensor([3, 4]); fn f(a, b) { a + b }").map_err(|d| d.to_string()).expect("the setup");
         let mut script = |text: &str| {
             nanoseconds(|| {
-                host.evaluate("loop", text).map_err(|d| d.to_string()).expect("the loop");
+                let _ = host.evaluate("loop", text).map_err(|d| d.to_string()).expect("the loop");
             })
         };
         let empty = script(&format!("for i in 0..{TURNS} {{ }}"));

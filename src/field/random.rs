@@ -44,7 +44,7 @@ impl GaussianField {
         let points = grid.axes()[grid.dimensions() - 1].points;
         let half = points / 2 + 1;
         let values = self.density.to_vec()?;
-        let weight = |i: usize| if i % half == 0 || (points % 2 == 0 && i % half == half - 1) { 1.0 } else { 2.0 };
+        let weight = |i: usize| if i.is_multiple_of(half) || (points.is_multiple_of(2) && i % half == half - 1) { 1.0 } else { 2.0 };
         let total: f64 = values.iter().enumerate().map(|(i, v)| v * weight(i)).sum();
         if total <= 0.0 {
             return Err(Error::value("the power spectral density vanishes everywhere"));

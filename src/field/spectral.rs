@@ -53,14 +53,14 @@ pub fn derivative_symbol(grid: &Grid, context: &Context, precision: Precision, a
     for _ in 0..order {
         power = power.mul(&k)?;
     }
-    if order % 2 == 1 && grid.axes()[axis].points % 2 == 0 {
+    if order % 2 == 1 && grid.axes()[axis].points.is_multiple_of(2) {
         let top = k.unary(Unary::Abs)?.max(&[], false)?;
         let inner = k.unary(Unary::Abs)?.compare(crate::tensor::Compare::Lower, &top.scale(1.0 - 1e-6)?)?;
         power = power.mul(&inner)?;
     }
     let power = power.scale(if order % 4 >= 2 { -1.0 } else { 1.0 })?;
     let zero = power.full_like(0.0)?;
-    if order % 2 == 0 { Complex::new(power, zero) } else { Complex::new(zero, power) }
+    if order.is_multiple_of(2) { Complex::new(power, zero) } else { Complex::new(zero, power) }
 }
 
 /// `∂ⁿu/∂xⁿ` by Fourier multipliers.
@@ -69,7 +69,7 @@ pub fn derivative(u: &Field, axis: usize, order: usize) -> Result<Field> {
     let symbol = derivative_symbol(grid, u.context(), u.values().precision(), axis, order)?;
     let axes = grid.space_axes();
     u.map(|values| {
-        if order % 2 == 0 {
+        if order.is_multiple_of(2) {
             fourier_multiply_real(values, &symbol.re, &axes)
         } else {
             fourier_multiply(values, &symbol, &axes)

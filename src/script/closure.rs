@@ -99,6 +99,7 @@ impl Closure {
 }
 
 /// A script's error as ours, keeping where in the script it was raised.
+#[allow(clippy::boxed_local)] // Rhai returns its errors boxed
 pub(super) fn from_rhai(error: Box<EvalAltResult>) -> Error {
     match *error {
         // The user's stop and the limit of time have their own words; other reasons are told from what is inside.

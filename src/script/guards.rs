@@ -57,7 +57,7 @@ impl MemoryGuard {
     pub fn is_exceeded(&self) -> bool {
         let calls = self.calls.get().wrapping_add(1);
         self.calls.set(calls);
-        calls % Self::EVERY == 0 && resident().is_some_and(|bytes| bytes > self.limit)
+        calls.is_multiple_of(Self::EVERY) && resident().is_some_and(|bytes| bytes > self.limit)
     }
 }
 

@@ -1,13 +1,12 @@
 //! The registry runs its own examples.
 
-use std::path::PathBuf;
 
 use super::value::compact;
 use super::{Host, Registry};
 use crate::session::{Options, Session};
 
 pub(crate) fn host() -> Host {
-    let run_folder = PathBuf::from(std::env::temp_dir()).join(format!("ansatz-test-{}", std::process::id()));
+    let run_folder = std::env::temp_dir().join(format!("ansatz-test-{}", std::process::id()));
     Host::new(Session::new(Options { run_folder, ..Options::default() }))
 }
 

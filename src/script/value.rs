@@ -16,6 +16,7 @@ pub struct All;
 
 /// What functions applied element by element take. Adding a kind of value here makes it welcome everywhere.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant)] // lives for one call on the stack; a box would cost each of them an allocation
 pub enum Operand {
     /// A number.
     Number(f64),

@@ -237,10 +237,10 @@ fn parts(c: &Call) -> Result<Vec<Tensor>> {
 }
 
 fn padding(c: &Call, i: usize) -> Result<Padding> {
-    Ok(c.options(i)?.choice(
+    c.options(i)?.choice(
         "mode",
         &[("zero", Padding::Constant(0.0)), ("periodic", Padding::Periodic), ("reflect", Padding::Reflect), ("edge", Padding::Edge)],
-    )?)
+    )
 }
 
 fn arranging() -> Vec<Entry> {

@@ -108,7 +108,7 @@ pub fn infer_shape(wanted: &[i64], count: usize) -> Result<Shape> {
     let product = known
         .try_fold(1usize, |p, &n| p.checked_mul(n as usize))
         .ok_or_else(unfit)?;
-    let shape: Shape = if product > 0 && count % product == 0 {
+    let shape: Shape = if product > 0 && count.is_multiple_of(product) {
         wanted.iter().map(|&n| if n == -1 { count / product } else { n as usize }).collect()
     } else {
         wanted.iter().map(|&n| if n == -1 { 0 } else { n as usize }).collect()

@@ -172,11 +172,8 @@ fn scan(text: &str) -> Scan {
             }
             '\'' => {
                 // A character: at most an escape between the quotes.
-                if chars.next_if(|(_, c)| *c == '\\').is_some() {
-                    chars.next();
-                } else {
-                    chars.next();
-                }
+                chars.next_if(|(_, c)| *c == '\\');
+                chars.next();
                 chars.next_if(|(_, c)| *c == '\'');
             }
             '#' if chars.peek().is_some_and(|(_, c)| *c == '{') => {
@@ -185,10 +182,7 @@ fn scan(text: &str) -> Scan {
             }
             '(' | '[' | '{' => out.open.push((c, at)),
             ')' | ']' | '}' => {
-                let fits = match (out.open.pop(), c) {
-                    (Some(('(', _)), ')') | (Some(('[', _)), ']') | (Some(('{' | '#', _)), '}') => true,
-                    _ => false,
-                };
+                let fits = matches!((out.open.pop(), c), (Some(('(', _)), ')') | (Some(('[', _)), ']') | (Some(('{' | '#', _)), '}'));
                 if !fits {
                     out.broken = true;
                     return out;

@@ -84,7 +84,7 @@ fn ln_f32(k: u32) -> f32 {
     p = p * z + 3.333_333e-1;
     let zz = z * z;
     let small = z * zz * p + e * -2.121_944_4e-4 - 0.5 * zz;
-    z + small + e * 0.693_359_375
+    z + small + e * 0.693_359_4
 }
 
 /// Cosine and sine of `(turns + rest) π/2`, `rest` in [−½, ½).
