@@ -49,7 +49,7 @@ fn run_leaves_a_folder() {
 
     let output = ansatz(&folder, &["run", "heat.rhai", "--set", "steps=5", "--set", "stpes=7", "--seed", "9", "--precision", "f64"], "");
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-    assert!(out(&output).contains("[5, 10]"), "{}", out(&output));
+    assert!(out(&output).contains("[ 5, 10]"), "{}", out(&output));
     assert!(err(&output).contains("stpes") && err(&output).contains("did you mean steps?"), "{}", err(&output));
     assert!(err(&output).contains("null in results.json: lost"), "{}", err(&output));
 

@@ -227,6 +227,12 @@ fn host(limits: Limits) -> Host {
     Host::new(Session::new(Options { limits, run_folder: folder.join("run"), script_folder: Some(folder), ..Options::default() }))
 }
 
+/// One test at a time: the flag that stops an evaluation is the process's.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Evaluates a script and says what is wrong with the outcome.
 fn judge(host: &mut Host, script: &str, expected: &str) -> Option<String> {
     let start = Instant::now();
@@ -280,6 +286,7 @@ const ENDLESS: &[&str] = &[
 
 #[test]
 fn endless_scripts_are_stopped_in_time() {
+    let _alone = alone();
     let faults = stack::on_large_stack(|| {
         let mut host = host(Limits { seconds: 0.05, ..Limits::default() });
         let outcomes = ENDLESS.iter().map(|script| judge(&mut host, script, "limit of wall time"));
@@ -311,6 +318,7 @@ fn the_stack_is_never_used_up() {
         ("let a = []; for i in 0..2000 { let b = []; b.push(a); a = b; } print(a); a".into(), ""),
         ("let x = tensor([1.0]); grad(|x| { for i in 0..20000 { x = x * 1.0; } x }, x)".into(), "ok"),
     ];
+    let _alone = alone();
     let faults = stack::on_large_stack(move || {
         let mut host = host(Limits::default());
         cases.iter().filter_map(|(script, expected)| judge(&mut host, script, expected)).collect::<Vec<_>>()
@@ -321,6 +329,7 @@ fn the_stack_is_never_used_up() {
 
 #[test]
 fn hostile_scripts_end_in_clear_errors() {
+    let _alone = alone();
     let faults = stack::on_large_stack(|| {
         let _ = std::fs::create_dir_all(PathBuf::from(std::env::temp_dir()).join(format!("ansatz-hostile-{}", std::process::id())));
         let mut host = host(limits());

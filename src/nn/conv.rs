@@ -3,7 +3,7 @@
 use super::initializer::{Fan, Initializer};
 use super::module::{Init, Module, Scope};
 use crate::error::Result;
-use crate::tensor::{ConvOptions, Padding, Tensor};
+use crate::tensor::{ConvOptions, Padding, Tensor, same_padding};
 
 /// What lies beyond the edges.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,9 +138,7 @@ struct Axis {
 impl Axis {
     /// Points before and after that keep the length.
     fn same(&self) -> (usize, usize) {
-        let outputs = self.len.div_ceil(self.stride);
-        let total = ((outputs - 1) * self.stride + self.span).saturating_sub(self.len);
-        (total / 2, total - total / 2)
+        same_padding(self.len, self.span, self.stride)
     }
     /// Points cut off before and after a transposed convolution, and points added after it.
     fn same_transposed(&self) -> (usize, usize, usize) {

@@ -100,3 +100,19 @@ pub fn with_time_channel(scope: &Scope, module: &dyn Module, inputs: &[Tensor]) 
     let time = t.cast(x.precision())?.reshape(&column)?.expand(&channel)?;
     Tensor::concat(&[x.clone(), time], 1)
 }
+
+/// [`with_time_channel`] as a layer: the raw time as one more channel of the state.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeChannel;
+
+impl Module for TimeChannel {
+    fn describe(&self) -> String {
+        "time as a channel".to_string()
+    }
+    fn init(&self, _: &mut Init) -> Result<()> {
+        Ok(())
+    }
+    fn forward(&self, scope: &Scope, inputs: &[Tensor]) -> Result<Tensor> {
+        with_time_channel(scope, self, inputs)
+    }
+}

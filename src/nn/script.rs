@@ -58,11 +58,11 @@ pub(crate) fn layer_of(value: &Dynamic) -> Option<Layer> {
 pub(crate) fn part(layer: impl Module) -> Result<Dynamic> {
     Ok(Dynamic::from(Part(Rc::new(layer))))
 }
-fn need_layer(c: &Call, value: &Dynamic) -> Result<Layer> {
+pub(crate) fn need_layer(c: &Call, value: &Dynamic) -> Result<Layer> {
     layer_of(value).ok_or_else(|| Error::typ(format!("{}: not a layer", c.name())).got(describe(value)).expected("a layer such as nn::linear(2, 20), or a network"))
 }
 /// A network from a layer, with the seed of the options or the session's next.
-pub(super) fn build(c: &Call, layer: Layer, o: &Options) -> Result<Dynamic> {
+pub(crate) fn build(c: &Call, layer: Layer, o: &Options) -> Result<Dynamic> {
     let seed = o.seed_if("seed")?.unwrap_or_else(|| c.session.next_draw());
     Ok(Dynamic::from(Net::new(c.session.context(), layer, seed)?))
 }
@@ -129,6 +129,8 @@ fn custom(c: &mut Call) -> Result<Dynamic> {
 
 fn names(o: &Options, key: &str, letter: &str) -> Result<Vec<String>> {
     match o.count_if(key) {
+        // One name each: no more than a layer could have.
+        Ok(Some(n)) if n > 1 << 20 => Err(o.wrong(key, "at most 1048576")),
         Ok(Some(n)) => Ok((0..n).map(|i| format!("{letter}{i}")).collect()),
         Ok(None) => Err(o.missing(key, "a number, or an array of names")),
         Err(_) => o.strings_if(key).ok().flatten().ok_or_else(|| o.wrong(key, "a number, or an array of names")),
@@ -172,12 +174,16 @@ pub(crate) fn entries() -> Vec<Entry> {
                 let layers = c.array(0)?.iter().map(|v| need_layer(c, v)).collect::<Result<Vec<_>>>()?;
                 part(Sequential { layers })
             }),
-        entry("nn::residual(layer)")
-            .brief("x + layer(x).")
+        entry("nn::residual(layer, [options])")
+            .brief("x + layer(x); with a shortcut, shortcut(x) + layer(x) where the shapes differ.")
+            .text("Further inputs go to the layer alone.")
+            .option("shortcut", "a layer that turns x into the shape of layer(x) (none)")
             .example("nn::net(nn::residual(nn::linear(2, 2))).forward(ones([1, 2])).shape", "[1, 2]")
+            .example("nn::net(nn::residual(nn::linear(2, 3), #{ shortcut: nn::linear(2, 3, #{ bias: false }) })).parameters", "15")
             .run(|c| {
                 let body = need_layer(c, &c.value(0)?)?;
-                part(Residual { body, shortcut: None })
+                let shortcut = c.options(1)?.get("shortcut").map(|value| need_layer(c, value)).transpose()?;
+                part(Residual { body, shortcut })
             }),
         entry("nn::custom(parts, forward, [options])")
             .brief("A layer of your own: parts by name, and a closure that says how they are used.")

@@ -106,7 +106,10 @@ impl Call<'_, '_> {
     pub fn tensor(&self, i: usize) -> Result<Tensor> {
         let value = self.arguments.get(i).ok_or_else(|| self.wrong(i, "a tensor"))?;
         match Operand::of(value) {
-            Some(operand) => operand.into_tensor(self.session.context()).ok_or_else(|| self.wrong(i, "a tensor")),
+            Some(operand) => operand.into_tensor(self.session.context()).ok_or_else(|| {
+                self.wrong(i, "real numbers: a tensor, a field, a number or an array of numbers")
+                    .advice("z.re, z.im, abs(z) and angle(z) of a Complex are real")
+            }),
             None if value.is_array() => super::value::tensor_of(self.session.context(), value)
                 .map_err(|e| e.within(self.place(i))),
             None => Err(self.wrong(i, "a tensor, a field, a number or an array of numbers")),

@@ -91,7 +91,7 @@ pub(super) fn entries() -> Vec<Entry> {
                 if holds {
                     return super::engine::nothing();
                 }
-                let message = if c.has(1) { c.value(1)?.to_string() } else { "an assertion does not hold".into() };
+                let message = if c.has(1) { super::value::compact(&c.value(1)?) } else { "an assertion does not hold".into() };
                 Err(Error::new(Kind::Script, message))
             }),
         entry("sleep(duration)").brief("Waits for a number of seconds; Ctrl-C and the limit of time end the wait.").example("sleep(0.001)", "").run(|c| {

@@ -16,7 +16,7 @@ use super::value::All;
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::session::Session;
-use crate::tensor::Tensor;
+use crate::tensor::{Complex, Tensor};
 
 /// Rhai looks for functions that take any type in at most this many arguments.
 const MOST_ARGUMENTS: usize = 16;
@@ -78,7 +78,7 @@ fn any_types(count: usize) -> Vec<TypeId> {
 
 /// Our own types: what operators, indices and printing must not leave to Rhai.
 fn own_types() -> Vec<TypeId> {
-    vec![TypeId::of::<Tensor>(), TypeId::of::<Field>()]
+    vec![TypeId::of::<Tensor>(), TypeId::of::<Field>(), TypeId::of::<Complex>()]
 }
 
 /// Functions of one argument that Rhai has already. Its own take numbers before ours would, and differ: its `int` gives a
@@ -148,7 +148,7 @@ fn wrap(session: Session, entry: Rc<Entry>) -> Code {
             Ok(result) => result.map_err(|e| at(into_rhai(e), position)),
             Err(payload) => Err(at(into_rhai(
                 Error::internal(format!("{} failed in a way it should not", entry.full_name()))
-                    .got(panic_text(&payload))
+                    .got(panic_text(&*payload))
                     .advice("this is a fault of ansatz, not of the script; please report it"),
             ), position)),
         }
@@ -179,6 +179,7 @@ fn name_types(engine: &mut Engine) {
     engine.register_type_with_name::<All>("All");
     engine.register_type_with_name::<Error>("Error");
     printable::<Tensor>(engine, "Tensor");
+    printable::<Complex>(engine, "Complex");
     crate::field::script::types(engine);
     crate::sde::script::types(engine);
     crate::nn::script::types(engine);

@@ -197,7 +197,7 @@ impl Host {
                 None => Diagnostic::of_eval(&error, &self.sources, source, &self.registry, &self.scope).into(),
             }),
             Err(payload) => {
-                let error = Error::internal("the evaluation failed in a way it should not").got(panic_text(&payload));
+                let error = Error::internal("the evaluation failed in a way it should not").got(panic_text(&*payload));
                 Err(self.sources.diagnostic(error, source, Position::NONE).into())
             }
         }

@@ -85,6 +85,9 @@ pub(super) fn entries() -> Vec<Entry> {
             .run(|c| {
                 let mask = c.tensor(0)?;
                 let (yes, no) = (c.operand(1)?, c.operand(2)?);
+                if let (Operand::Complex(_), _) | (_, Operand::Complex(_)) = (&yes, &no) {
+                    return crate::tensor::script_complex::choose(&mask, &yes, &no, c.session.context());
+                }
                 let numbers = matches!((&yes, &no), (Operand::Number(_), Operand::Number(_)));
                 if numbers {
                     return Ok(Dynamic::from(mask.choose(&c.tensor(1)?, &c.tensor(2)?)?));

@@ -4,7 +4,8 @@ use rhai::{Array, Dynamic, Map};
 
 use crate::error::{Error, Result};
 use crate::field::Field;
-use crate::tensor::{Binary, Compare, Context, Shape, Span, Tensor, Unary, number, position};
+use crate::tensor::script_complex;
+use crate::tensor::{Binary, Compare, Complex, Context, Shape, Span, Tensor, Unary, number, position};
 
 type ExclusiveRange = std::ops::Range<i64>;
 type InclusiveRange = std::ops::RangeInclusive<i64>;
@@ -22,6 +23,8 @@ pub enum Operand {
     Tensor(Tensor),
     /// A field: a tensor on a grid.
     Field(Field),
+    /// A complex tensor. It meets the arithmetic and what is linear; functions of real numbers alone refuse it.
+    Complex(Complex),
 }
 
 impl Operand {
@@ -33,7 +36,10 @@ impl Operand {
         if let Some(tensor) = value.read_lock::<Tensor>() {
             return Some(Self::Tensor(tensor.clone()));
         }
-        value.read_lock::<Field>().map(|field| Self::Field(field.clone()))
+        if let Some(field) = value.read_lock::<Field>() {
+            return Some(Self::Field(field.clone()));
+        }
+        value.read_lock::<Complex>().map(|z| Self::Complex(z.clone()))
     }
     /// As a script value.
     pub fn into_dynamic(self) -> Dynamic {
@@ -41,14 +47,16 @@ impl Operand {
             Self::Number(number) => Dynamic::from(number),
             Self::Tensor(tensor) => Dynamic::from(tensor),
             Self::Field(field) => Dynamic::from(field),
+            Self::Complex(z) => Dynamic::from(z),
         }
     }
-    /// The numbers alone; a number becomes a tensor of rank 0.
+    /// The numbers alone; a number becomes a tensor of rank 0. `None` for complex ones.
     pub fn into_tensor(self, context: &Context) -> Option<Tensor> {
         Some(match self {
             Self::Number(number) => Tensor::scalar(context, number),
             Self::Tensor(tensor) => tensor,
             Self::Field(field) => field.values().clone(),
+            Self::Complex(_) => return None,
         })
     }
     /// Applies a function of one tensor, keeping the kind.
@@ -57,6 +65,14 @@ impl Operand {
             Self::Number(number) => Ok(Self::Number(f(&exact(context, *number))?.item()?)),
             Self::Tensor(tensor) => f(tensor).map(Self::Tensor),
             Self::Field(field) => field.map(f).map(Self::Field),
+            Self::Complex(z) => Err(script_complex::real_only(z)),
+        }
+    }
+    /// Applies a function that is linear over the real numbers: to both parts of a complex tensor.
+    pub fn map_parts(&self, context: &Context, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        match self {
+            Self::Complex(z) => z.map(f).map(Self::Complex),
+            _ => self.map(context, f),
         }
     }
     /// Applies a function of two tensors; the richer kind of the two operands is kept.
@@ -75,15 +91,20 @@ impl Operand {
             (Self::Field(a), Self::Tensor(b)) => a.map(|a| f(a, b)).map(Self::Field),
             (Self::Tensor(a), Self::Field(b)) => b.map(|b| f(a, b)).map(Self::Field),
             (Self::Field(a), Self::Field(b)) => a.zip(b, f).map(Self::Field),
+            (Self::Complex(z), _) | (_, Self::Complex(z)) => Err(script_complex::real_only(z)),
         }
     }
     /// A function of one operand.
     pub fn unary(&self, function: Unary, context: &Context) -> Result<Self> {
-        self.map(context, |t| t.unary(function))
+        match self {
+            Self::Complex(z) => script_complex::unary(z, function),
+            _ => self.map(context, |t| t.unary(function)),
+        }
     }
     /// An operation on two operands. Numbers meet tensors without becoming tensors first: that is the fast path of scripts.
     pub fn binary(&self, op: Binary, other: &Self, context: &Context) -> Result<Self> {
         match (op, self, other) {
+            (_, Self::Complex(_), _) | (_, _, Self::Complex(_)) => script_complex::binary(op, self, other, context),
             (Binary::Add, Self::Tensor(t), Self::Number(n)) | (Binary::Add, Self::Number(n), Self::Tensor(t)) => {
                 t.shift(*n).map(Self::Tensor)
             }
@@ -97,7 +118,10 @@ impl Operand {
     }
     /// A comparison; numbers give 1 or 0 too.
     pub fn compare(&self, op: Compare, other: &Self, context: &Context) -> Result<Self> {
-        self.zip(other, context, |a, b| a.compare(op, b))
+        match (self, other) {
+            (Self::Complex(_), _) | (_, Self::Complex(_)) => script_complex::compare(op, self, other, context),
+            _ => self.zip(other, context, |a, b| a.compare(op, b)),
+        }
     }
 }
 
@@ -310,6 +334,9 @@ pub fn describe(value: &Dynamic) -> String {
     if let Some(field) = value.read_lock::<Field>() {
         return format!("a Field {:?}", field.values().shape());
     }
+    if let Some(z) = value.read_lock::<Complex>() {
+        return format!("a Complex {:?}", z.shape());
+    }
     if let Some(array) = value.read_lock::<Array>() {
         return format!("an array of {}", array.len());
     }
@@ -341,6 +368,9 @@ pub fn compact(value: &Dynamic) -> String {
             return compact(&array);
         }
         return format!("Tensor {:?}", tensor.shape());
+    }
+    if let Some(z) = value.read_lock::<Complex>() {
+        return script_complex::compact(&z, MOST);
     }
     if let Some(array) = value.read_lock::<Array>() {
         return format!("[{}]", array.iter().map(compact).collect::<Vec<_>>().join(", "));

@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic};
 
-use super::{Padding, Precision, Tensor, axis_index, infer_shape};
+use super::{Complex, Padding, Precision, Tensor, axis_index, infer_shape};
 use crate::error::{Error, Result};
 use crate::field::Grid;
 use crate::script::registry::{Entry, entry, index, property};
@@ -28,6 +28,22 @@ fn on_tensor(c: &Call, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Dyna
     done(f(&c.tensor(0)?)?)
 }
 
+/// Applies a function that is linear over the real numbers, to both parts of a complex tensor; a field gives its values.
+pub(super) fn on_parts(c: &Call, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Dynamic> {
+    match c.object_if::<Complex>(0) {
+        Some(z) => Ok(Dynamic::from(z.map(f)?)),
+        None => on_tensor(c, f),
+    }
+}
+
+/// The numbers of argument 0, of a complex tensor its real part: enough to tell shape, precision and device.
+fn facts(c: &Call) -> Result<Tensor> {
+    match c.object_if::<Complex>(0) {
+        Some(z) => Ok(z.re),
+        None => c.tensor(0),
+    }
+}
+
 fn making() -> Vec<Entry> {
     vec![
         entry("tensor(values)")
@@ -48,7 +64,7 @@ fn making() -> Vec<Entry> {
         entry("zeros(shape)").brief("Zeros of a shape.").example("zeros([2, 2])", "[[0, 0], [0, 0]]").run(|c| done(Tensor::full(c.session.context(), &c.shape(0)?, 0.0)?)),
         entry("ones(shape)").brief("Ones of a shape.").example("ones(3)", "[1, 1, 1]").run(|c| done(Tensor::full(c.session.context(), &c.shape(0)?, 1.0)?)),
         entry("full(shape, value)").brief("The same number everywhere.").example("full([2], 7)", "[7, 7]").run(|c| done(Tensor::full(c.session.context(), &c.shape(0)?, c.number(1)?)?)),
-        entry("zeros_like(x)").brief("Zeros of the same shape and kind.").example("zeros_like(tensor([1, 2]))", "[0, 0]").run(|c| Ok(c.operand(0)?.map(c.session.context(), |t| t.full_like(0.0))?.into_dynamic())),
+        entry("zeros_like(x)").brief("Zeros of the same shape and kind.").example("zeros_like(tensor([1, 2]))", "[0, 0]").run(|c| Ok(c.operand(0)?.map_parts(c.session.context(), |t| t.full_like(0.0))?.into_dynamic())),
         entry("ones_like(x)").brief("Ones of the same shape and kind.").example("ones_like(tensor([1, 2]))", "[1, 1]").run(|c| Ok(c.operand(0)?.map(c.session.context(), |t| t.full_like(1.0))?.into_dynamic())),
         entry("linspace(start, stop, count)")
             .brief("Evenly spaced numbers, both ends included.")
@@ -94,23 +110,23 @@ fn looking() -> Vec<Entry> {
             } else if let Some(path) = c.object_if::<Path>(0) {
                 path.values().shape()
             } else {
-                c.tensor(0)?.shape()
+                facts(c)?.shape()
             };
             Ok(shape.iter().map(|&n| Dynamic::from(n as i64)).collect::<Array>().into())
         }),
-        property("tensor.rank").brief("Number of axes.").example("zeros([2, 3]).rank", "2").run(|c| Ok(Dynamic::from(c.tensor(0)?.rank() as i64))),
-        property("tensor.len").brief("Number of elements.").example("zeros([2, 3]).len", "6").run(|c| Ok(Dynamic::from(c.tensor(0)?.len() as i64))),
-        property("tensor.precision").brief("\"f32\" or \"f64\".").example("zeros(1).precision", "f32").run(|c| Ok(c.tensor(0)?.precision().name().into())),
-        property("tensor.device").brief("Where the numbers are: \"cpu\" or \"gpu\".").example("zeros(1).device", "cpu").run(|c| Ok(c.tensor(0)?.device_name().into())),
-        property("tensor.T").brief("The last two axes exchanged.").example("tensor([[1, 2]]).T", "[[1], [2]]").run(|c| on_tensor(c, |t| t.swap(-1, -2))),
+        property("tensor.rank").brief("Number of axes.").example("zeros([2, 3]).rank", "2").run(|c| Ok(Dynamic::from(facts(c)?.rank() as i64))),
+        property("tensor.len").brief("Number of elements.").example("zeros([2, 3]).len", "6").run(|c| Ok(Dynamic::from(facts(c)?.len() as i64))),
+        property("tensor.precision").brief("\"f32\" or \"f64\".").example("zeros(1).precision", "f32").run(|c| Ok(facts(c)?.precision().name().into())),
+        property("tensor.device").brief("Where the numbers are: \"cpu\" or \"gpu\".").example("zeros(1).device", "cpu").run(|c| Ok(facts(c)?.device_name().into())),
+        property("tensor.T").brief("The last two axes exchanged.").example("tensor([[1, 2]]).T", "[[1], [2]]").run(|c| on_parts(c, |t| t.swap(-1, -2))),
         entry("len(x)").brief("Number of elements of a tensor, of rows of a table.").example("len(zeros([2, 3]))", "6").run(|c| match c.object_if::<SharedTable>(0) {
             Some(table) => Ok(Dynamic::from(table.len() as i64)),
-            None => Ok(Dynamic::from(c.tensor(0)?.len() as i64)),
+            None => Ok(Dynamic::from(facts(c)?.len() as i64)),
         }),
         entry("item(x)").brief("The one element of a tensor as a number.").example("item(sum(ones(3)))", "3").run(|c| Ok(Dynamic::from(c.tensor(0)?.item()?))),
         entry("array(x)").brief("The numbers as nested arrays.").example("array(tensor([[1, 2]]))", "[[1, 2]]").run(|c| array_of(&c.tensor(0)?)),
         entry("detach(x)").brief("The same value, outside of any gradient.").example("grad(|x| x * detach(x), 3.0)", "3").run(|c| {
-            Ok(c.operand(0)?.map(c.session.context(), |t| Ok(t.detach()))?.into_dynamic())
+            Ok(c.operand(0)?.map_parts(c.session.context(), |t| Ok(t.detach()))?.into_dynamic())
         }),
         entry("cast(x, precision)").brief("The same numbers as \"f32\" or \"f64\".").example("cast(tensor([1]), \"f64\").precision", "f64").run(|c| {
             let precision = match c.string(1)?.as_str() {
@@ -118,7 +134,7 @@ fn looking() -> Vec<Entry> {
                 "f64" => Precision::F64,
                 other => return Err(c.unfit(1, other, "\"f32\" or \"f64\"")),
             };
-            Ok(c.operand(0)?.map(c.session.context(), |t| t.cast(precision))?.into_dynamic())
+            Ok(c.operand(0)?.map_parts(c.session.context(), |t| t.cast(precision))?.into_dynamic())
         }),
         index("tensor[at]")
             .brief("A part of a tensor: a position, a range, positions in any order, or an array of those, one per axis.")
@@ -127,9 +143,8 @@ fn looking() -> Vec<Entry> {
             .example("tensor([[1, 2, 3], [4, 5, 6]])[[0, 1..3]]", "[2, 3]")
             .example("tensor([1, 2, 3])[-1]", "3")
             .run(|c| {
-                let tensor = c.tensor(0)?;
-                let selection = c.spans(1, &tensor.shape())?;
-                done(selection.of(&tensor)?)
+                let selection = c.spans(1, &facts(c)?.shape())?;
+                on_parts(c, |t| selection.of(t))
             }),
     ]
 }
@@ -140,6 +155,7 @@ fn reduction(
     brief: &'static str,
     text: &'static str,
     example: (&'static str, &'static str),
+    linear: Linear,
     f: impl Fn(&Tensor, &[i64], bool) -> Result<Tensor> + 'static,
 ) -> Entry {
     entry(signature)
@@ -152,21 +168,31 @@ fn reduction(
             let options_at = if c.object_if::<rhai::Map>(1).is_some() { 1 } else { 2 };
             let axes = if options_at == 1 { Vec::new() } else { c.axes(1)? };
             let keep = c.options(options_at)?.boolean("keep", false)?;
-            done(f(&c.tensor(0)?, &axes, keep)?)
+            match linear {
+                Linear::Yes => on_parts(c, |t| f(t, &axes, keep)),
+                Linear::No => on_tensor(c, |t| f(t, &axes, keep)),
+            }
         })
+}
+
+/// Whether a reduction acts on both parts of a complex tensor alike.
+#[derive(Clone, Copy)]
+enum Linear {
+    Yes,
+    No,
 }
 
 fn reducing() -> Vec<Entry> {
     vec![
-        reduction("sum(x, [axes], [options])", "The sum over axes, over all when none is given.", "", ("sum(tensor([[1, 2], [3, 4]]), 0)", "[4, 6]"), Tensor::sum),
-        reduction("mean(x, [axes], [options])", "The mean over axes, over all when none is given.", "An empty axis is an error.", ("mean(tensor([1, 2, 6]))", "3"), Tensor::mean),
-        reduction("prod(x, [axes], [options])", "The product over axes.", "", ("prod(tensor([2, 3, 4]))", "24"), Tensor::product),
-        reduction("max(x, [axes], [options])", "The largest element over axes; equal ones share the gradient.", "max(a, b) of two numbers is the larger one; maximum(a, b) pairs the elements of tensors.", ("max(tensor([[1, 5], [3, 4]]), 1)", "[5, 4]"), |x, axes, keep| x.max(axes, keep)),
-        reduction("min(x, [axes], [options])", "The smallest element over axes; equal ones share the gradient.", "", ("min(tensor([[1, 5], [3, 4]]), 1)", "[1, 3]"), |x, axes, keep| x.min(axes, keep)),
-        reduction("variance(x, [axes], [options])", "The mean squared deviation, Σ(x − x̄)²/n.", "", ("variance(tensor([1, 3]))", "1"), |x, axes, keep| x.variance(axes, keep, 0.0)),
-        reduction("std(x, [axes], [options])", "The standard deviation, √variance.", "", ("std(tensor([1, 3]))", "1"), |x, axes, keep| x.variance(axes, keep, 0.0)?.unary(super::Unary::Sqrt)),
-        reduction("logsumexp(x, [axes], [options])", "ln Σ eˣ, without overflow.", "", ("logsumexp(tensor([0, 0]))", "0.69315"), Tensor::logsumexp),
-        reduction("norm(x, [axes], [options])", "The Euclidean norm, √Σx².", "", ("norm(tensor([3, 4]))", "5"), |x, axes, keep| x.unary(super::Unary::Square)?.sum(axes, keep)?.unary(super::Unary::Sqrt)),
+        reduction("sum(x, [axes], [options])", "The sum over axes, over all when none is given.", "", ("sum(tensor([[1, 2], [3, 4]]), 0)", "[4, 6]"), Linear::Yes, Tensor::sum),
+        reduction("mean(x, [axes], [options])", "The mean over axes, over all when none is given.", "An empty axis is an error.", ("mean(tensor([1, 2, 6]))", "3"), Linear::Yes, Tensor::mean),
+        reduction("prod(x, [axes], [options])", "The product over axes.", "", ("prod(tensor([2, 3, 4]))", "24"), Linear::No, Tensor::product),
+        reduction("max(x, [axes], [options])", "The largest element over axes; equal ones share the gradient.", "max(a, b) of two numbers is the larger one; maximum(a, b) pairs the elements of tensors.", ("max(tensor([[1, 5], [3, 4]]), 1)", "[5, 4]"), Linear::No, |x, axes, keep| x.max(axes, keep)),
+        reduction("min(x, [axes], [options])", "The smallest element over axes; equal ones share the gradient.", "", ("min(tensor([[1, 5], [3, 4]]), 1)", "[1, 3]"), Linear::No, |x, axes, keep| x.min(axes, keep)),
+        reduction("variance(x, [axes], [options])", "The mean squared deviation, Σ(x − x̄)²/n.", "", ("variance(tensor([1, 3]))", "1"), Linear::No, |x, axes, keep| x.variance(axes, keep, 0.0)),
+        reduction("std(x, [axes], [options])", "The standard deviation, √variance.", "", ("std(tensor([1, 3]))", "1"), Linear::No, |x, axes, keep| x.variance(axes, keep, 0.0)?.unary(super::Unary::Sqrt)),
+        reduction("logsumexp(x, [axes], [options])", "ln Σ eˣ, without overflow.", "", ("logsumexp(tensor([0, 0]))", "0.69315"), Linear::No, Tensor::logsumexp),
+        reduction("norm(x, [axes], [options])", "The Euclidean norm, √Σx².", "", ("norm(tensor([3, 4]))", "5"), Linear::No, |x, axes, keep| x.unary(super::Unary::Square)?.sum(axes, keep)?.unary(super::Unary::Sqrt)),
         entry("argmax(x, axis)").brief("The position of the largest element along an axis.").example("argmax(tensor([1, 5, 3]), 0)", "1").run(|c| on_tensor(c, |t| t.arg_extreme(c.int(1)?, true))),
         entry("argmin(x, axis)").brief("The position of the smallest element along an axis.").example("argmin(tensor([1, 5, 3]), 0)", "0").run(|c| on_tensor(c, |t| t.arg_extreme(c.int(1)?, false))),
         entry("cumsum(x, axis)").brief("Running sums along an axis.").example("cumsum(tensor([1, 2, 3]), 0)", "[1, 3, 6]").run(|c| on_tensor(c, |t| t.cumsum(c.int(1)?))),
@@ -221,26 +247,26 @@ fn arranging() -> Vec<Entry> {
     vec![
         entry("reshape(x, shape)").brief("The same elements in row-major order under another shape; one length may be -1.").example("reshape(arange(0, 6), [2, -1])", "[[0, 1, 2], [3, 4, 5]]").run(|c| {
             let wanted = c.ints(1)?;
-            on_tensor(c, |t| t.reshape(&infer_shape(&wanted, t.len())?))
+            on_parts(c, |t| t.reshape(&infer_shape(&wanted, t.len())?))
         }),
-        entry("flatten(x)").brief("All elements along one axis.").example("flatten(tensor([[1, 2], [3, 4]]))", "[1, 2, 3, 4]").run(|c| on_tensor(c, |t| t.reshape(&[t.len()]))),
+        entry("flatten(x)").brief("All elements along one axis.").example("flatten(tensor([[1, 2], [3, 4]]))", "[1, 2, 3, 4]").run(|c| on_parts(c, |t| t.reshape(&[t.len()]))),
         entry("permute(x, order)").brief("Axes in another order: axis i of the result is axis order[i].").example("permute(zeros([2, 3, 4]), [2, 0, 1]).shape", "[4, 2, 3]").run(|c| {
             let order = c.ints(1)?;
-            on_tensor(c, |t| t.permute(&order.iter().map(|&a| axis_index("permute", a, t.rank())).collect::<Result<Vec<_>>>()?))
+            on_parts(c, |t| t.permute(&order.iter().map(|&a| axis_index("permute", a, t.rank())).collect::<Result<Vec<_>>>()?))
         }),
-        entry("transpose(x)").brief("The last two axes exchanged.").example("transpose(tensor([[1, 2]]))", "[[1], [2]]").run(|c| on_tensor(c, |t| t.swap(-1, -2))),
-        entry("swap_axes(x, a, b)").brief("Two axes exchanged.").example("swap_axes(zeros([2, 3, 4]), 0, 2).shape", "[4, 3, 2]").run(|c| on_tensor(c, |t| t.swap(c.int(1)?, c.int(2)?))),
+        entry("transpose(x)").brief("The last two axes exchanged.").example("transpose(tensor([[1, 2]]))", "[[1], [2]]").run(|c| on_parts(c, |t| t.swap(-1, -2))),
+        entry("swap_axes(x, a, b)").brief("Two axes exchanged.").example("swap_axes(zeros([2, 3, 4]), 0, 2).shape", "[4, 3, 2]").run(|c| on_parts(c, |t| t.swap(c.int(1)?, c.int(2)?))),
         entry("unsqueeze(x, axis)").brief("A new axis of length 1.").example("unsqueeze(tensor([1, 2]), 0).shape", "[1, 2]").run(|c| {
             let axis = c.int(1)?;
-            on_tensor(c, |t| t.unsqueeze(axis_index("unsqueeze", axis, t.rank() + 1)?))
+            on_parts(c, |t| t.unsqueeze(axis_index("unsqueeze", axis, t.rank() + 1)?))
         }),
         entry("squeeze(x, axis)").brief("An axis of length 1 removed.").example("squeeze(tensor([[1, 2]]), 0)", "[1, 2]").run(|c| {
             let axis = c.int(1)?;
-            on_tensor(c, |t| t.squeeze(axis_index("squeeze", axis, t.rank())?))
+            on_parts(c, |t| t.squeeze(axis_index("squeeze", axis, t.rank())?))
         }),
         entry("expand(x, shape)").brief("Stretched by repetition along axes of length 1.").example("expand(tensor([1, 2]), [2, 2])", "[[1, 2], [1, 2]]").run(|c| {
             let shape = c.shape(1)?;
-            on_tensor(c, |t| t.expand(&shape))
+            on_parts(c, |t| t.expand(&shape))
         }),
         entry("concat(parts, [axis])").brief("Tensors joined along an existing axis, the first when left out.").example("concat([tensor([1]), tensor([2, 3])])", "[1, 2, 3]").run(|c| {
             let parts = parts(c)?;
@@ -253,21 +279,21 @@ fn arranging() -> Vec<Entry> {
         }),
         entry("flip(x, axes)").brief("Elements in opposite order along axes.").example("flip(tensor([1, 2, 3]), 0)", "[3, 2, 1]").run(|c| {
             let axes = c.ints(1)?;
-            on_tensor(c, |t| t.flip(&super::axes_indices("flip", &axes, t.rank())?))
+            on_parts(c, |t| t.flip(&super::axes_indices("flip", &axes, t.rank())?))
         }),
-        entry("roll(x, shift, axis)").brief("Elements moved along an axis; what leaves one end enters at the other.").example("roll(tensor([1, 2, 3]), 1, 0)", "[3, 1, 2]").run(|c| on_tensor(c, |t| t.roll(c.int(1)?, c.int(2)?))),
-        entry("repeat(x, axis, times)").brief("The tensor several times over along an axis.").example("repeat(tensor([1, 2]), 0, 2)", "[1, 2, 1, 2]").run(|c| on_tensor(c, |t| t.repeat(c.int(1)?, c.count(2)?))),
+        entry("roll(x, shift, axis)").brief("Elements moved along an axis; what leaves one end enters at the other.").example("roll(tensor([1, 2, 3]), 1, 0)", "[3, 1, 2]").run(|c| on_parts(c, |t| t.roll(c.int(1)?, c.int(2)?))),
+        entry("repeat(x, axis, times)").brief("The tensor several times over along an axis.").example("repeat(tensor([1, 2]), 0, 2)", "[1, 2, 1, 2]").run(|c| on_parts(c, |t| t.repeat(c.int(1)?, c.count(2)?))),
         entry("pad(x, axis, before, after, [options])")
             .brief("An axis extended on both sides.")
             .option("mode", "\"zero\", \"periodic\" (the other end), \"reflect\" (mirrored, edge not repeated) or \"edge\" (\"zero\")")
             .example("pad(tensor([1, 2, 3]), 0, 1, 1, #{ mode: \"periodic\" })", "[3, 1, 2, 3, 1]")
             .run(|c| {
                 let mode = padding(c, 4)?;
-                on_tensor(c, |t| t.pad(c.int(1)?, c.count(2)?, c.count(3)?, mode))
+                on_parts(c, |t| t.pad(c.int(1)?, c.count(2)?, c.count(3)?, mode))
             }),
         entry("take(x, indices, axis)").brief("Positions of an axis in any order, repetitions allowed.").example("take(tensor([5, 6, 7]), [2, 0, 2], 0)", "[7, 5, 7]").run(|c| {
             let indices = c.ints(1)?;
-            on_tensor(c, |t| t.take(c.int(2)?, &indices))
+            on_parts(c, |t| t.take(c.int(2)?, &indices))
         }),
         entry("gather(x, axis, index)").brief("One element per element of the index: out[i, j] = x[index[i, j], j] along axis 0, and so on.").example("gather(tensor([[1, 2], [3, 4]]), 0, tensor([[1, 0]]))", "[[3, 2]]").run(|c| {
             let index = c.tensor(2)?;

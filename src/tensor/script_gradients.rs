@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic};
 
-use super::{Precision, Tensor, jvp, value_and_gradient, vjp};
+use super::{Complex, Precision, Tensor, jvp, value_and_gradient, vjp};
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::script::Call;
@@ -30,30 +30,38 @@ impl Inputs {
         }
         Ok(Self { several: true, values })
     }
+    /// The real tensors that are varied: two for a complex one.
     fn tensors(&self, c: &Call) -> Result<Vec<Tensor>> {
         let context = c.session.context();
-        self.values
-            .iter()
-            .map(|v| v.clone().into_tensor(context).ok_or_else(|| Error::internal("an operand without numbers")))
-            .collect()
+        let mut tensors = Vec::new();
+        for value in &self.values {
+            match value {
+                Operand::Complex(z) => tensors.extend([z.re.clone(), z.im.clone()]),
+                other => tensors.extend(other.clone().into_tensor(context)),
+            }
+        }
+        Ok(tensors)
     }
     /// Puts tracked or differentiated numbers back into the kind of value they came from.
     fn dress(&self, tensors: &[Tensor]) -> Result<Vec<Dynamic>> {
+        let mut tensors = tensors.iter().cloned();
+        let mut next = || tensors.next().ok_or_else(|| Error::internal("fewer tensors than inputs"));
         self.values
             .iter()
-            .zip(tensors)
-            .map(|(kind, tensor)| match kind {
-                Operand::Field(field) => Field::new(tensor.clone(), field.grid().clone()).map(Dynamic::from),
-                _ => Ok(Dynamic::from(tensor.clone())),
+            .map(|kind| match kind {
+                Operand::Field(field) => Field::new(next()?, field.grid().clone()).map(Dynamic::from),
+                Operand::Complex(_) => Complex::new(next()?, next()?).map(Dynamic::from),
+                _ => next().map(Dynamic::from),
             })
             .collect()
     }
     /// Gradients in the form of the inputs; a number's is a number.
     fn answer(&self, gradients: &[Tensor]) -> Result<Dynamic> {
         let mut dressed = self.dress(gradients)?;
-        for ((value, kind), gradient) in dressed.iter_mut().zip(&self.values).zip(gradients) {
-            if matches!(kind, Operand::Number(_)) && !gradient.is_tracked() {
-                *value = Dynamic::from(gradient.item()?);
+        for (value, kind) in dressed.iter_mut().zip(&self.values) {
+            let number = value.read_lock::<Tensor>().filter(|t| matches!(kind, Operand::Number(_)) && !t.is_tracked()).map(|t| t.item());
+            if let Some(number) = number {
+                *value = Dynamic::from(number?);
             }
         }
         Ok(if self.several { Dynamic::from(dressed) } else { dressed.into_iter().next().unwrap_or_default() })
@@ -87,6 +95,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         entry("grad(f, x)")
             .brief("The gradient of a scalar function at x.")
             .text("x is a number, tensor or field, or an array of them for a closure of as many parameters; the gradient has the same form. \
+                   That of a complex z = x + iy is ∂f/∂x + i ∂f/∂y, so that a step against it lowers f. \
                    Values are tracked only inside the closure, and gradients nest: grad(|x| grad(f, x), x) is a second derivative.")
             .example("grad(|x| sum(x * x), tensor([1, 2]))", "[2, 4]")
             .example("grad(|x| grad(|y| y ** 3, x), 2.0)", "12")

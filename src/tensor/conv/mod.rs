@@ -12,6 +12,15 @@ use super::base::{Real, Tensor, in_precision};
 use super::shape::{Shape, element_count};
 use crate::error::{Error, Result};
 
+/// Points before and after an axis that keep its length (divided by the stride, rounded up) under a kernel that reaches over
+/// `span` points; where their number is odd, the larger part comes after.
+pub fn same_padding(len: usize, span: usize, stride: usize) -> (usize, usize) {
+    let stride = stride.max(1);
+    let outputs = len.div_ceil(stride).max(1);
+    let total = (outputs - 1).saturating_mul(stride).saturating_add(span).saturating_sub(len);
+    (total / 2, total - total / 2)
+}
+
 /// How a convolution walks: one entry for each spatial axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvOptions {
