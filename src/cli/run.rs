@@ -46,7 +46,7 @@ fn evaluate(name: &str, text: &str, folder: PathBuf, out: PathBuf, options: &Ses
     let (code, status, error) = match outcome {
         Ok(value) => {
             if !value.is_unit() {
-                say(&format!("{value}\n"));
+                say(&format!("{}\n", host.show(&value)));
             }
             (OK, "ok", None)
         }

@@ -21,6 +21,7 @@ mod parameters;
 mod pool;
 pub(crate) mod script;
 pub(crate) mod script_layers;
+mod script_scores;
 mod spectral_score;
 mod resnet;
 mod summary;

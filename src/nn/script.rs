@@ -139,7 +139,8 @@ fn names(o: &Options, key: &str, letter: &str) -> Result<Vec<String>> {
 
 pub(crate) fn entries() -> Vec<Entry> {
     const SEED: &str = "the seed of the first parameters (the session's next)";
-    vec![
+    let mut table = super::script_scores::entries();
+    table.extend([
         entry("nn::net(layer, [options])")
             .brief("A network: a layer with numbers.")
             .text("Each parameter is drawn from the seed and its own path, so that a layer added elsewhere does not change it.")
@@ -207,21 +208,6 @@ pub(crate) fn entries() -> Vec<Entry> {
                 let mlp = Mlp { inputs, outputs, ..Mlp::new(1, &hidden, 1, activation(&o, Activation::Tanh)?) };
                 build(c, Rc::new(mlp), &o)
             }),
-        entry("nn::spectral_score(grid, options)")
-            .brief("A score that is diagonal in Fourier space: a learned gain per length of the wavenumber and time.")
-            .text("n(x, t) = −F⁻¹(c (1 + |k|²) θ(|k|, t) F x), with θ linear between the times of its table and 0 at first: the form of the score of a linear \
-                   process with Gaussian, isotropic states. c (1 + |k|²) is a unit that lets one learning rate fit all wavenumbers.")
-            .option("times", "the times of the table (needed)")
-            .option("channels", "channels of the state (1)")
-            .option("scale", "the unit c; 2/g² suits a process with noise g (1)")
-            .option("seed", "not used: gains begin at 0")
-            .example("nn::spectral_score(grid::periodic([32, 32], [TAU, TAU]), #{ times: linspace(0, 0.2, 33) }).parameters", "4785")
-            .run(|c| {
-                let (grid, o) = (crate::field::script::grid(c, 0)?, c.options(1)?);
-                c.session.context().reserve(grid.points().saturating_mul(32))?;
-                let times = o.numbers_if("times")?.ok_or_else(|| o.missing("times", "an array or tensor of times"))?;
-                build(c, Rc::new(SpectralScore::new(grid, o.count("channels", 1)?, times, o.positive("scale", 1.0)?)?), &o)
-            }),
         entry("forward(net, x, [t], [z])")
             .brief("The value of a network for one or more inputs.")
             .text("A field among the inputs makes the result a field where its shape allows. Inputs may also come as one array. Outside of training no gradient is \
@@ -246,5 +232,6 @@ pub(crate) fn entries() -> Vec<Entry> {
             net.set_parameter(&c.string(1)?, &value)?;
             Ok(Dynamic::UNIT)
         }),
-    ]
+    ]);
+    table
 }

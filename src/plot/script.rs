@@ -201,7 +201,8 @@ fn series(c: &Call, o: &Options, value: &Dynamic, i: usize) -> Result<Series> {
     if line.label.is_empty() {
         line.label = label(o, i)?;
     }
-    if o.has("style") {
+    let own_style = value.read_lock::<Map>().is_some_and(|map| map.contains_key("style"));
+    if o.has("style") && !own_style {
         line.style = o.choice("style", &STYLES)?;
     }
     Ok(line)
@@ -428,7 +429,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             .brief("Lines, points, bands and error bars over a linear or logarithmic axis.")
             .text("series: an array of lines; each is [x, y], y alone, or #{ x, y, label, style, band: [low, high], error }.")
             .option("labels", "a name for each line")
-            .option("style", "of all lines: \"line\", \"dashed\", \"dotted\", \"points\" or \"line_and_points\"")
+            .option("style", "of lines that do not say theirs: \"line\", \"dashed\", \"dotted\", \"points\" or \"line_and_points\"")
             .example("let x = linspace(0, TAU, 50); plot::lines([[x, sin(x)], [x, cos(x)]], #{ labels: [\"sin\", \"cos\"], x_label: \"x\" })", "Figure")
             .run(lines),
         coloured(entry("plot::heat_map(field, [options])"))

@@ -81,7 +81,8 @@ impl Closure {
             return Err(Error::internal("a script function was called while no script runs"));
         };
         let mut arguments: Vec<Dynamic> = arguments.into_iter().collect();
-        self.0.call_raw(context, None, &mut arguments[..]).map_err(from_rhai)
+        // A captured variable that is returned is shared; inside of an array Rhai would not bear it.
+        self.0.call_raw(context, None, &mut arguments[..]).map(Dynamic::flatten).map_err(from_rhai)
     }
     /// Calls it with tensors and expects a tensor, a field or a number back.
     pub fn tensor(&self, context: &Context, arguments: &[Tensor]) -> Result<Tensor> {

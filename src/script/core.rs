@@ -37,6 +37,15 @@ pub(super) fn entries() -> Vec<Entry> {
             }
             c.number(0).map(Dynamic::from)
         }),
+        entry("map(range, f)")
+            .brief("The values of a closure for each number of a range, as an array.")
+            .text("Arrays have the same method.")
+            .example("(0..4).map(|i| i * i)", "[0, 1, 4, 9]")
+            .run(|c| {
+                let (numbers, closure) = (c.ints(0)?, c.closure(1, 1)?);
+                let values = numbers.into_iter().map(|n| closure.call([Dynamic::from(n)])).collect::<crate::Result<rhai::Array>>()?;
+                Ok(values.into())
+            }),
         entry("param(name, default_value)")
             .brief("A value that `--set name=value` on the command line replaces.")
             .text("The type of the default decides how the text is read: a number, true or false, or a string. A value that does not \
@@ -82,9 +91,21 @@ pub(super) fn entries() -> Vec<Entry> {
                 if holds {
                     return super::engine::nothing();
                 }
-                let message = if c.has(1) { c.value(1)?.to_string() } else { "an assertion does not hold".into() };
+                let message = if c.has(1) { super::value::compact(&c.value(1)?) } else { "an assertion does not hold".into() };
                 Err(Error::new(Kind::Script, message))
             }),
+        entry("sleep(duration)").brief("Waits for a number of seconds; Ctrl-C and the limit of time end the wait.").example("sleep(0.001)", "").run(|c| {
+            let wanted = c.finite(0)?;
+            let start = std::time::Instant::now();
+            loop {
+                crate::session::interrupt::poll()?;
+                let left = wanted - start.elapsed().as_secs_f64();
+                if left <= 0.0 {
+                    return super::engine::nothing();
+                }
+                std::thread::sleep(std::time::Duration::from_secs_f64(left.min(0.02)));
+            }
+        }),
         entry("type_name(value)").brief("The name of a value's type.").example("type_name(tensor([1]))", "Tensor").run(|c| {
             Ok(super::value::type_name(&c.value(0)?).to_string().into())
         }),

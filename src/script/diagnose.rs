@@ -4,8 +4,9 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 
-use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position};
+use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position, Scope};
 
+use super::guards::OutOfMemory;
 use super::registry::{Form, Registry};
 use super::sources::Sources;
 use super::stack;
@@ -59,7 +60,7 @@ impl Diagnostic {
     pub(super) fn of_parse(error: &ParseError, name: &str, text: &str) -> Self {
         let what = error.err_type().to_string();
         let mut ours = Error::new(Kind::Script, what.clone());
-        if what.contains("reserved") {
+        if what.contains("reserved keyword") {
             ours = ours.advice("Rhai reserves this word; quote it as a key: #{ \"default\": 1 }, or choose another name");
         }
         if what.contains("complex") || what.contains("depth") {
@@ -68,9 +69,14 @@ impl Diagnostic {
         Self::at(ours, name, text, error.position())
     }
 
-    pub(super) fn of_eval(error: &EvalAltResult, sources: &Sources, source: usize, registry: &Registry) -> Box<Self> {
+    pub(super) fn of_eval(error: &EvalAltResult, sources: &Sources, source: usize, registry: &Registry, scope: &Scope) -> Box<Self> {
         let mut stack = Vec::new();
-        let found = Unwind { sources, registry, stack: &mut stack }.walk(error, source);
+        let mut found = Unwind { sources, registry, stack: &mut stack }.walk(error, source);
+        if let Some(name) = called_name(error)
+            && scope.contains(name)
+        {
+            found.error = found.error.advice(format!("`{name}` is a variable: a closure in it is called with {name}.call(…)"));
+        }
         let mut diagnostic = sources.diagnostic(found.error, found.source, found.position);
         diagnostic.stack = stack;
         diagnostic
@@ -101,9 +107,7 @@ impl fmt::Display for Diagnostic {
             if let Some(excerpt) = &self.excerpt {
                 let number = self.line.to_string();
                 let pad = " ".repeat(number.len());
-                // The caret stands under a column of characters; a tab stays a tab so that both lines shift alike.
-                let lead: String =
-                    excerpt.chars().take(self.column.saturating_sub(1)).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+                let (excerpt, lead) = around(excerpt, self.column.saturating_sub(1));
                 writeln!(f, " {pad} |\n {number} | {excerpt}\n {pad} | {lead}^")?;
             }
         } else if !self.source.is_empty() {
@@ -113,6 +117,32 @@ impl fmt::Display for Diagnostic {
             writeln!(f, "  {label:>8}: {text}")?;
         }
         write_stack(f, &self.stack)
+    }
+}
+
+/// The part of a line around a column, and what stands before the caret below it.
+fn around(line: &str, column: usize) -> (String, String) {
+    const BEFORE: usize = 70;
+    const AFTER: usize = 50;
+    let length = line.chars().count();
+    let start = if length <= BEFORE + AFTER { 0 } else { column.saturating_sub(BEFORE) };
+    let end = if length <= BEFORE + AFTER { length } else { (column + AFTER).max(BEFORE + AFTER).min(length) };
+    // Control characters would move the cursor or colour the terminal.
+    let part: String = line.chars().skip(start).take(end - start).map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
+    let lead: String = part.chars().take(column - start).map(blank).collect();
+    let (front, gap) = if start > 0 { ("…", " ") } else { ("", "") };
+    let back = if end < length { "…" } else { "" };
+    (format!("{front}{part}{back}"), format!("{gap}{lead}"))
+}
+
+/// A blank as wide as the character: a tab stays a tab so that both lines shift alike, East Asian signs take two columns.
+fn blank(c: char) -> &'static str {
+    match c {
+        '\t' => "\t",
+        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{feff}' => "",
+        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}' | '\u{1f300}'..='\u{1faff}' | '\u{20000}'..='\u{3fffd}' => "  ",
+        _ => " ",
     }
 }
 
@@ -175,6 +205,16 @@ impl Unwind<'_> {
     }
 }
 
+/// The name of a function that does not exist.
+fn called_name(error: &EvalAltResult) -> Option<&str> {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => called_name(inner),
+        EvalAltResult::ErrorRuntime(..) => None,
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => signature.split([' ', '(']).next(),
+        _ => None,
+    }
+}
+
 /// What a script threw: text as it is; of a map its message.
 fn thrown(value: &Dynamic) -> Error {
     if let Some(map) = value.read_lock::<Map>()
@@ -202,9 +242,28 @@ fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
                 None => error.advice(format!("make it with let {name} = …")),
             }
         }
-        EvalAltResult::ErrorDotExpr(text, _) | EvalAltResult::ErrorPropertyNotFound(text, _) => {
-            Error::new(Kind::Script, text.clone())
+        EvalAltResult::ErrorDotExpr(text, _) | EvalAltResult::ErrorPropertyNotFound(text, _) => no_property(text),
+        EvalAltResult::ErrorMismatchDataType(wanted, got, _) if wanted == "bool" => Error::typ("a condition needs true or false")
+            .got(with_article(short_type(got)))
+            .advice("compare it: x > 0; of a tensor, any(x > 0) or all(x > 0)"),
+        EvalAltResult::ErrorMismatchDataType(wanted, got, _) if !wanted.is_empty() => {
+            Error::typ("a value of another type is needed").got(with_article(short_type(got))).expected(with_article(short_type(wanted)))
         }
+        EvalAltResult::ErrorIndexingType(text, _) => {
+            let words: Vec<&str> = text.split_whitespace().map(short_type).collect();
+            let error = Error::typ(format!("this cannot be indexed so: {}", words.join(" ")));
+            if text.contains('=') { error.advice("a tensor is never changed in place: t = assign(t, at, value)") } else { error }
+        }
+        EvalAltResult::ErrorAssignmentToConstant(name, _) => {
+            Error::new(Kind::Script, format!("`{name}` is a constant and keeps its value")).advice(format!("make a variable: let {name} = …"))
+        }
+        EvalAltResult::ErrorNonPureMethodCallOnConstant(name, _) => {
+            Error::new(Kind::Script, format!("`{name}` would change a constant")).advice("make it a variable with let")
+        }
+        EvalAltResult::ErrorArrayBounds(count, index, _) => Error::value(format!("index {index} is outside of the array"))
+            .expected(if *count == 0 { "nothing: the array is empty".into() } else { format!("-{count} to {}", count - 1) }),
+        EvalAltResult::ErrorStringBounds(count, index, _) => Error::value(format!("index {index} is outside of the string"))
+            .expected(if *count == 0 { "nothing: the string is empty".into() } else { format!("-{count} to {}", count - 1) }),
         EvalAltResult::ErrorModuleNotFound(name, _) => {
             let spaces: Vec<String> = registry.entries().iter().map(|e| e.namespace.trim_end_matches("::").to_string()).collect();
             let error = Error::new(Kind::Script, format!("there is no namespace `{name}`"));
@@ -219,10 +278,17 @@ fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
         EvalAltResult::ErrorStackOverflow(_) => Error::limit("functions call each other too deeply")
             .advice("a recursion that does not end? Raise the depth with --max-call-depth"),
         EvalAltResult::ErrorDataTooLarge(what, _) => {
-            Error::limit(format!("{what} passes its limit")).advice("raise --max-array, --max-string or --max-map; large data belongs in a tensor")
+            let (what, option) = match what.to_lowercase() {
+                w if w.contains("string") => ("a string", "--max-string"),
+                w if w.contains("map") => ("a map", "--max-map"),
+                _ => ("an array", "--max-array"),
+            };
+            Error::limit(format!("{what} passes its limit")).advice(format!("raise {option}; large data belongs in a tensor"))
         }
         EvalAltResult::ErrorTerminated(token, _) if token.is::<stack::Exhausted>() => Error::limit("functions and expressions nest too deeply")
             .advice("a recursion that does not end? Fewer nested calls, and expressions in several lines, need less"),
+        EvalAltResult::ErrorTerminated(token, _) if token.is::<OutOfMemory>() => Error::limit("the process holds nearly all memory of the machine")
+            .advice("large data belongs in tensors, which have a limit of their own"),
         EvalAltResult::ErrorTerminated(..) => crate::session::interrupt::poll().err().unwrap_or_else(Error::interrupted),
         EvalAltResult::ErrorDataRace(name, _) => Error::new(Kind::Script, format!("`{name}` is in use by the call around this one"))
             .advice("a method locks its object: call it as a free function, f(x, …), when the closure uses x too"),
@@ -242,6 +308,9 @@ fn unknown_function(signature: &str, registry: &Registry) -> Error {
     let (name, arguments) = signature.split_once('(').map_or((signature, ""), |(n, a)| (n.trim(), a.trim_end_matches(')')));
     let types: Vec<String> = split_types(arguments);
     let name = name.strip_prefix("get$").unwrap_or(name);
+    if name.is_empty() {
+        return Error::typ("a function pointer needs a name").expected("Fn(\"name\")");
+    }
     if name.starts_with("anon$") {
         return Error::typ("a closure was called with the wrong number of arguments").got(format!("{} arguments", types.len()));
     }
@@ -280,15 +349,43 @@ fn split_types(arguments: &str) -> Vec<String> {
     }
     arguments
         .split(',')
-        .map(|t| {
-            let t = t.trim();
-            match t.rsplit("::").next().unwrap_or(t) {
-                "i64" => "integer".into(),
-                "f64" => "float".into(),
-                other => other.to_string(),
-            }
-        })
+        .map(|t| short_type(t).to_string())
         .collect()
+}
+
+/// A type as users know it.
+fn short_type(name: &str) -> &str {
+    let name = name.trim();
+    if name.contains("ImmutableString") {
+        return "string";
+    }
+    match name.rsplit("::").next().unwrap_or(name) {
+        "i64" => "integer",
+        "f64" => "float",
+        "&str" | "String" => "string",
+        "()" => "nothing",
+        "Fn" | "FnPtr" => "function",
+        other => other,
+    }
+}
+
+fn with_article(name: &str) -> String {
+    match name.chars().next() {
+        Some('a' | 'e' | 'i' | 'o' | 'u' | 'A' | 'E' | 'I' | 'O' | 'U') => format!("an {name}"),
+        _ if name == "nothing" => "nothing: ()".into(),
+        _ => format!("a {name}"),
+    }
+}
+
+/// "Unknown property 'x' - a getter is not registered for type 'T'".
+fn no_property(text: &str) -> Error {
+    let quoted: Vec<&str> = text.split('\'').collect();
+    match (quoted.get(1), quoted.get(3)) {
+        (Some(name), Some(&"()")) => Error::new(Kind::Script, format!("there is no property `{name}` of nothing: ()"))
+            .advice("what stands before the dot gave nothing; a missing key of a map does"),
+        (Some(name), Some(owner)) => Error::new(Kind::Script, format!("there is no property `{name}` of {}", with_article(short_type(owner)))),
+        _ => Error::new(Kind::Script, text.to_string()),
+    }
 }
 
 fn list(types: &[String]) -> String {

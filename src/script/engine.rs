@@ -1,7 +1,7 @@
 //! Makes a Rhai engine from the registry and the session's limits.
 
 use std::any::TypeId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -30,11 +30,13 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     engine.disable_symbol("eval");
     set_limits(&mut engine, session);
     name_types(&mut engine);
+    super::guards::register(&mut engine);
     let sink = session.clone();
     engine.on_print(move |text| sink.sink().text(text));
     let sink = session.clone();
     engine.on_debug(move |text, _, position| sink.sink().text(&format!("{position}: {text}")));
 
+    let namesakes = namesakes(&engine);
     let mut global = Module::new();
     let mut modules: Vec<(&str, Module)> = Vec::new();
     for entry in registry.entries() {
@@ -56,7 +58,7 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
                         FuncRegistration::new(entry.name).set_into_module_raw(module, any_types(count), code);
                     }
                 }
-                None => register_global(&mut global, &entry, count, code),
+                None => register_global(&mut global, &entry, count, code, &namesakes),
             }
         }
     }
@@ -79,13 +81,26 @@ fn own_types() -> Vec<TypeId> {
     vec![TypeId::of::<Tensor>(), TypeId::of::<Field>(), TypeId::of::<Complex>()]
 }
 
-fn register_global(global: &mut Module, entry: &Entry, count: usize, code: Code) {
+/// Functions of one argument that Rhai has already. Its own take numbers before ours would, and differ: its `int` gives a
+/// float, its `round` takes halves away from 0, its `sleep` cannot be stopped.
+fn namesakes(engine: &Engine) -> BTreeSet<String> {
+    let of_one = |info: rhai::FuncInfo| (info.metadata.num_params == 1).then(|| info.metadata.name.to_string());
+    engine.collect_fn_metadata(None, of_one, true).into_iter().collect()
+}
+
+fn register_global(global: &mut Module, entry: &Entry, count: usize, code: Code, namesakes: &BTreeSet<String>) {
     let any = TypeId::of::<Dynamic>();
     let mut put = |name: &str, types: &[TypeId]| {
         FuncRegistration::new(name).in_global_namespace().set_into_module_raw(global, types, code.clone());
     };
     match entry.form {
-        Form::Function | Form::Constant => put(entry.name, &any_types(count)),
+        Form::Function | Form::Constant => {
+            put(entry.name, &any_types(count));
+            if count == 1 && namesakes.contains(entry.name) {
+                put(entry.name, &[TypeId::of::<f64>()]);
+                put(entry.name, &[TypeId::of::<i64>()]);
+            }
+        }
         Form::Property => put(&format!("get${}", entry.name), &[any]),
         Form::Index => {
             for own in own_types() {
@@ -133,7 +148,7 @@ fn wrap(session: Session, entry: Rc<Entry>) -> Code {
             Ok(result) => result.map_err(|e| at(into_rhai(e), position)),
             Err(payload) => Err(at(into_rhai(
                 Error::internal(format!("{} failed in a way it should not", entry.full_name()))
-                    .got(panic_text(&payload))
+                    .got(panic_text(&*payload))
                     .advice("this is a fault of ansatz, not of the script; please report it"),
             ), position)),
         }

@@ -29,6 +29,8 @@ pub struct Host {
     sources: Sources,
     /// Session variables that functions read.
     variables: Variables,
+    /// `value.to_string()`
+    to_string: AST,
     /// A statement that gives [`Completed`].
     completed: Vec<Stmt>,
     /// Libraries imported under a name.
@@ -64,8 +66,10 @@ impl Host {
         engine.set_module_resolver(modules.clone());
         engine.register_fn(MARKER, || Completed);
         let completed = engine.compile(format!("{MARKER}()")).map(|ast| ast.statements().to_vec()).unwrap_or_default();
+        let to_string = engine.compile("value.to_string()").unwrap_or_default();
         Self {
             engine,
+            to_string,
             registry,
             session,
             scope: Scope::new(),
@@ -104,6 +108,19 @@ impl Host {
         self.library = AST::empty();
         self.sources = Sources::default();
         self.variables.clear();
+    }
+
+    /// A value as `print` shows it.
+    pub fn show(&self, value: &Dynamic) -> String {
+        let mut scope = Scope::new();
+        scope.push_dynamic("value", value.clone());
+        let text = stack::with_base(|| {
+            catch_unwind(AssertUnwindSafe(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &self.to_string)))
+        });
+        match text {
+            Ok(Ok(text)) if text.is_string() => text.into_string().unwrap_or_default(),
+            _ => super::value::compact(value),
+        }
     }
 
     /// Parses without running.
@@ -177,10 +194,10 @@ impl Host {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(match exit_value(&error) {
                 Some(value) => Stop::Exit(value),
-                None => Diagnostic::of_eval(&error, &self.sources, source, &self.registry).into(),
+                None => Diagnostic::of_eval(&error, &self.sources, source, &self.registry, &self.scope).into(),
             }),
             Err(payload) => {
-                let error = Error::internal("the evaluation failed in a way it should not").got(panic_text(&payload));
+                let error = Error::internal("the evaluation failed in a way it should not").got(panic_text(&*payload));
                 Err(self.sources.diagnostic(error, source, Position::NONE).into())
             }
         }

@@ -6,6 +6,7 @@ pub mod check;
 mod core;
 pub mod diagnose;
 pub(crate) mod engine;
+mod guards;
 mod files;
 mod host;
 mod imports;

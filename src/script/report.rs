@@ -34,7 +34,7 @@ pub(super) fn entries() -> Vec<Entry> {
             .brief("Shows a line that is not a result, on standard error; --quiet leaves it out.")
             .example("note(\"training starts\")", "")
             .run(|c| {
-                c.session.sink().note(&c.value(0)?.to_string());
+                c.session.sink().note(&compact(&c.value(0)?));
                 nothing()
             }),
         entry("table(header)")

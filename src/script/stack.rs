@@ -55,11 +55,6 @@ pub(super) fn is_exhausted() -> bool {
     base != 0 && base.abs_diff(here()) > ALLOWED.get()
 }
 
-/// Whether this thread's stack is a large one.
-pub(super) fn is_large() -> bool {
-    ALLOWED.get() > UNKNOWN
-}
-
 #[inline(never)]
 fn here() -> usize {
     let marker = 0u8;

@@ -39,3 +39,18 @@ fn every_entry_is_documented() {
         assert!(!entry.examples.is_empty(), "{} has no example", entry.full_name());
     }
 }
+
+#[test]
+fn no_call_means_two_entries() {
+    let registry = Registry::new();
+    let entries = registry.entries();
+    for (i, a) in entries.iter().enumerate() {
+        for b in &entries[i + 1..] {
+            if a.full_name() != b.full_name() || a.form != b.form {
+                continue;
+            }
+            let ((from, to), (other_from, other_to)) = (a.arity(), b.arity());
+            assert!(to < other_from || other_to < from, "{} and {} take the same number of arguments", a.signature, b.signature);
+        }
+    }
+}

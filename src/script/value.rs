@@ -260,6 +260,10 @@ pub fn spans_of(value: &Dynamic, shape: &[usize]) -> Result<Selection> {
     }
     let mut selection = Selection { spans: shape.iter().map(|&n| Span::all(n)).collect(), dropped: vec![], taken: vec![] };
     for (axis, (part, &len)) in parts.iter().zip(shape).enumerate() {
+        // Rhai asks here for a property that no type has.
+        if let Ok(name) = part.clone().into_immutable_string() {
+            return Err(Error::typ(format!("a tensor has no property `{name}`")).advice("ansatz doc lists properties and functions"));
+        }
         let span = if part.is::<All>() {
             Span::all(len)
         } else if let Some(range) = part.read_lock::<ExclusiveRange>() {
@@ -309,6 +313,9 @@ pub fn type_name(value: &Dynamic) -> &str {
         "()" => "nothing",
         "Range<i64>" | "RangeInclusive<i64>" => "range",
         "Fn" | "FnPtr" => "function",
+        "Handle" => "Optimizer",
+        "SharedTable" => "Table",
+        "Part" | "Bound" => "Layer",
         other => other,
     }
 }

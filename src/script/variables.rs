@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, Scope};
 
+use super::guards::{MemoryGuard, OutOfMemory};
 use super::stack;
 use crate::session::interrupt;
 
@@ -42,11 +43,14 @@ impl Variables {
             // A closure captures constants like variables, and finds them in no scope.
             Ok(constants.get(name).cloned())
         });
-        let now = self.now.clone();
+        let (now, memory) = (self.now.clone(), MemoryGuard::new());
         engine.on_progress(move |operations| {
             now.set(operations);
             if stack::is_exhausted() {
                 return Some(Dynamic::from(stack::Exhausted));
+            }
+            if memory.is_exceeded() {
+                return Some(Dynamic::from(OutOfMemory));
             }
             interrupt::pending().map(|_| Dynamic::UNIT)
         });

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::session::interrupt;
 
+/// Between two requests.
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// Asks the evaluation to stop when its time is over.
 pub(super) struct Watchdog(Option<mpsc::Sender<()>>);
 
@@ -17,8 +20,11 @@ impl Watchdog {
         let (stop, stopped) = mpsc::channel();
         let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         std::thread::spawn(move || {
-            if let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(limit) {
+            let mut wait = limit;
+            // Again and again until it has stopped: another session of this process may have cleared the flag.
+            while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(wait) {
                 interrupt::request(interrupt::Reason::Time);
+                wait = AGAIN;
             }
         });
         Self(Some(stop))

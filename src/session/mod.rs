@@ -72,6 +72,8 @@ struct Inner {
     script_folder: Option<PathBuf>,
     run: RunFolder,
     draws: Cell<u64>,
+    draw_base: Cell<Option<u64>>,
+    trainings: Cell<u64>,
 }
 
 impl Session {
@@ -90,6 +92,8 @@ impl Session {
             script_folder: options.script_folder,
             run: RunFolder::new(options.run_folder),
             draws: Cell::new(0),
+            draw_base: Cell::new(None),
+            trainings: Cell::new(0),
         }))
     }
 
@@ -105,7 +109,22 @@ impl Session {
     pub fn next_draw(&self) -> u64 {
         let n = self.0.draws.get();
         self.0.draws.set(n + 1);
-        self.0.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(n + 1)
+        self.0.draw_base.get().unwrap_or(self.0.seed).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(n + 1)
+    }
+    /// Runs `f` with draws that derive from `base`: within one step of a training they are then a function of the step, and
+    /// a resumed training repeats them.
+    pub fn with_draws<T>(&self, base: u64, f: impl FnOnce() -> T) -> T {
+        let outer = (self.0.draw_base.replace(Some(base)), self.0.draws.replace(0));
+        let result = f();
+        self.0.draw_base.set(outer.0);
+        self.0.draws.set(outer.1);
+        result
+    }
+    /// A name for a training that has none: `train`, `train-2`, …
+    pub fn next_training(&self) -> String {
+        let n = self.0.trainings.get() + 1;
+        self.0.trainings.set(n);
+        if n == 1 { "train".to_string() } else { format!("train-{n}") }
     }
     /// Values given on the command line for `param`.
     pub fn parameters(&self) -> &BTreeMap<String, String> {

@@ -8,6 +8,7 @@ use crate::field::Grid;
 use crate::script::registry::{Entry, entry, index, property};
 use crate::script::value::{Operand, array_of, tensor_of};
 use crate::script::Call;
+use crate::script::table::SharedTable;
 use crate::sde::Path;
 
 pub(crate) fn entries() -> Vec<Entry> {
@@ -118,7 +119,10 @@ fn looking() -> Vec<Entry> {
         property("tensor.precision").brief("\"f32\" or \"f64\".").example("zeros(1).precision", "f32").run(|c| Ok(facts(c)?.precision().name().into())),
         property("tensor.device").brief("Where the numbers are: \"cpu\" or \"gpu\".").example("zeros(1).device", "cpu").run(|c| Ok(facts(c)?.device_name().into())),
         property("tensor.T").brief("The last two axes exchanged.").example("tensor([[1, 2]]).T", "[[1], [2]]").run(|c| on_parts(c, |t| t.swap(-1, -2))),
-        entry("len(x)").brief("Number of elements.").example("len(zeros([2, 3]))", "6").run(|c| Ok(Dynamic::from(facts(c)?.len() as i64))),
+        entry("len(x)").brief("Number of elements of a tensor, of rows of a table.").example("len(zeros([2, 3]))", "6").run(|c| match c.object_if::<SharedTable>(0) {
+            Some(table) => Ok(Dynamic::from(table.len() as i64)),
+            None => Ok(Dynamic::from(facts(c)?.len() as i64)),
+        }),
         entry("item(x)").brief("The one element of a tensor as a number.").example("item(sum(ones(3)))", "3").run(|c| Ok(Dynamic::from(c.tensor(0)?.item()?))),
         entry("array(x)").brief("The numbers as nested arrays.").example("array(tensor([[1, 2]]))", "[[1, 2]]").run(|c| array_of(&c.tensor(0)?)),
         entry("detach(x)").brief("The same value, outside of any gradient.").example("grad(|x| x * detach(x), 3.0)", "3").run(|c| {

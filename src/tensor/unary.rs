@@ -265,6 +265,10 @@ impl Tensor {
         if power == 2.0 {
             return self.unary(Unary::Square);
         }
+        // Burn takes whole powers as 32-bit integers, and panics beyond them.
+        if power.abs() > 1e9 {
+            return self.binary(super::Binary::Pow, &self.full_like(power)?);
+        }
         self.context().reserve(self.len() * self.precision().bytes())?;
         let data = Dispatch::float_powf_scalar(self.data.clone(), power.into());
         Ok(Self::made(self.context(), data).from(self, || {

@@ -14,6 +14,7 @@ use crate::script::engine::printable;
 use crate::script::registry::{Entry, entry};
 use crate::script::value::{Operand, describe, number_of};
 use crate::script::{Call, Options};
+use crate::session::Session;
 use crate::tensor::{Context, Tensor};
 
 /// An optimiser as scripts hold it: it remembers its moments from step to step.
@@ -145,7 +146,7 @@ fn every(o: &Options, epochs: bool) -> Result<Option<Every>> {
     Ok(o.count_if("check_every")?.map(|n| if epochs { Every::Epochs(n as u64) } else { Every::Steps(n as u64) }))
 }
 
-fn plan(o: &Options, seed: u64) -> Result<Plan> {
+fn plan(o: &Options, session: &Session) -> Result<Plan> {
     let samples = data_set(o)?;
     let mut plan = match (o.count_if("epochs")?, o.count_if("steps")?) {
         (Some(_), Some(_)) => return Err(o.wrong("steps", "either epochs or steps, not both")),
@@ -158,8 +159,8 @@ fn plan(o: &Options, seed: u64) -> Result<Plan> {
     };
     let epochs = matches!(plan.length, Length::Epochs(_));
     plan.batch = o.count_if("batch")?;
-    plan.seed = o.seed_if("seed")?.unwrap_or(seed);
-    plan.name = o.string_if("name")?.unwrap_or(plan.name);
+    plan.seed = o.seed_if("seed")?.unwrap_or(session.seed());
+    plan.name = o.string_if("name")?.unwrap_or_else(|| session.next_training());
     plan.shuffle = o.boolean("shuffle", plan.shuffle)?;
     plan.drop_last = o.boolean("drop_last", plan.drop_last)?;
     plan.check = every(o, epochs)?;
@@ -190,7 +191,7 @@ fn run_training(c: &mut Call) -> Result<Dynamic> {
         let context = context.clone();
         move |net: &Net| loss_of(&context, closure.call([Dynamic::from(net.clone())])?)?.item()
     });
-    let plan = plan(&options, c.session.seed())?;
+    let plan = plan(&options, c.session)?;
     let handle = match options.get("optimizer") {
         None => Handle(Rc::new(RefCell::new(Optimizer::adam(1e-3)))),
         value => handle(value).ok_or_else(|| options.wrong("optimizer", "an optimizer such as optim::adam(#{ lr: 1e-3 })"))?,
@@ -246,7 +247,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             .option("drop_last", "leave out a last batch with fewer samples (false)")
             .option("optimizer", "an optimizer (optim::adam(#{ lr: 1e-3 }))")
             .option("seed", "of the order, of dropout and of batch.seed (the session's)")
-            .option("name", "of the lines and the files; each training of a run needs its own (\"train\")")
+            .option("name", "of the lines and the files; each training of a run needs its own (train, train-2, …)")
             .option("validate", "a closure |net| that returns a score, lower is better (the mean loss)")
             .option("check_every", "epochs, or steps, between scores (1 epoch or 100 steps when one is asked for)")
             .option("patience", "stop after so many scores in a row without a better one (never)")

@@ -1,0 +1,185 @@
+//! The program as a user runs it: exit codes, output, what the run folder holds.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A folder of its own for each test.
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("ansatz-cli-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder for the test");
+    folder
+}
+
+fn ansatz(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ansatz"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("XDG_STATE_HOME", folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let _ = child.stdin.take().expect("its input").write_all(input.as_bytes());
+    child.wait_with_output().expect("the program ends")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+fn json(path: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn run_leaves_a_folder() {
+    let folder = folder("run");
+    let script = "let steps = param(\"steps\", 3);\nmetric(#{ step: 1, loss: 0.5 });\nreport(#{ error: 0.25, lost: 0.0 / 0.0, x: tensor([1, 2]) });\nreport(#{ steps: steps });\nprint(tensor([1, 2]) * steps);";
+    std::fs::write(folder.join("heat.rhai"), script).expect("a script");
+    let old = folder.join("runs/heat");
+    std::fs::create_dir_all(old.join("checkpoints")).expect("an old run");
+    std::fs::write(old.join("metrics.jsonl"), "{\"old\":1}\n").expect("old metrics");
+    std::fs::write(old.join("mine.txt"), "kept").expect("a file of the user");
+
+    let output = ansatz(&folder, &["run", "heat.rhai", "--set", "steps=5", "--set", "stpes=7", "--seed", "9", "--precision", "f64"], "");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).contains("[ 5, 10]"), "{}", out(&output));
+    assert!(err(&output).contains("stpes") && err(&output).contains("did you mean steps?"), "{}", err(&output));
+    assert!(err(&output).contains("null in results.json: lost"), "{}", err(&output));
+
+    assert_eq!(std::fs::read_to_string(old.join("script.rhai")).expect("the script"), script);
+    assert_eq!(std::fs::read_to_string(old.join("metrics.jsonl")).expect("metrics"), "{\"loss\":0.5,\"step\":1}\n");
+    assert!(!old.join("checkpoints").exists() && old.join("mine.txt").exists());
+    let results = json(&old.join("results.json"));
+    assert_eq!(results, serde_json::json!({ "error": 0.25, "lost": null, "steps": 5, "x": [1.0, 2.0] }));
+    let run = json(&old.join("run.json"));
+    assert_eq!((&run["status"], &run["exit"], &run["seed"], &run["precision"]), (&"ok".into(), &0.into(), &9.into(), &"f64".into()));
+    assert_eq!((&run["parameters"]["steps"], &run["set"]["stpes"]), (&"5".into(), &"7".into()));
+    assert_eq!(run["versions"]["burn"], "0.22.1");
+    assert!(run["start"].as_str().is_some_and(|s| s.ends_with('Z')) && run["seconds"].is_number());
+}
+
+#[test]
+fn exit_codes_say_how_it_ended() {
+    let folder = folder("codes");
+    std::fs::write(folder.join("good.rhai"), "1 + 1").expect("a script");
+    std::fs::write(folder.join("bad.rhai"), "let x = 1;\nx + nope").expect("a script");
+    let good = ansatz(&folder, &["run", "good.rhai", "--out", "here"], "");
+    assert_eq!((good.status.code(), out(&good).as_str()), (Some(0), "2\n"), "{}", err(&good));
+    assert!(folder.join("here/run.json").exists());
+    let bad = ansatz(&folder, &["run", "bad.rhai"], "");
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(err(&bad).contains("no variable `nope`") && err(&bad).contains("bad.rhai:2:5"), "{}", err(&bad));
+    assert_eq!(json(&folder.join("runs/bad/run.json"))["status"], "failed");
+    for arguments in [vec!["run"], vec!["nothing"], vec!["run", "good.rhai", "--device", "cuda"], vec!["run", "good.rhai", "--set", "x"], vec!["run", "good.rhai", "--max-tensor-bytes", "lots"]] {
+        assert_eq!(ansatz(&folder, &arguments, "").status.code(), Some(2), "{arguments:?}");
+    }
+    let device = ansatz(&folder, &["run", "good.rhai", "--device", "cuda"], "");
+    assert!(err(&device).contains("no device \"cuda\""), "{}", err(&device));
+    assert_eq!(ansatz(&folder, &["run", "missing.rhai"], "").status.code(), Some(1));
+    let input = ansatz(&folder, &["run", "-"], "print(3 * 4);");
+    assert_eq!((input.status.code(), out(&input).as_str()), (Some(0), "12\n"), "{}", err(&input));
+    let limited = ansatz(&folder, &["run", "-", "--max-operations", "1000"], "loop { }");
+    assert!(limited.status.code() == Some(1) && err(&limited).contains("--max-operations"), "{}", err(&limited));
+    let slow = ansatz(&folder, &["run", "-", "--max-seconds", "0.1"], "loop { }");
+    assert!(slow.status.code() == Some(1) && err(&slow).contains("--max-seconds"), "{}", err(&slow));
+}
+
+#[test]
+fn an_interrupt_stops_a_script_and_says_so() {
+    let folder = folder("interrupt");
+    std::fs::write(folder.join("endless.rhai"), "metric(#{ step: 1 }); print(\"begun\"); loop { }").expect("a script");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ansatz"))
+        .args(["run", "endless.rhai"])
+        .current_dir(&folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // The script is running once it has printed.
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("its output");
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("a line");
+    assert_eq!(line, "begun\n");
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.is_ok_and(|s| s.success()));
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!(output.status.code(), Some(130), "{}", err(&output));
+    assert_eq!(json(&folder.join("runs/endless/run.json"))["status"], "interrupted");
+    assert!(folder.join("runs/endless/metrics.jsonl").exists());
+}
+
+#[test]
+fn a_closed_pipe_is_no_reason_to_fail() {
+    let folder = folder("pipe");
+    std::fs::write(folder.join("talk.rhai"), "for i in 0..20000 { print(i); } report(#{ done: true });").expect("a script");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ansatz"))
+        .args(["run", "talk.rhai"])
+        .current_dir(&folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(folder.join("runs/talk/results.json").exists());
+}
+
+#[test]
+fn check_reports_all_findings_without_running() {
+    let folder = folder("check");
+    std::fs::write(folder.join("bad.rhai"), "print(\"ran\");\nlet x = tensr([1]);\nsum(x, 0, #{ kep: true });\nfn f(a) { a + b }\n").expect("a script");
+    let output = ansatz(&folder, &["check", "bad.rhai"], "");
+    let text = err(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in ["bad.rhai:2:9", "did you mean tensor?", "bad.rhai:3:14", "bad.rhai:4:15", "3 problems in bad.rhai"] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(!out(&output).contains("ran") && !folder.join("runs").exists());
+    std::fs::write(folder.join("good.rhai"), "let x = tensor([1]); print(sum(x, 0, #{ keep: true }));").expect("a script");
+    let output = ansatz(&folder, &["check", "good.rhai"], "");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+}
+
+#[test]
+fn doc_tells_about_primitives() {
+    let folder = folder("doc");
+    let all = out(&ansatz(&folder, &["doc"], ""));
+    for part in ["Tensors", "linspace(start, stop, count)", "The gradient of a scalar function"] {
+        assert!(all.contains(part), "{part}");
+    }
+    let one = out(&ansatz(&folder, &["doc", "check::gradient"], ""));
+    for part in ["check::gradient(f, x, [options])", "tolerance", "examples", "// true"] {
+        assert!(one.contains(part), "{part}\n{one}");
+    }
+    assert!(out(&ansatz(&folder, &["doc", "check"], "")).contains("check::gradient"));
+    let none = ansatz(&folder, &["doc", "linspce"], "");
+    assert!(none.status.code() == Some(1) && err(&none).contains("linspace"), "{}", err(&none));
+    let markdown = out(&ansatz(&folder, &["doc", "--markdown"], ""));
+    assert!(markdown.starts_with("# Reference") && markdown.contains("### `grad(f, x)`"));
+    assert!(out(&ansatz(&folder, &["devices"], "")).starts_with("cpu"));
+}
+
+#[test]
+fn the_shell_reads_a_pipe() {
+    let folder = folder("repl");
+    let input = "let x = tensor([1, 2])\nfn twice(a) {\n  a * 2\n}\ntwice(x)\n\"text\"\nnope\n:vars\n:doc linspace\n:time 1 + 1\n:nothing\n:reset\nx\n:quit\n99\n";
+    let output = ansatz(&folder, &["repl"], input);
+    let (text, errors) = (out(&output), err(&output));
+    for part in ["[2, 4]", "\"text\"", "linspace(start, stop, count)", "twice", "function"] {
+        assert!(text.contains(part), "{part}\n{text}\n{errors}");
+    }
+    for part in ["no variable `nope`", "no command :nothing", "no variable `x`"] {
+        assert!(errors.contains(part), "{part}\n{errors}");
+    }
+    assert!(!text.contains("99") && output.status.code() == Some(1));
+    let fine = ansatz(&folder, &["repl"], "1 + 1\n");
+    assert_eq!((fine.status.code(), out(&fine).as_str()), (Some(0), "2\n"), "{}", err(&fine));
+}

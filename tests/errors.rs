@@ -1,0 +1,333 @@
+//! The texts of errors: place, excerpt, what was got and expected, advice, calls on the way.
+
+use std::path::PathBuf;
+
+use ansatz::script::{Host, stack};
+use ansatz::session::{Options, Session};
+
+/// A script and the whole text of its error.
+const CASES: &[(&str, &str)] = &[
+    (
+        "let a = ones([2, 3]);\nlet b = a + ones([4, 5]);",
+        "\
+error: +: shapes do not fit together
+   --> script:2:11
+   |
+ 2 | let b = a + ones([4, 5]);
+   |           ^
+       got: [2, 3] and [4, 5] (2 against 4)
+  expected: equal lengths, or 1, aligned at the last axis
+    advice: reshape one of them, or add an axis of length 1: unsqueeze(t, axis)
+",
+    ),
+    (
+        "sum(ones(3), 0, #{ kep: true })",
+        "\
+error: sum: there is no option `kep`
+   --> script:1:1
+   |
+ 1 | sum(ones(3), 0, #{ kep: true })
+   | ^
+  expected: one of keep
+    advice: did you mean `keep`?
+",
+    ),
+    (
+        "fn inner(x) {\n    sin(\"a\")\n}\nfn outer(x) { inner(x) + 1 }\nprint(outer(1));",
+        "\
+error: sin: argument 1 (`x`) does not fit
+   --> script:2:5
+   |
+ 2 |     sin(\"a\")
+   |     ^
+       got: the string \"a\"
+  expected: a number, tensor or field
+    advice: usage: sin(x)
+  in inner, called at script:4:15
+  in outer, called at script:5:7
+",
+    ),
+    // Through a closure that Rust calls
+    (
+        "fn loss(x) { ones(2) + ones(3) }\nlet g = grad(|x| sum(x * loss(x)), 2.0);",
+        "\
+error: +: shapes do not fit together
+   --> script:1:22
+   |
+ 1 | fn loss(x) { ones(2) + ones(3) }
+   |                      ^
+       got: [2] and [3] (2 against 3)
+  expected: equal lengths, or 1, aligned at the last axis
+    advice: reshape one of them, or add an axis of length 1: unsqueeze(t, axis)
+  in loss, called at script:2:26
+  in a closure, called at script:2:9
+",
+    ),
+    (
+        "grad(|x, y| x, 2.0)",
+        "\
+error: grad: argument 1 (`f`) does not fit
+   --> script:1:1
+   |
+ 1 | grad(|x, y| x, 2.0)
+   | ^
+       got: a closure of 2 parameters
+  expected: a closure of one parameter, such as |x| x * x
+",
+    ),
+    // The caret stands under the place behind tabs, umlauts and wide signs.
+    (
+        "if true {\n\tlet g = \"ü 漢字\" + nope;\n}",
+        "\
+error: there is no variable `nope`
+   --> script:2:19
+   |
+ 2 | \tlet g = \"ü 漢字\" + nope;
+   | \t                   ^
+    advice: did you mean `note`? A variable is made with let nope = …
+",
+    ),
+    (
+        "let x = tensr([1]);",
+        "\
+error: there is no function `tensr` for (array)
+   --> script:1:9
+   |
+ 1 | let x = tensr([1]);
+   |         ^
+    advice: did you mean tensor?
+",
+    ),
+    (
+        "let f = |x| x * 2;\nf(3)",
+        "\
+error: there is no function `f` for (integer)
+   --> script:2:1
+   |
+ 2 | f(3)
+   | ^
+    advice: `f` is a variable: a closure in it is called with f.call(…)
+",
+    ),
+    (
+        "let n = 5;\nfor i in 0..n / 2 { }",
+        "\
+error: the ends of a range are whole numbers
+   --> script:2:11
+   |
+ 2 | for i in 0..n / 2 { }
+   |           ^
+       got: integer .. float
+    advice: int(x) takes the whole part: 0..int(n / 2)
+",
+    ),
+    (
+        "throw \"the residual grew\"",
+        "\
+error: the residual grew
+   --> script:1:1
+   |
+ 1 | throw \"the residual grew\"
+   | ^
+",
+    ),
+    (
+        "throw #{ message: \"the residual grew\", step: 12 }",
+        "\
+error: the residual grew
+   --> script:1:1
+   |
+ 1 | throw #{ message: \"the residual grew\", step: 12 }
+   | ^
+       got: #{ step: 12 }
+",
+    ),
+    (
+        "fn f(n) { f(n + 1) }\nf(0)",
+        "\
+error: functions call each other too deeply
+   --> script:2:1
+   |
+ 2 | f(0)
+   | ^
+    advice: a recursion that does not end? Raise the depth with --max-call-depth
+",
+    ),
+    (
+        "import \"library\";\nbad(2)",
+        "\
+error: sin: argument 1 (`x`) does not fit
+   --> library.rhai:3:5
+   |
+ 3 |     sin(\"a\")
+   |     ^
+       got: the string \"a\"
+  expected: a number, tensor or field
+    advice: usage: sin(x)
+  in bad, called at script:2:1
+",
+    ),
+    (
+        "import \"broken\";",
+        "\
+error: Unexpected ';'
+   --> broken.rhai:1:9
+   |
+ 1 | let x = ;
+   |         ^
+  in import, called at script:1:1
+",
+    ),
+];
+
+/// Made once: the tests of this file run at the same time.
+fn folder() -> PathBuf {
+    static FOLDER: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    FOLDER.get_or_init(make_folder).clone()
+}
+
+fn make_folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("ansatz-errors-{}", std::process::id()));
+    let _ = std::fs::create_dir_all(&folder);
+    let _ = std::fs::write(folder.join("library.rhai"), "const SCALE = 3;\nfn bad(x) {\n    sin(\"a\")\n}\nfn scaled(x) { helper(x) * SCALE }\nfn helper(x) { x + 1 }\nfn maker(a) { |x| helper(x) * a }\n");
+    let _ = std::fs::write(folder.join("broken.rhai"), "let x = ;");
+    let _ = std::fs::write(folder.join("circle.rhai"), "import \"circle\";");
+    folder
+}
+
+fn host() -> Host {
+    Host::new(Session::new(Options { script_folder: Some(folder()), run_folder: folder().join("run"), ..Options::default() }))
+}
+
+#[test]
+fn errors_read_as_they_should() {
+    let faults = stack::on_large_stack(|| {
+        let mut host = host();
+        let mut faults = Vec::new();
+        for (script, expected) in CASES {
+            host.reset();
+            let got = host.evaluate("script", script).map_or_else(|d| d.to_string(), |v| format!("no error but {v}\n"));
+            if got != *expected {
+                faults.push(format!("--- {script}\n--- expected\n{expected}--- got\n{got}"));
+            }
+        }
+        faults
+    });
+    let faults = faults.expect("the engine's thread lives");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Scripts that must hold, cell by cell: what one cell defines, the next ones see.
+const SESSIONS: &[&[&str]] = &[
+    // Functions of earlier cells stay, and see variables as they stand.
+    &["let n = 1; fn f() { n }", "assert(f() == 1)", "n = 5; assert(f() == 5)", "let n = 7; assert(f() == 7)", "assert(f() == 7)"],
+    // Also inside a loop, and in functions that functions call.
+    &["let n = 0; fn f() { n } fn g() { f() + 1 } let seen = []; while n < 3 { n += 1; seen.push(g()); } assert(seen == [2, 3, 4])"],
+    // A local hides the session's variable; a parameter too.
+    &["let n = 1; fn f() { let n = 2; n } fn g(n) { n } assert(f() == 2 && g(3) == 3 && n == 1)"],
+    // Closures inside of functions capture session variables.
+    &["let n = 2; fn scale() { |x| x * n } let f = scale(); assert(f.call(3) == 6)", "n = 10; assert(f.call(3) == 30)"],
+    // Closures capture constants of the language and of the session.
+    &["const K = 3; let f = |x| x * K * PI; assert(f.call(1) > 9.4)", "fn area(r) { PI * r * r * K } assert(area(1) > 9.4)"],
+    // A variable named like a constant of the language hides it.
+    &["let E = 200.0; fn modulus() { E } assert(modulus() == 200.0 && E == 200.0)"],
+    // A function changes a session variable as a closure does.
+    &["let n = 0; fn count() { n += 1; } count(); count(); assert(n == 2)"],
+    &["let log = []; fn keep(x) { log.push(x); } keep(1); keep(2); assert(log == [1, 2])"],
+    // Gradients of functions that read session variables.
+    &["let a = 3.0; fn f(x) { a * x * x } assert(grad(|x| f(x), 2.0) == 12.0)", "a = 1.0; assert(grad(|x| f(x), 2.0) == 4.0)"],
+    // What a closure returns may go into arrays.
+    &["let n = [1]; let f = || n; let a = [1, 2].map(|x| f.call()); let b = [a]; b.push(a); assert(b.len() == 2)"],
+    // Errors leave what was before.
+    &["let n = 1", "assert(n == 1)"],
+    // Errors caught by a script say what they are.
+    &["let said = (); try { sin(\"a\") } catch (e) { said = e.message + \" \" + e.kind; } assert(said.contains(\"does not fit\") && said.contains(\"type\"))"],
+    &["let said = (); try { nope() } catch (e) { said = e.message; } assert(said.contains(\"nope\"))"],
+    // Libraries
+    &["import \"library\"; assert(scaled(1) == 6 && SCALE == 3)", "assert(scaled(2) == 9)"],
+    &["import \"library\" as lib; assert(lib::scaled(1) == 6 && lib::SCALE == 3)", "assert(lib::scaled(2) == 9)"],
+    &["import \"library\" as lib; let f = lib::maker(10); assert(f.call(1) == 20)", "assert(grad(f, 2.0) == 10.0)"],
+    &["import \"library\"; import \"library\" as b; fn through(x) { b::scaled(x) } assert(through(1) == 6 && b::scaled(1) == 6)"],
+    &["let hidden = 1; if true { let hidden = 2; } assert(hidden == 1)"],
+    // Numbers
+    &["assert(1 / 2 == 0.5 && int(7 / 2) == 3 && type_name(int(7 / 2)) == \"integer\")", "for i in 0..int(5 / 2) { }", "let x = 1; x /= 2; assert(x == 0.5)"],
+    &["assert(round(2.5) == 2 && item(round(tensor(2.5))) == 2)"],
+];
+
+#[test]
+fn sessions_keep_what_cells_define() {
+    let faults = stack::on_large_stack(|| {
+        let mut faults = Vec::new();
+        for session in SESSIONS {
+            let mut host = host();
+            for (at, cell) in session.iter().enumerate() {
+                if let Err(d) = host.evaluate(&format!("cell {at}"), cell) {
+                    faults.push(d.to_string());
+                }
+            }
+        }
+        faults
+    });
+    let faults = faults.expect("the engine's thread lives");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_library_that_imports_itself_is_an_error() {
+    let text = stack::on_large_stack(|| host().evaluate("script", "import \"circle\";").map_or_else(|d| d.to_string(), |_| String::new()));
+    assert!(text.as_deref().is_ok_and(|t| t.contains("imports itself")), "{text:?}");
+}
+
+#[test]
+fn an_error_in_a_function_of_an_earlier_cell_shows_that_cell() {
+    let text = stack::on_large_stack(|| {
+        let mut host = host();
+        let _ = host.evaluate("cell 1", "// first\nfn f(x) { x + nope }");
+        let _ = host.evaluate("cell 2", "let a = 1;");
+        host.evaluate("cell 3", "f(1)").map_or_else(|d| d.to_string(), |_| String::new())
+    });
+    let text = text.unwrap_or_default();
+    assert!(text.contains("--> cell 1:2:15") && text.contains("fn f(x) { x + nope }") && text.contains("called at cell 3:1:1"), "{text}");
+}
+
+#[test]
+fn a_let_that_is_run_again_frees_the_old_value() {
+    let (once, after) = stack::on_large_stack(|| {
+        let mut host = host();
+        let _ = host.evaluate("cell", "fn f() { x } let x = zeros(1000);");
+        let once = host.session().context().live_bytes();
+        for _ in 0..5 {
+            let _ = host.evaluate("cell", "let x = zeros(1000);");
+        }
+        let _ = host.evaluate("cell", "let x = zeros(1000); let x = zeros(1000); let x = zeros(1000);");
+        (once, host.session().context().live_bytes())
+    })
+    .expect("the engine's thread lives");
+    assert_eq!(once, after);
+}
+
+#[test]
+fn valid_scripts_have_no_findings_and_broken_ones_have_all() {
+    let faults = stack::on_large_stack(|| {
+        let host = host();
+        let mut faults = Vec::new();
+        let examples: Vec<&str> = host.registry().entries().iter().flat_map(|e| &e.examples).map(|e| e.code).collect();
+        for script in examples.into_iter().chain(SESSIONS.iter().filter(|s| s.len() == 1).map(|s| s[0])) {
+            for finding in ansatz::script::check::check(&host, "valid", script) {
+                // One session tries a function that does not exist.
+                if !script.contains("nope") {
+                    faults.push(finding.to_string());
+                }
+            }
+        }
+        let broken = "let x = tensr([1]);\nsum(x, 0, #{ kep: true });\nfn f(a) { a + b }\nf(1, 2);\nlet g = |q| q * late;\nlet late = 1;\nx.nothing();\nchek::gradient(1, 2);";
+        let found: Vec<(usize, String)> = ansatz::script::check::check(&host, "broken", broken).iter().map(|d| (d.line, d.error.what().to_string())).collect();
+        let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
+        if lines != [1, 2, 3, 4, 5, 7, 8] {
+            faults.push(format!("{found:?}"));
+        }
+        faults
+    });
+    let faults = faults.expect("the engine's thread lives");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}

@@ -1,0 +1,113 @@
+//! Every primitive with arguments it was not made for: wrong numbers, types, ranks and shapes, empty tensors, NaN, huge
+//! and negative numbers, closures of the wrong kind, unknown options. Whatever comes back, it is a value or a clear error.
+
+use std::time::{Duration, Instant};
+
+use ansatz::error::Kind;
+use ansatz::script::registry::{Entry, Form};
+use ansatz::script::{Host, Registry, stack};
+use ansatz::session::{Limits, Options, Session};
+
+/// Values that a call may get.
+const VALUES: &[&str] = &[
+    "2", "0", "-1", "3.5", "1e308", "NAN", "-INFINITY", "9223372036854775807", "true", "()", "\"text\"", "\"\"", "'c'", "[]", "[1, 2]", "[[1, 2], [3, 4]]",
+    "[1, [2]]", "[\"a\"]", "[-1, 1000000]", "#{}", "#{ a: 1 }", "0..3", "0..=9223372036854775806", "ALL", "tensor(2.0)", "tensor([])", "ones([0, 3])", "ones(3)",
+    "tensor([1.0, NAN, INFINITY])", "ones([2, 3])", "ones([3, 2])", "ones([2, 3, 4])", "ones([1, 2, 4, 4])", "ones([1, 1, 1, 1, 1, 1, 1, 1, 1])", "ones(1000) * 1e30",
+    "|| 1", "|x| x", "|x| sum(x)", "|x| \"a\"", "|x| throw \"mine\"", "|x, y| x", "|x, y| x + y", "|x, y, z| x", "Fn(\"nothing\")", "table([\"a\"])", "blob(4)",
+];
+
+/// Calls of each primitive.
+const ROUNDS: usize = 24;
+
+/// Counter-based: the same calls on every machine.
+fn draw(entry: usize, round: usize, position: usize) -> usize {
+    let mix = |n: usize, by: u64| (n as u64 + 1).wrapping_mul(by);
+    let mut x = mix(entry, 0x9E37_79B9_7F4A_7C15) ^ mix(round, 0xBF58_476D_1CE4_E5B9) ^ mix(position, 0x94D0_49BB_1331_11EB);
+    x ^= x >> 30;
+    x = x.wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x ^= x >> 27;
+    (x.wrapping_mul(0x94D0_49BB_1331_11EB) >> 33) as usize
+}
+
+fn call(entry: &Entry, at: usize, round: usize) -> String {
+    let (least, most) = entry.arity();
+    let value = |position: usize| VALUES[draw(at, round, position) % VALUES.len()];
+    match entry.form {
+        Form::Constant => entry.full_name(),
+        Form::Property => format!("({}).{}", value(0), entry.name),
+        Form::Index => format!("({})[{}]", ["ones(3)", "ones([2, 3])", "tensor([])", "tensor(1)"][round % 4], value(0)),
+        Form::Operator if least == 1 => format!("{}({})", entry.name, value(0)),
+        Form::Operator => format!("({}) {} ({})", value(0), entry.name, value(1)),
+        Form::Function => {
+            // One too few, one too many, and in between; an option that is unknown.
+            let count = match round {
+                0 => least.saturating_sub(1),
+                1 => most + 1,
+                _ => least + round % (most - least + 1),
+            };
+            let mut arguments: Vec<&str> = (0..count).map(value).collect();
+            if round % 5 == 4 && !entry.options.is_empty() {
+                arguments.truncate(most - 1);
+                while arguments.len() + 1 < most {
+                    arguments.push("2");
+                }
+                arguments.push("#{ no_such_option: 1 }");
+            }
+            format!("{}({})", entry.full_name(), arguments.join(", "))
+        }
+    }
+}
+
+/// The primitive's own example with one option set to something unfit.
+fn with_unfit_option(entry: &Entry, round: usize, at: usize) -> Option<String> {
+    let option = entry.options.get(round % entry.options.len().max(1))?;
+    let example = entry.examples.iter().find(|e| e.code.contains("#{ ") && e.code.contains(&format!("{}(", entry.name)))?;
+    let value = VALUES[draw(at, round, 7) % VALUES.len()];
+    Some(example.code.replacen("#{ ", &format!("#{{ \"{}\": {value}, ", option.name), 1))
+}
+
+#[test]
+fn no_call_of_a_primitive_panics_or_hangs() {
+    let faults = stack::on_large_stack(|| {
+        let folder = std::env::temp_dir().join(format!("ansatz-generated-{}", std::process::id()));
+        let limits = Limits { operations: 200_000, seconds: 0.8, tensor_bytes: 16 << 20, array_length: 100_000, string_length: 1 << 20, ..Limits::default() };
+        let mut host = Host::new(Session::new(Options { limits, run_folder: folder, ..Options::default() }));
+        let mut faults = Vec::new();
+        let mut calls = 0;
+        for (at, entry) in Registry::new().entries().iter().enumerate() {
+            let rounds = if entry.form == Form::Constant { 1 } else { ROUNDS };
+            let generated = (0..rounds).map(|round| call(entry, at, round));
+            let optional = (0..entry.options.len() * 4).filter_map(|round| with_unfit_option(entry, round, at));
+            for script in generated.chain(optional) {
+                calls += 1;
+                if std::env::var_os("SHOW").is_some() {
+                    eprintln!("{script}");
+                }
+                let start = Instant::now();
+                let outcome = host.evaluate("call", &script);
+                let taken = start.elapsed();
+                if let Err(diagnostic) = &outcome
+                    && diagnostic.error.kind() == Kind::Internal
+                {
+                    faults.push(format!("{script}\n{diagnostic}"));
+                }
+                if taken > Duration::from_secs(1) {
+                    faults.push(format!("{script}\ntook {taken:?}"));
+                }
+                // Printing is a call too.
+                if let Ok(value) = outcome {
+                    host.show(&value);
+                }
+                host.reset();
+            }
+            match host.evaluate("after", "item(sum(tensor([1, 2]) * 3)) == 9") {
+                Ok(value) if value.as_bool() == Ok(true) => {}
+                _ => faults.push(format!("the session does not live on after {}", entry.full_name())),
+            }
+        }
+        println!("{calls} calls");
+        faults
+    });
+    let faults = faults.expect("the engine's thread lives");
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}

@@ -1,0 +1,345 @@
+//! Broken and hostile scripts: each must end in an error that says what is wrong, soon, and leave the session alive.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ansatz::error::Kind;
+use ansatz::script::{Host, stack};
+use ansatz::session::{Limits, Options, Session};
+
+/// The script, and what its error must contain. `ok` stands for a script that must succeed.
+const CASES: &[(&str, &str)] = &[
+    // Texts that are not scripts
+    ("let", "Expecting"),
+    ("let x = ;", "';'"),
+    ("(((((", "incomplete"),
+    ("1 +", "incomplete"),
+    ("\"open", "string"),
+    ("`open ${", ""),
+    ("/* open", ""),
+    ("'ab'", "character"),
+    ("#{ a: 1, a: 2 }", "uplicate"),
+    ("let default = 1", "reserved"),
+    ("#{ default: 1 }", "quote it"),
+    ("fn f(a, a) {}", "uplicate"),
+    ("fn f() {} fn f() {}", "already"),
+    ("break", "break"),
+    ("continue;", "continue"),
+    ("1 = 2", ""),
+    ("@#$%", ""),
+    ("\u{0}\u{1}\u{feff}", ""),
+    ("let x = 0x", ""),
+    ("999999999999999999999999", ""),
+    ("fn f() { fn g() {} }", ""),
+    ("import 1;", "import needs the path"),
+    // Names
+    ("nope", "no variable `nope`"),
+    ("nope()", "no function `nope`"),
+    ("nope::f()", "no namespace `nope`"),
+    ("check::nope(1)", "check::nope"),
+    ("let x = 1; x.nope", "no property `nope` of an integer"),
+    ("let x = tensor([1]); x.nope", "no property `nope`"),
+    ("tensor([1]).nope()", "nope"),
+    ("let m = #{}; m.nope.deeper", "deeper"),
+    ("let f = |x| x; f(1)", "f.call("),
+    ("eval(\"1\")", ""),
+    ("PI = 3", ""),
+    ("const C = 1; C = 2", "C"),
+    ("const C = [1]; C.push(2)", "C"),
+    ("let n = 1; fn f() { n = 2; } f(); assert(n == 2)", "ok"),
+    ("let n = [1]; fn f() { n.push(2); } f(); assert(n.len() == 2)", "ok"),
+    ("this", "this"),
+    ("global::x", "global::x"),
+    // Numbers
+    ("9223372036854775807 + 1", "overflow"),
+    ("-9223372036854775807 - 2", "overflow"),
+    ("9223372036854775807 * 2", "overflow"),
+    ("let x = -9223372036854775807 - 1; -x", "overflow"),
+    ("let x = -9223372036854775807 - 1; abs(x)", ""),
+    ("1 % 0", "zero"),
+    ("(-9223372036854775807 - 1) % -1", ""),
+    ("2 ** 100", "too large"),
+    ("1 << 100", ""),
+    ("1 << -100", ""),
+    ("int(1e300)", "64 bits"),
+    ("int(0.0 / 0.0)", "finite"),
+    ("int(\"abc\")", "whole number"),
+    ("1.5 << 2", "<<"),
+    ("1 + \"a\" * 2", "*"),
+    ("!5", "!"),
+    ("if 1 { 2 }", "boolean"),
+    ("while \"a\" { }", "boolean"),
+    ("for i in 5 { }", "iterable"),
+    ("for i in 0..2.5 { }", "whole numbers"),
+    // Indices
+    ("[1, 2][5]", "5"),
+    ("[1, 2][-5]", "-5"),
+    ("\"abc\"[10]", "10"),
+    ("#{ a: 1 }[3]", "index"),
+    ("5[0][0][0]", ""),
+    ("tensor([1, 2])[7]", "7"),
+    ("tensor([1, 2])[0.5]", "fractional"),
+    ("tensor([1, 2])[[0, 0, 0]]", "more indices"),
+    ("tensor([1, 2])[\"a\"]", "property"),
+    ("let t = tensor([1, 2]); t[0] = 5;", "assign"),
+    ("let s = \"abc\"; s[9] = 'x';", "9"),
+    // Calls
+    ("sin()", "arguments"),
+    ("sin(1, 2)", "arguments"),
+    ("sin(\"a\")", "number"),
+    ("sin([1])", "number"),
+    ("tensor(\"a\")", "nested array"),
+    ("tensor([[1], [1, 2]])", "ragged"),
+    ("tensor([1, \"a\"])", "not a number"),
+    ("tensor([])", "ok"),
+    ("zeros([2, -1])", "shape"),
+    ("zeros([1000000, 1000000, 1000000, 1000000])", ""),
+    ("zeros(100000000)", "limit of tensor memory"),
+    ("linspace(0, 1, 1000000000000)", "limit of tensor memory"),
+    ("arange(0, 1, 1e-300)", ""),
+    ("arange(0, 1, 0)", "different from 0"),
+    ("eye(100000)", "limit of tensor memory"),
+    ("repeat(ones(1000), 0, 1000000000)", ""),
+    ("expand(ones(1), [1000000000000])", ""),
+    ("pad(ones(3), 0, 1000000000000, 1)", ""),
+    ("reshape(ones(6), [4, -1])", ""),
+    ("reshape(ones(6), [-1, -1])", ""),
+    ("ones([2, 3]) + ones([4, 5])", "[2, 3]"),
+    ("matmul(ones([2, 3]), ones([4, 5]))", ""),
+    ("sum(ones(3), 5)", "axis"),
+    ("sum(ones(3), 0, #{ kep: true })", "did you mean `keep`"),
+    ("item(ones(3))", ""),
+    ("concat([])", ""),
+    ("stack([1, \"a\"])", "not a tensor"),
+    ("mean(tensor([]))", ""),
+    ("max(tensor([]))", ""),
+    ("argmax(tensor([]), 0)", ""),
+    ("gather(ones([2, 2]), 0, tensor([[5, 5]]))", ""),
+    ("take(ones(3), [7], 0)", "7"),
+    ("permute(ones([2, 2]), [0, 0])", ""),
+    ("if ones(3) { 1 }", "any(x > 0)"),
+    ("ones(3) && true", "true or false"),
+    // Closures
+    ("grad(1, 2)", "closure"),
+    ("grad(|| 1, 2)", "closure of 0 parameters"),
+    ("grad(|x, y| x, 2.0)", "closure of 2 parameters"),
+    ("grad(|x| \"a\", 2.0)", "something unfit"),
+    ("grad(|x| [x], 2.0)", "something unfit"),
+    ("grad(|x| x * ones(3), 2.0)", ""),
+    ("grad(|x| nope(x), 2.0)", "no function `nope`"),
+    ("grad(|x| x + nope, 2.0)", "nope"),
+    ("grad(|x| throw \"mine\", 2.0)", "mine"),
+    ("let f = |x| x; f.call()", "number of arguments"),
+    ("let f = |x| x; f.call(1, 2)", "number of arguments"),
+    ("Fn(\"nope\").call(1)", "nope"),
+    ("Fn(\"\")", ""),
+    ("[1, 2].map(5)", ""),
+    ("[3, 1].sort(|a, b| \"x\")", ""),
+    ("[1, 2].reduce(|a, b, c, d, e| a)", ""),
+    ("let a = [1, 2, 3]; a.map(|x| { a.push(1); x })", ""),
+    ("let a = [1, 2, 3]; a.retain(|x| { a.clear(); true })", ""),
+    // Errors of the script itself
+    ("throw \"mine\"", "error: mine"),
+    ("throw", "without a message"),
+    ("throw #{ message: \"mine\", code: 7 }", "error: mine"),
+    ("throw 42", "error: 42"),
+    ("assert(false, \"mine\")", "mine"),
+    ("assert(1 > 2)", "does not hold"),
+    ("try { throw 1 } catch (e) { throw e + 1 }", "error: 2"),
+    ("try { sin(\"a\") } catch (e) { throw e }", "sin"),
+    // Growth
+    ("let s = \"ab\"; loop { s += s; }", "string passes its limit"),
+    ("let a = [1]; loop { a += a; }", "array passes its limit"),
+    ("let a = [1]; loop { a.append(a); }", "passes its limit"),
+    ("let a = [1]; loop { a.push(a); }", "passes its limit"),
+    ("let m = #{}; let i = 0; loop { m[\"k\" + i] = i; i += 1; }", "limit"),
+    ("let s = `x`; loop { s = `${s}${s}`; }", "passes its limit"),
+    ("let s = \"\"; s.pad(10000000000, 'x'); s", ""),
+    ("let s = \"\"; s.pad(10000000000, \"xyz\"); s", ""),
+    ("let a = []; a.pad(10000000000, 1); a", "passes its limit"),
+    ("let a = []; a.pad(9223372036854775807, [1, 2, 3]); a", ""),
+    ("let a = [[1, 2, 3]]; a.pad(6000000000000000000, [[1, 2, 3, 4]]); a", ""),
+    ("blob(1000000000000)", ""),
+    ("blob(9223372036854775807, 1)", ""),
+    ("let b = blob(5); b.pad(1000000000000, 1); b", ""),
+    ("let b = blob(1000); loop { b.append(b); }", ""),
+    ("\"a\".repeat(10000000000)", ""),
+    ("(0..10000000000).to_array()", ""),
+    ("let s = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; loop { s.replace(\"a\", \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"); }", ""),
+    ("parse_json(\"[\" + \"[\")", "EOF"),
+    ("let s = \"[\"; for i in 0..16 { s += s; } parse_json(s)", ""),
+    // Loops and recursion
+    ("loop { }", "limit of script operations"),
+    ("while true { }", "limit of script operations"),
+    ("do { } while true", "limit of script operations"),
+    ("for i in 0..9223372036854775807 { }", "limit of script operations"),
+    ("for i in range(0, 9223372036854775807, 1) { }", "limit of script operations"),
+    ("loop { try { loop { } } catch { } }", "limit of script operations"),
+    ("loop { try { throw 1 } catch { } }", "limit of script operations"),
+    ("grad(|x| { loop { } }, 1.0)", "limit of script operations"),
+    ("loop { try { grad(|x| { loop { } }, 1.0) } catch { } }", "limit of script operations"),
+    ("let f = |f| f.call(f); f.call(f)", "deep"),
+    ("fn f() { f() } f()", "deep"),
+    ("fn f(n) { g(n) + 1 } fn g(n) { f(n) * 2 } f(1)", "deep"),
+    ("fn f(x) { grad(|y| f(y), x) } f(1.0)", "deep"),
+    ("fn f(n) { [1].map(|x| f(n + x)) } f(1)", "deep"),
+    ("fn f(n) { try { f(n + 1) } catch { f(n + 1) } } f(0)", "deep"),
+    ("fn f(n) { if n == 0 { 0 } else { 1 + f(n - 1) } } f(900)", "ok"),
+    ("sleep(0.0 / 0.0)", "finite"),
+    ("exit()", "ok"),
+    ("exit(3); throw 1", "ok"),
+    ("if true { return 4; } throw 1", "ok"),
+    ("fn f() { exit(5) } f(); throw 1", "ok"),
+    ("grad(|x| exit(6), 1.0); throw 1", "ok"),
+    ("try { grad(|x| exit(6), 1.0); } catch { throw 1 } throw 2", "ok"),
+    // Files
+    ("import \"/etc/passwd\";", "its own folder"),
+    ("import \"../../../etc/passwd\";", ""),
+    ("import \"nothing\";", "no file"),
+    ("import \"a\\0b\";", ""),
+    ("if true { import \"x\" as x; }", "top of a script"),
+    ("fn f() { import \"x\" as x; } f()", "top of a script"),
+    // Reports
+    ("report(1)", "a map"),
+    ("report(#{ f: |x| x })", "ok"),
+    ("report(#{ x: [[[[[[[[[[1]]]]]]]]]] })", "ok"),
+    ("metric(\"a\")", "a map"),
+    ("table([])", "names of the columns"),
+    ("table([\"a\"]).add([1, 2])", "2 cells"),
+    ("table([\"a\"]).add(#{ b: 1 })", "no column `b`"),
+    ("add(1, 2)", "a table"),
+    ("param(1, 2)", "a string"),
+];
+
+fn limits() -> Limits {
+    Limits {
+        operations: 300_000,
+        string_length: 1 << 20,
+        array_length: 100_000,
+        map_length: 1000,
+        tensor_bytes: 64 << 20,
+        ..Limits::default()
+    }
+}
+
+fn host(limits: Limits) -> Host {
+    let folder = std::env::temp_dir().join(format!("ansatz-hostile-{}", std::process::id()));
+    Host::new(Session::new(Options { limits, run_folder: folder.join("run"), script_folder: Some(folder), ..Options::default() }))
+}
+
+/// One test at a time: the flag that stops an evaluation is the process's.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Evaluates a script and says what is wrong with the outcome.
+fn judge(host: &mut Host, script: &str, expected: &str) -> Option<String> {
+    let start = Instant::now();
+    let outcome = host.evaluate("case", script);
+    let taken = start.elapsed();
+    let short: String = script.chars().take(200).collect();
+    let mut faults = Vec::new();
+    match &outcome {
+        Ok(value) if expected != "ok" && !expected.is_empty() => {
+            faults.push(format!("succeeded with {}", value.to_string().chars().take(100).collect::<String>()))
+        }
+        Ok(_) => {}
+        Err(d) if expected == "ok" => faults.push(format!("failed:\n{d}")),
+        Err(d) if d.error.kind() == Kind::Internal => faults.push(format!("an internal error:\n{d}")),
+        Err(d) if !d.to_string().contains(expected) => faults.push(format!("does not say {expected:?}:\n{d}")),
+        Err(d) if d.to_string().len() > 5000 => faults.push(format!("is too long: {} bytes", d.to_string().len())),
+        Err(_) => {}
+    }
+    if std::env::var_os("SHOW").is_some() {
+        match &outcome {
+            Ok(value) => println!("--- {short}\n{}", value.to_string().chars().take(200).collect::<String>()),
+            Err(d) => println!("--- {short}\n{}", d.to_string().chars().take(1500).collect::<String>()),
+        }
+    }
+    drop(outcome);
+    if taken > Duration::from_secs(1) {
+        faults.push(format!("took {taken:?}"));
+    }
+    // The session lives on, with nothing left behind.
+    match host.evaluate("after", "let alive = tensor([1, 2]); item(sum(alive * 3)) == 9") {
+        Ok(value) if value.as_bool() == Ok(true) => {}
+        Ok(value) => faults.push(format!("afterwards the session says {value}")),
+        Err(d) => faults.push(format!("afterwards the session says {d}")),
+    }
+    (!faults.is_empty()).then(|| format!("--- {short}\n{}", faults.join("\n")))
+}
+
+/// Work without end: the limit of time stops it.
+const ENDLESS: &[&str] = &[
+    "loop { }",
+    "sleep(1000000000)",
+    "sleep(1e300)",
+    "grad(|x| { loop { } }, 1.0)",
+    "loop { try { sleep(1000) } catch { } }",
+    "loop { try { loop { } } catch { } }",
+    "let x = ones(1000); loop { x = x * 1.0; }",
+    "for i in 0..9223372036854775807 { sum(ones(10)); }",
+    "[1, 2].map(|x| { loop { } })",
+    "let f = || { loop { } }; f.call()",
+];
+
+#[test]
+fn endless_scripts_are_stopped_in_time() {
+    let _alone = alone();
+    let faults = stack::on_large_stack(|| {
+        let mut host = host(Limits { seconds: 0.05, ..Limits::default() });
+        let outcomes = ENDLESS.iter().map(|script| judge(&mut host, script, "limit of wall time"));
+        outcomes.flatten().collect::<Vec<_>>()
+    });
+    let faults = faults.expect("the engine's thread lives");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_stack_is_never_used_up() {
+    // A thousand calls of hundreds of nested expressions each pass any stack.
+    let nested = |inner: &str, depth: usize| format!("{}{inner}{}", "[".repeat(depth), "]".repeat(depth));
+    let sum = |depth: usize| format!("{}0{}", "(1 + ".repeat(depth), ")".repeat(depth));
+    let cases = vec![
+        (nested("1", 5000), "depth"),
+        (sum(5000), "depth"),
+        (format!("{}1", "-".repeat(100_000)), ""),
+        (format!("{}1{}", "(".repeat(100_000), ")".repeat(100_000)), ""),
+        (format!("{}{}", "if true {".repeat(20_000), "}".repeat(20_000)), ""),
+        (format!("let f = {} 1;", "|x| ".repeat(20_000)), ""),
+        (format!("fn f(n) {{ {} }} f(0)", nested("f(n + 1)", 300)), "deep"),
+        (format!("fn f(n) {{ {} + f(n + 1) }} f(0)", sum(450)), "deep"),
+        (format!("let f = |f| {}; f.call(f)", nested("f.call(f)", 300)), "deep"),
+        ((0..70).map(|i| format!("x{i}")).collect::<Vec<_>>().join(" + "), "no variable"),
+        (format!("assert({} == 70)", vec!["1"; 70].join(" + ")), "ok"),
+        (format!("assert({} == 900)", vec!["1"; 900].join(" + ")), "ok"),
+        ("let f = || 0; for i in 0..200000 { let g = f; f = || g.call(); } f.call()".into(), "deep"),
+        ("let a = []; for i in 0..2000 { let b = []; b.push(a); a = b; } print(a); a".into(), ""),
+        ("let x = tensor([1.0]); grad(|x| { for i in 0..20000 { x = x * 1.0; } x }, x)".into(), "ok"),
+    ];
+    let _alone = alone();
+    let faults = stack::on_large_stack(move || {
+        let mut host = host(Limits::default());
+        cases.iter().filter_map(|(script, expected)| judge(&mut host, script, expected)).collect::<Vec<_>>()
+    });
+    let faults = faults.expect("the engine's thread lives");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn hostile_scripts_end_in_clear_errors() {
+    let _alone = alone();
+    let faults = stack::on_large_stack(|| {
+        let _ = std::fs::create_dir_all(PathBuf::from(std::env::temp_dir()).join(format!("ansatz-hostile-{}", std::process::id())));
+        let mut host = host(limits());
+        let mut faults = Vec::new();
+        for (script, expected) in CASES {
+            faults.extend(judge(&mut host, script, expected));
+            host.reset();
+        }
+        faults
+    });
+    let faults = faults.expect("the engine's thread lives");
+    assert!(faults.is_empty(), "{} of {} cases:\n{}", faults.len(), CASES.len(), faults.join("\n"));
+}
