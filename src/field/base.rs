@@ -74,7 +74,7 @@ impl Field {
     pub fn take_samples(&self, indices: &[i64]) -> Result<Self> {
         let count = self.samples();
         // A run of neighbours is a view; anything else a copy.
-        let run = indices.windows(2).all(|w| w[1] == w[0] + 1);
+        let run = indices.windows(2).all(|w| w[1] == w[0] + 1 && (w[0] < 0) == (w[1] < 0));
         match indices.first() {
             Some(&first) if run => {
                 let start = position("samples", first, count)?;

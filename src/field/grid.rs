@@ -62,10 +62,13 @@ impl Grid {
             if points < 2 {
                 return Err(Error::value(format!("axis {name} needs points")).got(points).expected("2 or more"));
             }
-            if !(low.is_finite() && high.is_finite() && high > low) {
+            // The distance of points must be a number, and so must the square of the largest wavenumber.
+            let (length, n) = (high - low, points as f64);
+            let spaced = length.is_finite() && low + length / n > low && (std::f64::consts::PI * n / length).powi(2).is_finite();
+            if !(low.is_finite() && high.is_finite() && high > low && spaced) {
                 return Err(Error::value(format!("axis {name} has no length"))
                     .got(format!("from {low} to {high}"))
-                    .expected("finite ends, the second greater than the first"));
+                    .expected("finite ends, the second greater than the first, and points that differ"));
             }
             Ok(Axis { name, low, high, points })
         });
@@ -76,6 +79,10 @@ impl Grid {
     /// The axes in order.
     pub fn axes(&self) -> &[Axis] {
         &self.0
+    }
+    /// Axis number `axis`.
+    pub fn numbered(&self, axis: usize) -> Result<&Axis> {
+        self.0.get(axis).ok_or_else(|| Error::shape(format!("the grid has no axis number {axis}")).got(format!("{} axes", self.0.len())))
     }
     /// Number of axes.
     pub fn dimensions(&self) -> usize {

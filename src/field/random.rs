@@ -41,21 +41,23 @@ impl GaussianField {
     /// When the density vanishes everywhere.
     pub fn eigenvalues(&self, grid: &Grid) -> Result<Tensor> {
         // Modes of the half axis other than the first and the Nyquist one stand for their mirror image too.
-        let points = grid.axes()[grid.dimensions() - 1].points;
+        let points = grid.axes().last().map_or(1, |axis| axis.points);
         let half = points / 2 + 1;
         let values = self.density.to_vec()?;
         let weight = |i: usize| if i.is_multiple_of(half) || (points.is_multiple_of(2) && i % half == half - 1) { 1.0 } else { 2.0 };
         let total: f64 = values.iter().enumerate().map(|(i, v)| v * weight(i)).sum();
-        if total <= 0.0 {
-            return Err(Error::value("the power spectral density vanishes everywhere"));
+        let scale = self.variance * grid.points() as f64 / total;
+        if !(total > 0.0 && total.is_finite() && scale.is_finite()) {
+            return Err(Error::value("the power spectral density vanishes everywhere, or is too large or too small to be scaled").got(format!("a sum of {total:e}")));
         }
-        self.density.scale(self.variance * grid.points() as f64 / total)
+        self.density.scale(scale)
     }
     /// Fields `[samples, channels, x…]` from counters: sample `i` is the same however many are drawn.
     pub fn draw(&self, grid: &Grid, context: &Context, seed: u64, samples: usize, channels: usize) -> Result<Field> {
         let mut shape = vec![channels];
         shape.extend(grid.shape());
-        crate::tensor::element_count(&[samples, channels, grid.points()])?;
+        let count = crate::tensor::element_count(&[samples, channels, grid.points()])?;
+        context.reserve(count.max(samples).saturating_mul(8))?;
         let indices: Vec<u64> = (0..samples as u64).collect();
         let white = normal_samples(context, Key::new(seed).purpose("gaussian field"), &indices, &shape)?;
         let filter = self.eigenvalues(grid)?.unary(Unary::Sqrt)?.cast(white.precision())?;

@@ -11,7 +11,7 @@ use crate::script::registry::{Entry, entry, property};
 use crate::script::value::{Operand, describe};
 use crate::script::{Call, Closure};
 use crate::sde::{Path, State};
-use crate::tensor::{Complex, Precision, Tensor};
+use crate::tensor::{Compare, Complex, Precision, Tensor};
 use crate::train::Batch;
 
 pub(crate) fn types(engine: &mut Engine) {
@@ -58,6 +58,7 @@ fn bounds(c: &Call, i: usize, axes: usize) -> Result<Vec<(f64, f64)>> {
 
 /// Coordinates of the points, one tensor per axis, shaped to broadcast against each other.
 fn coordinates(c: &Call, grid: &Grid) -> Result<Vec<Tensor>> {
+    c.session.context().reserve(grid.shape().iter().sum::<usize>().saturating_mul(24))?;
     grid.axes()
         .iter()
         .enumerate()
@@ -82,6 +83,18 @@ fn on_axes(c: &Call, closure: &Closure, arguments: &[Tensor], shape: &[usize]) -
         }
     };
     Complex::new(complex.re.expand(shape)?, complex.im.expand(shape)?)
+}
+
+/// [`on_axes`] for what must be real.
+fn real_on_axes(c: &Call, closure: &Closure, arguments: &[Tensor], shape: &[usize]) -> Result<Tensor> {
+    let z = on_axes(c, closure, arguments, shape)?;
+    if z.im.detach().compare(Compare::NotEqual, &z.im.full_like(0.0)?)?.max(&[], false)?.item()? != 0.0 {
+        return Err(Error::typ(format!("{}: the closure returned something unfit", c.name()))
+            .got(format!("a Complex {:?}", z.shape()))
+            .expected("real numbers")
+            .advice("z.re, z.im, abs(z) and angle(z) are real"));
+    }
+    Ok(z.re)
 }
 
 fn derivative(c: &mut Call, axis: &'static str) -> Result<Dynamic> {
@@ -129,8 +142,8 @@ fn grids() -> Vec<Entry> {
             .run(|c| {
                 let grid = grid(c, 0)?;
                 let closure = c.closure(1, grid.dimensions())?;
-                let values = on_axes(c, &closure, &coordinates(c, &grid)?, &grid.shape())?;
-                Ok(Dynamic::from(Field::new(values.re, grid)?))
+                let values = real_on_axes(c, &closure, &coordinates(c, &grid)?, &grid.shape())?;
+                Ok(Dynamic::from(Field::new(values, grid)?))
             }),
     ]
 }
@@ -194,7 +207,7 @@ pub(crate) fn gaussian_model(c: &Call, grid: &Grid, options: &crate::script::Opt
         None => GaussianField::power_law(grid, context, options.number("power", 4.0)?)?,
         Some(closure) => {
             let k = wavenumbers(c, grid)?;
-            let density = on_axes(c, &closure, &k, &grid.spectral_shape())?.re;
+            let density = real_on_axes(c, &closure, &k, &grid.spectral_shape())?;
             // Only the mean mode may be infinite: it is left out.
             let mut values = density.cast(Precision::F64)?.to_vec()?;
             if let Some(first) = values.first_mut() {

@@ -14,18 +14,18 @@ use crate::tensor::{Complex, Context, Precision, Tensor, Unary};
 impl Grid {
     /// Wavenumbers of axis `axis` on the half spectrum, shaped to broadcast against it.
     pub fn wavenumbers(&self, context: &Context, precision: Precision, axis: usize) -> Result<Tensor> {
-        let last = self.dimensions() - 1;
-        let mut values = self.axes()[axis].wavenumbers();
-        if axis == last {
+        let of = self.numbered(axis)?;
+        context.reserve(of.points.saturating_mul(16))?;
+        let mut values = of.wavenumbers();
+        if axis + 1 == self.dimensions() {
             let half = values.len() / 2 + 1;
             values.truncate(half);
             // The Nyquist mode is kept with a positive sign on the half axis.
-            if let (Some(k), 0) = (values.last_mut(), self.axes()[axis].points % 2) {
+            if let (Some(k), 0) = (values.last_mut(), of.points % 2) {
                 *k = k.abs();
             }
         }
-        let mut shape = vec![1; self.dimensions()];
-        shape[axis] = values.len();
+        let shape: Vec<usize> = (0..self.dimensions()).map(|i| if i == axis { values.len() } else { 1 }).collect();
         Tensor::from_vec(context, values, &shape)?.cast(precision)
     }
     /// Shape of the half spectrum.
@@ -48,19 +48,25 @@ impl Grid {
 
 /// The multiplier of `∂ⁿ/∂xⁿ` along one axis: `(ik)ⁿ`, without the Nyquist mode when n is odd.
 pub fn derivative_symbol(grid: &Grid, context: &Context, precision: Precision, axis: usize, order: usize) -> Result<Complex> {
-    let k = grid.wavenumbers(context, precision, axis)?;
+    let k = grid.wavenumbers(context, Precision::F64, axis)?;
     let mut power = k.full_like(1.0)?;
     for _ in 0..order {
         power = power.mul(&k)?;
     }
-    if order % 2 == 1 && grid.axes()[axis].points.is_multiple_of(2) {
+    if order % 2 == 1 && grid.numbered(axis)?.points % 2 == 0 {
         let top = k.unary(Unary::Abs)?.max(&[], false)?;
         let inner = k.unary(Unary::Abs)?.compare(crate::tensor::Compare::Lower, &top.scale(1.0 - 1e-6)?)?;
         power = power.mul(&inner)?;
     }
-    let power = power.scale(if order % 4 >= 2 { -1.0 } else { 1.0 })?;
+    // Single precision ends at 3e38: the sixteenth power of a wavenumber may pass it.
+    let power = power.scale(if order % 4 >= 2 { -1.0 } else { 1.0 })?.cast(precision)?;
+    if power.is_finite()?.min(&[], false)?.item()? == 0.0 {
+        return Err(Error::not_finite("the derivative has a multiplier that is too large for the precision")
+            .got(format!("order {order} in {}", precision.name()))
+            .advice("take a lower order, or --precision f64"));
+    }
     let zero = power.full_like(0.0)?;
-    if order.is_multiple_of(2) { Complex::new(power, zero) } else { Complex::new(zero, power) }
+    if order % 2 == 0 { Complex::new(power, zero) } else { Complex::new(zero, power) }
 }
 
 /// `∂ⁿu/∂xⁿ` by Fourier multipliers.
@@ -69,7 +75,7 @@ pub fn derivative(u: &Field, axis: usize, order: usize) -> Result<Field> {
     let symbol = derivative_symbol(grid, u.context(), u.values().precision(), axis, order)?;
     let axes = grid.space_axes();
     u.map(|values| {
-        if order.is_multiple_of(2) {
+        if order % 2 == 0 {
             fourier_multiply_real(values, &symbol.re, &axes)
         } else {
             fourier_multiply(values, &symbol, &axes)

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::field::{Field, Grid};
 use crate::script::engine::printable;
 use crate::script::registry::{Entry, entry, property};
-use crate::script::value::{Operand, describe, number_of};
+use crate::script::value::{Operand, describe};
 use crate::script::{Call, Options};
 use crate::tensor::Tensor;
 
@@ -79,7 +79,7 @@ fn forward(c: &mut Call) -> Result<Dynamic> {
         if let Some(field) = c.object_if::<Field>(i) {
             grid.get_or_insert(field.grid().clone());
             inputs.push(field.values().clone());
-        } else if let Some(array) = c.object_if::<rhai::Array>(i).filter(|a| a.iter().any(|v| number_of(v).is_none())) {
+        } else if let Some(array) = c.object_if::<rhai::Array>(i).filter(|a| a.iter().any(|v| matches!(Operand::of(v), Some(Operand::Tensor(_) | Operand::Field(_))))) {
             for value in &array {
                 let tensor = Operand::of(value).and_then(|o| o.into_tensor(c.session.context()));
                 inputs.push(tensor.ok_or_else(|| c.wrong(i, "tensors"))?);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::path::{Path, State};
 use crate::error::{Error, Result};
-use crate::field::SpectralOperator;
+use crate::field::{Grid, SpectralOperator};
 use crate::session::interrupt;
 use crate::tensor::random::{Key, normal_samples, uniform};
 use crate::tensor::{Complex, Context, Precision, Tensor, Unary};
@@ -131,7 +131,7 @@ impl Process {
         let t = match clock {
             Clock::One { dt, .. } => Tensor::scalar_in(like.context(), Precision::F64, sign * dt),
             Clock::Each { dt, .. } => {
-                let lead = like.rank() - operator.grid().dimensions();
+                let lead = like.rank().saturating_sub(operator.grid().dimensions());
                 let mut shape = vec![1; lead];
                 if let Some(first) = shape.first_mut() {
                     *first = dt.len();
@@ -140,6 +140,19 @@ impl Process {
             }
         };
         operator.exponential(&t)
+    }
+
+    /// Refuses states that do not lie on the grid of a spectral drift.
+    pub(super) fn refuse_elsewhere(&self, shape: &[usize], grid: Option<&Grid>) -> Result<()> {
+        let Drift::Spectral(operator) = &self.drift else { return Ok(()) };
+        let own = operator.grid();
+        if shape.len() <= own.dimensions() || !shape.ends_with(&own.shape()) || grid.is_some_and(|grid| grid != own) {
+            let place = grid.map_or(String::new(), |grid| format!(" on a {grid}"));
+            return Err(Error::shape("the states do not lie on the grid of the process")
+                .got(format!("shape {shape:?}{place}"))
+                .expected(format!("samples first and {:?} last, on a {own}", own.shape())));
+        }
+        Ok(())
     }
 
     /// The state after one step without noise: `x + P(x)`.
@@ -195,6 +208,7 @@ impl Process {
     /// Times out of order; a state that is no longer finite, with the step and the time.
     pub fn sample(&self, start: &State, times: &[f64], seed: u64, samples: &[u64]) -> Result<Path> {
         ascending(times)?;
+        self.refuse_elsewhere(&start.values.shape(), start.grid.as_ref())?;
         let key = Key::new(seed).purpose("path noise");
         let mut states = vec![start.clone()];
         let mut x = start.values.clone();
@@ -206,13 +220,18 @@ impl Process {
             x = self.advance(&x, &clock)?.add(&self.noise(xi, &clock)?)?;
             states.push(start.with(x.clone()));
         }
-        refuse_not_finite(&x, "the path", times.len() - 1, times.last().copied().unwrap_or(0.0))?;
+        // Looked at once; which step it was is found out only when there is one.
+        if refuse_not_finite(&x, "the path", 0, 0.0).is_err() {
+            for (m, (state, &t)) in states.iter().zip(times).enumerate() {
+                refuse_not_finite(&state.values, "the path", m, t)?;
+            }
+        }
         Path::new(&states, times)
     }
 }
 
 /// `√((e^(2λΔt) − 1)/2λ)`, the standard deviation of the noise that a mode collects in a step; `√Δt` where `λ` is 0.
-fn exact_deviation(operator: &SpectralOperator, dt: f64) -> Result<Tensor> {
+pub(super) fn exact_deviation(operator: &SpectralOperator, dt: f64) -> Result<Tensor> {
     let real = &operator.symbol().re;
     let values = real.to_vec()?.into_iter().map(|l| if (l * dt).abs() < 1e-8 { dt.sqrt() } else { ((2.0 * l * dt).exp_m1() / (2.0 * l)).sqrt() });
     Tensor::from_vec::<f64>(real.context(), values.collect(), &real.shape())
@@ -245,16 +264,11 @@ pub(super) fn refuse_not_finite(x: &Tensor, what: &str, step: usize, t: f64) -> 
 pub fn jittered(context: &Context, times: &[f64], seed: u64) -> Result<Vec<f64>> {
     ascending(times)?;
     let draws = uniform(context, Key::new(seed).purpose("jittered times"), -0.5, 0.5, &[times.len()])?.to_vec()?;
-    let last = times.len() - 1;
-    Ok(times
-        .iter()
-        .enumerate()
-        .map(|(i, &t)| match i {
-            0 => t,
-            i if i == last => t,
-            // A hair less than half, so that neighbours never meet.
-            i if draws[i] < 0.0 => t + 0.999 * draws[i] * (t - times[i - 1]),
-            i => t + 0.999 * draws[i] * (times[i + 1] - t),
-        })
-        .collect())
+    let mut moved = times.to_vec();
+    for ((new, around), draw) in moved.iter_mut().skip(1).zip(times.windows(3)).zip(draws.iter().skip(1)) {
+        let &[before, t, after] = around else { continue };
+        // A hair less than half, so that neighbours never meet.
+        *new = t + 0.999 * draw * if *draw < 0.0 { t - before } else { after - t };
+    }
+    Ok(moved)
 }

@@ -34,34 +34,35 @@ pub struct Reverse {
 }
 
 impl Process {
-    /// From states `end` at the last of `times` back to the first; the path is returned in the order of `times`.
+    /// From states `end` at the last of `times` back to the first; the path is returned in the order of `times`. `samples` are the
+    /// numbers of the states: the noise of a state depends on the seed and its number alone.
     ///
     /// # Errors
     /// Times out of order; a state that is no longer finite, with the step and the time.
-    pub fn reverse(&self, score: &Score, end: &State, times: &[f64], how: Reverse, progress: &mut Progress) -> Result<Path> {
+    pub fn reverse(&self, score: &Score, end: &State, times: &[f64], samples: &[u64], how: Reverse, progress: &mut Progress) -> Result<Path> {
         ascending(times)?;
+        self.refuse_elsewhere(&end.values.shape(), end.grid.as_ref())?;
         let key = Key::new(how.seed).purpose("reverse noise");
-        let samples: Vec<u64> = (0..end.samples() as u64).collect();
         let mut y = end.values.clone();
         let one = y.shape().get(1..).unwrap_or(&[]).to_vec();
         let mut states = vec![end.clone()];
-        for m in (1..times.len()).rev() {
-            let dt = times[m] - times[m - 1];
-            let now = Clock::One { t: times[m], dt };
+        for (m, pair) in times.windows(2).enumerate().map(|(m, pair)| (m + 1, pair)).rev() {
+            let &[before, t] = pair else { continue };
+            let now = Clock::One { t, dt: t - before };
             // A forward step began at the earlier time: its noise and drift are those of that time.
-            let step = Clock::One { t: times[m - 1], dt };
+            let step = Clock::One { t: before, dt: t - before };
             let correction = score(&y, &now.times(&y)?)?.mul(&self.strength(&y, &step, 2, how.correction)?)?;
             y = match how.integrator {
                 Integrator::Euler => y.scale(2.0)?.sub(&self.advance(&y, &step)?)?.add(&correction)?,
                 Integrator::ConditionalMean => self.retreat(&y.add(&correction)?, &step)?,
             };
             if how.noise && (how.last_noise || m > 1) {
-                let z = normal_samples(y.context(), key.step(m as u64), &samples, &one)?.cast(y.precision())?;
+                let z = normal_samples(y.context(), key.step(m as u64), samples, &one)?.cast(y.precision())?;
                 y = y.add(&z.mul(&self.strength(&y, &step, 1, 1.0)?)?)?;
             }
-            refuse_not_finite(&y, "the reverse path", times.len() - m, times[m - 1])?;
+            refuse_not_finite(&y, "the reverse path", times.len() - m, before)?;
             states.push(end.with(y.clone()));
-            progress.step(|| format!("t = {:.4}", times[m - 1]))?;
+            progress.step(|| format!("t = {before:.4}"))?;
         }
         states.reverse();
         Path::new(&states, times)

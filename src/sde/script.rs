@@ -101,7 +101,9 @@ fn make_process(c: &mut Call) -> Result<Dynamic> {
             },
         },
     };
-    diffusion.at(0.0)?;
+    if matches!(diffusion, Diffusion::Constant(_)) {
+        diffusion.at(0.0)?;
+    }
     let mut process = Process::new(drift, diffusion);
     if options.has("scheme") {
         process.scheme = options.choice(
@@ -117,6 +119,9 @@ fn make_process(c: &mut Call) -> Result<Dynamic> {
 
 /// A number for each state of a batch: 0, 1, … or those given.
 fn sample_numbers(options: &crate::script::Options, count: usize) -> Result<Vec<u64>> {
+    if count > 1 << 32 {
+        return Err(Error::limit("more samples than can be held").got(count));
+    }
     match options.ints_if("samples")? {
         None => Ok((0..count as u64).collect()),
         Some(numbers) if numbers.len() == count && numbers.iter().all(|&n| n >= 0) => Ok(numbers.into_iter().map(|n| n as u64).collect()),
@@ -136,8 +141,9 @@ fn backwards(c: &mut Call, sde: bool) -> Result<Dynamic> {
         seed: if sde { options.seed_if("seed")?.unwrap_or_else(|| c.session.next_draw()) } else { 0 },
     };
     let title = if sde { "reverse SDE" } else { "probability flow" };
+    let samples = sample_numbers(&options, end.samples())?;
     let mut progress = c.session.progress(title, times.len().saturating_sub(1) as u64);
-    Ok(Dynamic::from(process.reverse(&score, &end, &times, how, &mut progress)?))
+    Ok(Dynamic::from(process.reverse(&score, &end, &times, &samples, how, &mut progress)?))
 }
 
 pub(crate) fn entries() -> Vec<Entry> {
@@ -177,6 +183,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             .option("integrator", "\"euler\" or \"conditional_mean\" (\"euler\")")
             .option("last_noise", "whether noise is added after the last step too (true)")
             .option("seed", "the seed of the noise (the session's next)")
+            .option("samples", "the numbers of the samples (0, 1, …)")
             .example("reverse(sde::process(|x, t| -x, #{ diffusion: 0.1 }), |x, t| -x, tensor([1.0]), [0.0, 0.1], #{ seed: 1 }).times", "[0, 0.1]")
             .run(|c| backwards(c, true)),
         entry("probability_flow(process, score, end, times, [options])")
@@ -197,6 +204,11 @@ pub(crate) fn entries() -> Vec<Entry> {
             .example("let g = grid::periodic([8], [TAU]); let p = sde::process(spectral::operator(g, |k| -k * k), #{ diffusion: 0.1 }); sde::gaussian_score(p, g, [0, 0.1])", "GaussianScore")
             .run(|c| {
                 let (process, grid, times) = (process(c, 0)?, crate::field::script::grid(c, 1)?, c.numbers(2)?);
+                if let Drift::Spectral(operator) = &process.drift
+                    && operator.grid() != &grid
+                {
+                    return Err(c.unfit(1, &grid, &format!("the grid of the process: {}", operator.grid())));
+                }
                 let model = gaussian_model(c, &grid, &c.options(3)?)?;
                 Ok(Dynamic::from(GaussianScore::new(&process, &model.eigenvalues(&grid)?, &times)?))
             }),
@@ -226,7 +238,7 @@ pub(crate) fn entries() -> Vec<Entry> {
                 let (process, path, options) = (process(c, 0)?, path(c, 2)?, c.options(3)?);
                 let network = score(c, 1, &path.grid().cloned())?;
                 let window = options.count("window", 4)?;
-                let steps = path.times().len() - 1;
+                let steps = path.times().len().saturating_sub(1);
                 let starts: Vec<usize> = match options.shape_if("starts")? {
                     Some(starts) => starts,
                     None => {
@@ -255,7 +267,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         entry("first(path)").brief("The states at the first time.").example("sample(sde::process(|x, t| -x, #{ diffusion: 0 }), tensor([1.0]), [0, 1]).first()", "[1]").run(|c| state_value(path(c, 0)?.state(0)?)),
         entry("last(path)").brief("The states at the last time.").example("sample(sde::process(|x, t| -x, #{ diffusion: 0 }), tensor([1.0]), [0, 0.5]).last()", "[0.5]").run(|c| {
             let path = path(c, 0)?;
-            state_value(path.state(path.times().len() - 1)?)
+            state_value(path.state(path.times().len().saturating_sub(1))?)
         }),
         entry("at(path, t)").brief("The states at the time nearest to t.").example("sample(sde::process(|x, t| -x, #{ diffusion: 0 }), tensor([1.0]), [0, 0.5]).at(0.5)", "[0.5]").run(|c| state_value(path(c, 0)?.at(c.finite(1)?)?)),
     ]

@@ -1,7 +1,7 @@
 //! Losses that train a score on paths.
 
 use super::path::Path;
-use super::process::{Clock, Process};
+use super::process::{Clock, Process, Scheme};
 use super::score::Score;
 use crate::error::{Error, Result};
 use crate::session::interrupt;
@@ -22,17 +22,14 @@ use crate::tensor::{Tensor, Unary};
 /// # Errors
 /// A window longer than the path; starts outside of it.
 pub fn window_loss(process: &Process, network: &Score, path: &Path, window: usize, starts: &[usize]) -> Result<Tensor> {
-    let steps = path.times().len() - 1;
-    if window == 0 || window > steps || starts.is_empty() || starts.iter().any(|s| s + window > steps) {
+    let (steps, samples, lead) = parts(process, path)?;
+    if window == 0 || window > steps || starts.is_empty() || starts.iter().any(|s| s.saturating_add(window) > steps) {
         return Err(Error::value("windows must lie within the path")
             .got(format!("windows of {window} steps from {starts:?}"))
             .expected(format!("1 to {steps} steps; a start and its window within {steps} steps")));
     }
-    let shape = path.values().shape();
-    let (samples, lead) = (shape[0], &shape[2..]);
-    let rows = samples * starts.len();
-    let mut flat = vec![rows];
-    flat.extend_from_slice(lead);
+    let mut flat = vec![samples.saturating_mul(starts.len())];
+    flat.extend(lead);
     // [start, sample, …] as one batch: each row has its own time.
     let states_at = |offset: usize| -> Result<Tensor> {
         let at: Vec<i64> = starts.iter().map(|s| (steps - s - offset) as i64).collect();
@@ -40,7 +37,7 @@ pub fn window_loss(process: &Process, network: &Score, path: &Path, window: usiz
     };
     let clock_at = |offset: usize, shift: usize| {
         let each = |f: &dyn Fn(usize) -> f64| starts.iter().flat_map(|s| std::iter::repeat_n(f(steps - s - offset), samples)).collect();
-        Clock::Each { t: each(&|m| path.times()[m - shift]), dt: each(&|m| path.times()[m] - path.times()[m - 1]) }
+        Clock::Each { t: each(&|m| time(path, m - shift)), dt: each(&|m| time(path, m) - time(path, m - 1)) }
     };
     let mut y = states_at(0)?;
     let mut loss: Option<Tensor> = None;
@@ -64,21 +61,25 @@ pub fn window_loss(process: &Process, network: &Score, path: &Path, window: usiz
 /// # Errors
 /// Ends outside of the path; a diffusion of zero.
 pub fn denoising_loss(process: &Process, score: &Score, path: &Path, ends: &[usize]) -> Result<Tensor> {
-    let steps = path.times().len() - 1;
+    let (steps, samples, lead) = parts(process, path)?;
+    if process.scheme == Scheme::Exact {
+        return Err(Error::value("the denoising loss needs noise of one width for all wavenumbers")
+            .got("a process with the scheme \"exact\"")
+            .expected("\"exponential\" or \"euler_maruyama\""));
+    }
     if ends.is_empty() || ends.iter().any(|&m| m == 0 || m > steps) {
         return Err(Error::value("steps must lie within the path").got(format!("{ends:?}")).expected(format!("1 to {steps}")));
     }
-    let shape = path.values().shape();
-    let mut flat = vec![shape[0] * ends.len()];
-    flat.extend_from_slice(&shape[2..]);
+    let mut flat = vec![samples.saturating_mul(ends.len())];
+    flat.extend(lead);
     let gather = |back: usize| -> Result<Tensor> {
         let at: Vec<i64> = ends.iter().map(|m| (m - back) as i64).collect();
         path.values().take(1, &at)?.swap(0, 1)?.reshape(&flat)
     };
-    let each = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { ends.iter().flat_map(|&m| std::iter::repeat_n(f(m), shape[0])).collect() };
-    let dt = each(&|m| path.times()[m] - path.times()[m - 1]);
-    let now = Clock::Each { t: each(&|m| path.times()[m]), dt: dt.clone() };
-    let step = Clock::Each { t: each(&|m| path.times()[m - 1]), dt };
+    let each = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { ends.iter().flat_map(|&m| std::iter::repeat_n(f(m), samples)).collect() };
+    let dt = each(&|m| time(path, m) - time(path, m - 1));
+    let now = Clock::Each { t: each(&|m| time(path, m)), dt: dt.clone() };
+    let step = Clock::Each { t: each(&|m| time(path, m - 1)), dt };
     let (x, before) = (gather(0)?, gather(1)?);
     let width = process.strength(&x, &step, 1, 1.0)?;
     if width.min(&[], false)?.item()? <= 0.0 {
@@ -88,4 +89,21 @@ pub fn denoising_loss(process: &Process, score: &Score, path: &Path, ends: &[usi
     let xi = x.sub(&process.advance(&before, &step)?)?.div(&width)?.detach();
     let s = score(&x, &now.times(&x)?)?.mul(&width)?;
     s.add(&xi)?.unary(Unary::Square)?.mean(&[], false)?.scale(0.5)
+}
+
+/// Steps and samples of a path, and the axes behind them.
+fn parts(process: &Process, path: &Path) -> Result<(usize, usize, Vec<usize>)> {
+    let shape = path.values().shape();
+    let lead = shape.get(2..).unwrap_or(&[]).to_vec();
+    let samples = shape.first().copied().unwrap_or(0);
+    if samples == 0 {
+        return Err(Error::shape("the path has no samples").got(format!("shape {shape:?}")));
+    }
+    process.refuse_elsewhere(&[&[samples], &lead[..]].concat(), path.grid())?;
+    Ok((path.times().len().saturating_sub(1), samples, lead))
+}
+
+/// Time number `m`; its callers have checked that there is one.
+fn time(path: &Path, m: usize) -> f64 {
+    path.times().get(m).copied().unwrap_or(f64::NAN)
 }

@@ -55,6 +55,8 @@ impl Tensor {
         let dims = self.spatial("max_pool", &[kernel, stride])?;
         self.windows_fit("max_pool", kernel)?;
         let shape = self.shape();
+        // A list of places for each point of the window comes before any number.
+        self.context().reserve(element_count(kernel)?.saturating_mul(256))?;
         let mut places: Vec<Vec<Span>> = vec![shape[..2].iter().map(|&n| Span::all(n)).collect()];
         for axis in 0..dims {
             let (n, k, step) = (shape[axis + 2], kernel[axis], stride[axis]);

@@ -192,7 +192,7 @@ fn reducing() -> Vec<Entry> {
         reduction("variance(x, [axes], [options])", "The mean squared deviation, Σ(x − x̄)²/n.", "", ("variance(tensor([1, 3]))", "1"), Linear::No, |x, axes, keep| x.variance(axes, keep, 0.0)),
         reduction("std(x, [axes], [options])", "The standard deviation, √variance.", "", ("std(tensor([1, 3]))", "1"), Linear::No, |x, axes, keep| x.variance(axes, keep, 0.0)?.unary(super::Unary::Sqrt)),
         reduction("logsumexp(x, [axes], [options])", "ln Σ eˣ, without overflow.", "", ("logsumexp(tensor([0, 0]))", "0.69315"), Linear::No, Tensor::logsumexp),
-        reduction("norm(x, [axes], [options])", "The Euclidean norm, √Σx².", "", ("norm(tensor([3, 4]))", "5"), Linear::No, |x, axes, keep| x.unary(super::Unary::Square)?.sum(axes, keep)?.unary(super::Unary::Sqrt)),
+        reduction("norm(x, [axes], [options])", "The Euclidean norm, √Σx².", "", ("norm(tensor([3, 4]))", "5"), Linear::No, Tensor::norm),
         entry("argmax(x, axis)").brief("The position of the largest element along an axis.").example("argmax(tensor([1, 5, 3]), 0)", "1").run(|c| on_tensor(c, |t| t.arg_extreme(c.int(1)?, true))),
         entry("argmin(x, axis)").brief("The position of the smallest element along an axis.").example("argmin(tensor([1, 5, 3]), 0)", "0").run(|c| on_tensor(c, |t| t.arg_extreme(c.int(1)?, false))),
         entry("cumsum(x, axis)").brief("Running sums along an axis.").example("cumsum(tensor([1, 2, 3]), 0)", "[1, 3, 6]").run(|c| on_tensor(c, |t| t.cumsum(c.int(1)?))),
