@@ -66,7 +66,7 @@ pub fn derivative_symbol(grid: &Grid, context: &Context, precision: Precision, a
             .advice("take a lower order, or --precision f64"));
     }
     let zero = power.full_like(0.0)?;
-    if order % 2 == 0 { Complex::new(power, zero) } else { Complex::new(zero, power) }
+    if order.is_multiple_of(2) { Complex::new(power, zero) } else { Complex::new(zero, power) }
 }
 
 /// `∂ⁿu/∂xⁿ` by Fourier multipliers.
@@ -75,7 +75,7 @@ pub fn derivative(u: &Field, axis: usize, order: usize) -> Result<Field> {
     let symbol = derivative_symbol(grid, u.context(), u.values().precision(), axis, order)?;
     let axes = grid.space_axes();
     u.map(|values| {
-        if order % 2 == 0 {
+        if order.is_multiple_of(2) {
             fourier_multiply_real(values, &symbol.re, &axes)
         } else {
             fourier_multiply(values, &symbol, &axes)

@@ -68,7 +68,7 @@ fn shells(grid: &Grid) -> Result<(Vec<usize>, usize)> {
         squares = squares.iter().flat_map(|s| axis.iter().map(move |k| s + k * k)).collect();
     }
     let largest = squares.iter().copied().fold(0.0, f64::max).sqrt();
-    if !(largest < MOST) {
+    if largest.is_nan() || largest >= MOST {
         return Err(Error::value("the spectrum would have too many shells")
             .got(format!("wavenumbers up to {largest:.1e} times the lowest one of the first axis"))
             .expected(format!("up to {MOST:.0e}"))
