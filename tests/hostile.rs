@@ -164,7 +164,10 @@ const CASES: &[(&str, &str)] = &[
     ("let b = blob(1000); loop { b.append(b); }", ""),
     ("\"a\".repeat(10000000000)", ""),
     ("(0..10000000000).to_array()", ""),
-    ("let s = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; loop { s.replace(\"a\", \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"); }", ""),
+    (
+        "let s = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; loop { s.replace(\"a\", \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"); }",
+        "",
+    ),
     ("parse_json(\"[\" + \"[\")", "EOF"),
     ("let s = \"[\"; for i in 0..16 { s += s; } parse_json(s)", ""),
     // Loops and recursion
@@ -223,7 +226,12 @@ fn limits() -> Limits {
 
 fn host(limits: Limits) -> Host {
     let folder = std::env::temp_dir().join(format!("ansatz-hostile-{}", std::process::id()));
-    Host::new(Session::new(Options { limits, run_folder: folder.join("run"), script_folder: Some(folder), ..Options::default() }))
+    Host::new(Session::new(Options {
+        limits,
+        run_folder: folder.join("run"),
+        script_folder: Some(folder),
+        ..Options::default()
+    }))
 }
 
 /// One test at a time: the flag that stops an evaluation is the process's.

@@ -44,11 +44,16 @@ impl GaussianField {
         let points = grid.axes().last().map_or(1, |axis| axis.points);
         let half = points / 2 + 1;
         let values = self.density.to_vec()?;
-        let weight = |i: usize| if i.is_multiple_of(half) || (points.is_multiple_of(2) && i % half == half - 1) { 1.0 } else { 2.0 };
+        let weight = |i: usize| {
+            if i.is_multiple_of(half) || (points.is_multiple_of(2) && i % half == half - 1) { 1.0 } else { 2.0 }
+        };
         let total: f64 = values.iter().enumerate().map(|(i, v)| v * weight(i)).sum();
         let scale = self.variance * grid.points() as f64 / total;
         if !(total > 0.0 && total.is_finite() && scale.is_finite()) {
-            return Err(Error::value("the power spectral density vanishes everywhere, or is too large or too small to be scaled").got(format!("a sum of {total:e}")));
+            return Err(Error::value(
+                "the power spectral density vanishes everywhere, or is too large or too small to be scaled",
+            )
+            .got(format!("a sum of {total:e}")));
         }
         self.density.scale(scale)
     }

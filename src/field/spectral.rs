@@ -47,7 +47,13 @@ impl Grid {
 }
 
 /// The multiplier of `∂ⁿ/∂xⁿ` along one axis: `(ik)ⁿ`, without the Nyquist mode when n is odd.
-pub fn derivative_symbol(grid: &Grid, context: &Context, precision: Precision, axis: usize, order: usize) -> Result<Complex> {
+pub fn derivative_symbol(
+    grid: &Grid,
+    context: &Context,
+    precision: Precision,
+    axis: usize,
+    order: usize,
+) -> Result<Complex> {
     let k = grid.wavenumbers(context, Precision::F64, axis)?;
     let mut power = k.full_like(1.0)?;
     for _ in 0..order {
@@ -111,7 +117,9 @@ impl SpectralOperator {
             let t = t.cast(Precision::F64)?.detach();
             let finite = t.is_finite()?.min(&[], false)?.item()?;
             if finite == 0.0 {
-                return Err(Error::not_finite("the symbol of an operator is not finite").advice("does it divide by k = 0?"));
+                return Err(
+                    Error::not_finite("the symbol of an operator is not finite").advice("does it divide by k = 0?")
+                );
             }
             t.expand(&shape)
         };
@@ -174,7 +182,9 @@ impl std::fmt::Display for SpectralOperator {
         if let Ok((low, high)) = range(&self.0.symbol.re) {
             write!(f, ", Re λ from {} to {}", crate::tensor::number(low), crate::tensor::number(high))?;
         }
-        if !self.0.real && let Ok((low, high)) = range(&self.0.symbol.im) {
+        if !self.0.real
+            && let Ok((low, high)) = range(&self.0.symbol.im)
+        {
             write!(f, ", Im λ from {} to {}", crate::tensor::number(low), crate::tensor::number(high))?;
         }
         write!(f, ", on a {}", self.0.grid)

@@ -1,6 +1,5 @@
 //! The registry runs its own examples.
 
-
 use super::value::compact;
 use super::{Host, Registry};
 use crate::session::{Options, Session};
@@ -49,7 +48,12 @@ fn no_call_means_two_entries() {
                 continue;
             }
             let ((from, to), (other_from, other_to)) = (a.arity(), b.arity());
-            assert!(to < other_from || other_to < from, "{} and {} take the same number of arguments", a.signature, b.signature);
+            assert!(
+                to < other_from || other_to < from,
+                "{} and {} take the same number of arguments",
+                a.signature,
+                b.signature
+            );
         }
     }
 }
