@@ -58,7 +58,9 @@ fn element(dtype: Dtype) -> Result<Element> {
         Dtype::F32 => Kind::Float(4),
         Dtype::F64 => Kind::Float(8),
         other => {
-            return Err(Error::file("the numbers of this tensor have a type that is not read").got(format!("{other:?}")));
+            return Err(
+                Error::file("the numbers of this tensor have a type that is not read").got(format!("{other:?}"))
+            );
         }
     }))
 }
