@@ -12,11 +12,11 @@ use super::closure::{Exit, enter, into_rhai};
 use super::diagnose::panic_text;
 use super::registry::{Entry, Form, Registry};
 use super::table::SharedTable;
-use super::value::All;
+use super::value::{All, Operand};
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::session::Session;
-use crate::tensor::{Complex, Tensor};
+use crate::tensor::{Binary, Complex, Tensor};
 
 /// Rhai looks for functions that take any type in at most this many arguments.
 const MOST_ARGUMENTS: usize = 16;
@@ -29,7 +29,7 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     engine.set_optimization_level(rhai::OptimizationLevel::None);
     engine.disable_symbol("eval");
     set_limits(&mut engine, session);
-    name_types(&mut engine);
+    name_types(&mut engine, session);
     super::guards::register(&mut engine);
     let sink = session.clone();
     engine.on_print(move |text| sink.sink().text(text));
@@ -178,10 +178,14 @@ fn set_limits(engine: &mut Engine, session: &Session) {
     engine.set_max_variables(100_000);
 }
 
-fn name_types(engine: &mut Engine) {
+fn name_types(engine: &mut Engine, session: &Session) {
     engine.register_type_with_name::<All>("All");
     engine.register_type_with_name::<Error>("Error");
     printable::<Tensor>(engine, "Tensor");
+    // Inside of text a small tensor is its numbers; `print(t)` shows the whole with its shape and precision.
+    engine.register_fn("print", |t: &mut Tensor| t.to_string());
+    engine.register_fn("to_string", |t: &mut Tensor| in_text(t));
+    engine.register_fn("to_debug", |t: &mut Tensor| in_text(t));
     printable::<Complex>(engine, "Complex");
     crate::field::script::types(engine);
     crate::sde::script::types(engine);
@@ -213,15 +217,43 @@ fn name_types(engine: &mut Engine) {
             Err(_) => Ok(Dynamic::from((a as f64).powf(b as f64))),
         }
     });
-    engine.register_fn("/=", |a: &mut Dynamic, b: Dynamic| -> std::result::Result<(), Box<EvalAltResult>> {
-        let (Some(x), Some(y)) = (super::value::number_of(a), super::value::number_of(&b)) else {
-            return Err(into_rhai(Error::typ("/= does not fit").got(format!(
-                "{} /= {}",
-                super::value::describe(a),
-                super::value::describe(&b)
-            ))));
+    register_remainder(engine);
+    register_assignment(engine, "/=", Binary::Div, session);
+    register_assignment(engine, "%=", Binary::Rem, session);
+}
+
+fn in_text(tensor: &Tensor) -> String {
+    super::value::compact(&Dynamic::from(tensor.clone()))
+}
+
+/// `a % b` of numbers has the sign of b, as that of tensors has.
+fn register_remainder(engine: &mut Engine) {
+    let of = |a: f64, b: f64| a - b * (a / b).floor();
+    engine.register_fn("%", move |a: f64, b: f64| of(a, b));
+    engine.register_fn("%", move |a: f64, b: i64| of(a, b as f64));
+    engine.register_fn("%", move |a: i64, b: f64| of(a as f64, b));
+    engine.register_fn("%", |a: i64, b: i64| -> std::result::Result<i64, Box<EvalAltResult>> {
+        let rest = a.checked_rem(b).ok_or_else(|| into_rhai(Error::value("the remainder of a division by 0")))?;
+        Ok(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+    });
+}
+
+/// `a op= b` as `a = a op b`: Rhai's own would keep whole numbers whole.
+fn register_assignment(engine: &mut Engine, name: &'static str, op: Binary, session: &Session) {
+    let context = session.context().clone();
+    engine.register_fn(name, move |a: &mut Dynamic, b: Dynamic| -> std::result::Result<(), Box<EvalAltResult>> {
+        let value = match (Operand::of(a), Operand::of(&b)) {
+            (Some(x), Some(y)) => x.binary(op, &y, &context).map_err(into_rhai)?,
+            _ => {
+                let got = format!("{} {name} {}", super::value::describe(a), super::value::describe(&b));
+                return Err(into_rhai(Error::typ(format!("{name} does not fit")).got(got)));
+            }
         };
-        *a = Dynamic::from(x / y);
+        let whole = op == Binary::Rem && a.is_int() && b.is_int();
+        *a = match value {
+            Operand::Number(n) if whole && n.is_finite() => Dynamic::from(n as i64),
+            other => other.into_dynamic(),
+        };
         Ok(())
     });
 }
