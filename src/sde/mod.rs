@@ -8,6 +8,8 @@ mod process;
 mod reverse;
 pub(crate) mod script;
 mod score;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use path::{Path, State};
