@@ -50,14 +50,7 @@ struct Parts {
 impl Error {
     /// An error of `kind` that says `what` happened.
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self(Box::new(Parts {
-            kind,
-            what: what.into(),
-            got: None,
-            expected: None,
-            advice: None,
-            script: None,
-        }))
+        Self(Box::new(Parts { kind, what: what.into(), got: None, expected: None, advice: None, script: None }))
     }
     /// A value of the wrong type.
     pub fn typ(what: impl Into<String>) -> Self {
@@ -100,9 +93,8 @@ impl Error {
     pub(crate) fn from_script(error: rhai::EvalAltResult) -> Self {
         fn inner(error: &rhai::EvalAltResult) -> Option<Error> {
             match error {
-                rhai::EvalAltResult::ErrorInFunctionCall(_, _, next, _) | rhai::EvalAltResult::ErrorInModule(_, next, _) => {
-                    inner(next)
-                }
+                rhai::EvalAltResult::ErrorInFunctionCall(_, _, next, _)
+                | rhai::EvalAltResult::ErrorInModule(_, next, _) => inner(next),
                 rhai::EvalAltResult::ErrorRuntime(value, _) => value.read_lock::<Error>().map(|e| e.clone()),
                 _ => None,
             }

@@ -47,7 +47,11 @@ fn run_leaves_a_folder() {
     std::fs::write(old.join("metrics.jsonl"), "{\"old\":1}\n").expect("old metrics");
     std::fs::write(old.join("mine.txt"), "kept").expect("a file of the user");
 
-    let output = ansatz(&folder, &["run", "heat.rhai", "--set", "steps=5", "--set", "stpes=7", "--seed", "9", "--precision", "f64"], "");
+    let output = ansatz(
+        &folder,
+        &["run", "heat.rhai", "--set", "steps=5", "--set", "stpes=7", "--seed", "9", "--precision", "f64"],
+        "",
+    );
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(out(&output).contains("[ 5, 10]"), "{}", out(&output));
     assert!(err(&output).contains("stpes") && err(&output).contains("did you mean steps?"), "{}", err(&output));
@@ -59,7 +63,10 @@ fn run_leaves_a_folder() {
     let results = json(&old.join("results.json"));
     assert_eq!(results, serde_json::json!({ "error": 0.25, "lost": null, "steps": 5, "x": [1.0, 2.0] }));
     let run = json(&old.join("run.json"));
-    assert_eq!((&run["status"], &run["exit"], &run["seed"], &run["precision"]), (&"ok".into(), &0.into(), &9.into(), &"f64".into()));
+    assert_eq!(
+        (&run["status"], &run["exit"], &run["seed"], &run["precision"]),
+        (&"ok".into(), &0.into(), &9.into(), &"f64".into())
+    );
     assert_eq!((&run["parameters"]["steps"], &run["set"]["stpes"]), (&"5".into(), &"7".into()));
     assert_eq!(run["versions"]["burn"], "0.22.1");
     assert!(run["start"].as_str().is_some_and(|s| s.ends_with('Z')) && run["seconds"].is_number());
@@ -77,7 +84,13 @@ fn exit_codes_say_how_it_ended() {
     assert_eq!(bad.status.code(), Some(1));
     assert!(err(&bad).contains("no variable `nope`") && err(&bad).contains("bad.rhai:2:5"), "{}", err(&bad));
     assert_eq!(json(&folder.join("runs/bad/run.json"))["status"], "failed");
-    for arguments in [vec!["run"], vec!["nothing"], vec!["run", "good.rhai", "--device", "cuda"], vec!["run", "good.rhai", "--set", "x"], vec!["run", "good.rhai", "--max-tensor-bytes", "lots"]] {
+    for arguments in [
+        vec!["run"],
+        vec!["nothing"],
+        vec!["run", "good.rhai", "--device", "cuda"],
+        vec!["run", "good.rhai", "--set", "x"],
+        vec!["run", "good.rhai", "--max-tensor-bytes", "lots"],
+    ] {
         assert_eq!(ansatz(&folder, &arguments, "").status.code(), Some(2), "{arguments:?}");
     }
     let device = ansatz(&folder, &["run", "good.rhai", "--device", "cuda"], "");
@@ -118,7 +131,8 @@ fn an_interrupt_stops_a_script_and_says_so() {
 #[test]
 fn a_closed_pipe_is_no_reason_to_fail() {
     let folder = folder("pipe");
-    std::fs::write(folder.join("talk.rhai"), "for i in 0..20000 { print(i); } report(#{ done: true });").expect("a script");
+    std::fs::write(folder.join("talk.rhai"), "for i in 0..20000 { print(i); } report(#{ done: true });")
+        .expect("a script");
     let mut child = Command::new(env!("CARGO_BIN_EXE_ansatz"))
         .args(["run", "talk.rhai"])
         .current_dir(&folder)
@@ -135,7 +149,11 @@ fn a_closed_pipe_is_no_reason_to_fail() {
 #[test]
 fn check_reports_all_findings_without_running() {
     let folder = folder("check");
-    std::fs::write(folder.join("bad.rhai"), "print(\"ran\");\nlet x = tensr([1]);\nsum(x, 0, #{ kep: true });\nfn f(a) { a + b }\n").expect("a script");
+    std::fs::write(
+        folder.join("bad.rhai"),
+        "print(\"ran\");\nlet x = tensr([1]);\nsum(x, 0, #{ kep: true });\nfn f(a) { a + b }\n",
+    )
+    .expect("a script");
     let output = ansatz(&folder, &["check", "bad.rhai"], "");
     let text = err(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
@@ -143,7 +161,8 @@ fn check_reports_all_findings_without_running() {
         assert!(text.contains(part), "{part}\n{text}");
     }
     assert!(!out(&output).contains("ran") && !folder.join("runs").exists());
-    std::fs::write(folder.join("good.rhai"), "let x = tensor([1]); print(sum(x, 0, #{ keep: true }));").expect("a script");
+    std::fs::write(folder.join("good.rhai"), "let x = tensor([1]); print(sum(x, 0, #{ keep: true }));")
+        .expect("a script");
     let output = ansatz(&folder, &["check", "good.rhai"], "");
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
 }

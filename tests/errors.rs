@@ -189,14 +189,21 @@ fn folder() -> PathBuf {
 fn make_folder() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("ansatz-errors-{}", std::process::id()));
     let _ = std::fs::create_dir_all(&folder);
-    let _ = std::fs::write(folder.join("library.rhai"), "const SCALE = 3;\nfn bad(x) {\n    sin(\"a\")\n}\nfn scaled(x) { helper(x) * SCALE }\nfn helper(x) { x + 1 }\nfn maker(a) { |x| helper(x) * a }\n");
+    let _ = std::fs::write(
+        folder.join("library.rhai"),
+        "const SCALE = 3;\nfn bad(x) {\n    sin(\"a\")\n}\nfn scaled(x) { helper(x) * SCALE }\nfn helper(x) { x + 1 }\nfn maker(a) { |x| helper(x) * a }\n",
+    );
     let _ = std::fs::write(folder.join("broken.rhai"), "let x = ;");
     let _ = std::fs::write(folder.join("circle.rhai"), "import \"circle\";");
     folder
 }
 
 fn host() -> Host {
-    Host::new(Session::new(Options { script_folder: Some(folder()), run_folder: folder().join("run"), ..Options::default() }))
+    Host::new(Session::new(Options {
+        script_folder: Some(folder()),
+        run_folder: folder().join("run"),
+        ..Options::default()
+    }))
 }
 
 #[test]
@@ -220,37 +227,59 @@ fn errors_read_as_they_should() {
 /// Scripts that must hold, cell by cell: what one cell defines, the next ones see.
 const SESSIONS: &[&[&str]] = &[
     // Functions of earlier cells stay, and see variables as they stand.
-    &["let n = 1; fn f() { n }", "assert(f() == 1)", "n = 5; assert(f() == 5)", "let n = 7; assert(f() == 7)", "assert(f() == 7)"],
+    &[
+        "let n = 1; fn f() { n }",
+        "assert(f() == 1)",
+        "n = 5; assert(f() == 5)",
+        "let n = 7; assert(f() == 7)",
+        "assert(f() == 7)",
+    ],
     // Also inside a loop, and in functions that functions call.
-    &["let n = 0; fn f() { n } fn g() { f() + 1 } let seen = []; while n < 3 { n += 1; seen.push(g()); } assert(seen == [2, 3, 4])"],
+    &[
+        "let n = 0; fn f() { n } fn g() { f() + 1 } let seen = []; while n < 3 { n += 1; seen.push(g()); } assert(seen == [2, 3, 4])",
+    ],
     // A local hides the session's variable; a parameter too.
     &["let n = 1; fn f() { let n = 2; n } fn g(n) { n } assert(f() == 2 && g(3) == 3 && n == 1)"],
     // Closures inside of functions capture session variables.
     &["let n = 2; fn scale() { |x| x * n } let f = scale(); assert(f.call(3) == 6)", "n = 10; assert(f.call(3) == 30)"],
     // Closures capture constants of the language and of the session.
-    &["const K = 3; let f = |x| x * K * PI; assert(f.call(1) > 9.4)", "fn area(r) { PI * r * r * K } assert(area(1) > 9.4)"],
+    &[
+        "const K = 3; let f = |x| x * K * PI; assert(f.call(1) > 9.4)",
+        "fn area(r) { PI * r * r * K } assert(area(1) > 9.4)",
+    ],
     // A variable named like a constant of the language hides it.
     &["let E = 200.0; fn modulus() { E } assert(modulus() == 200.0 && E == 200.0)"],
     // A function changes a session variable as a closure does.
     &["let n = 0; fn count() { n += 1; } count(); count(); assert(n == 2)"],
     &["let log = []; fn keep(x) { log.push(x); } keep(1); keep(2); assert(log == [1, 2])"],
     // Gradients of functions that read session variables.
-    &["let a = 3.0; fn f(x) { a * x * x } assert(grad(|x| f(x), 2.0) == 12.0)", "a = 1.0; assert(grad(|x| f(x), 2.0) == 4.0)"],
+    &[
+        "let a = 3.0; fn f(x) { a * x * x } assert(grad(|x| f(x), 2.0) == 12.0)",
+        "a = 1.0; assert(grad(|x| f(x), 2.0) == 4.0)",
+    ],
     // What a closure returns may go into arrays.
     &["let n = [1]; let f = || n; let a = [1, 2].map(|x| f.call()); let b = [a]; b.push(a); assert(b.len() == 2)"],
     // Errors leave what was before.
     &["let n = 1", "assert(n == 1)"],
     // Errors caught by a script say what they are.
-    &["let said = (); try { sin(\"a\") } catch (e) { said = e.message + \" \" + e.kind; } assert(said.contains(\"does not fit\") && said.contains(\"type\"))"],
+    &[
+        "let said = (); try { sin(\"a\") } catch (e) { said = e.message + \" \" + e.kind; } assert(said.contains(\"does not fit\") && said.contains(\"type\"))",
+    ],
     &["let said = (); try { nope() } catch (e) { said = e.message; } assert(said.contains(\"nope\"))"],
     // Libraries
     &["import \"library\"; assert(scaled(1) == 6 && SCALE == 3)", "assert(scaled(2) == 9)"],
     &["import \"library\" as lib; assert(lib::scaled(1) == 6 && lib::SCALE == 3)", "assert(lib::scaled(2) == 9)"],
     &["import \"library\" as lib; let f = lib::maker(10); assert(f.call(1) == 20)", "assert(grad(f, 2.0) == 10.0)"],
-    &["import \"library\"; import \"library\" as b; fn through(x) { b::scaled(x) } assert(through(1) == 6 && b::scaled(1) == 6)"],
+    &[
+        "import \"library\"; import \"library\" as b; fn through(x) { b::scaled(x) } assert(through(1) == 6 && b::scaled(1) == 6)",
+    ],
     &["let hidden = 1; if true { let hidden = 2; } assert(hidden == 1)"],
     // Numbers
-    &["assert(1 / 2 == 0.5 && int(7 / 2) == 3 && type_name(int(7 / 2)) == \"integer\")", "for i in 0..int(5 / 2) { }", "let x = 1; x /= 2; assert(x == 0.5)"],
+    &[
+        "assert(1 / 2 == 0.5 && int(7 / 2) == 3 && type_name(int(7 / 2)) == \"integer\")",
+        "for i in 0..int(5 / 2) { }",
+        "let x = 1; x /= 2; assert(x == 0.5)",
+    ],
     &["assert(round(2.5) == 2 && item(round(tensor(2.5))) == 2)"],
 ];
 
@@ -274,7 +303,9 @@ fn sessions_keep_what_cells_define() {
 
 #[test]
 fn a_library_that_imports_itself_is_an_error() {
-    let text = stack::on_large_stack(|| host().evaluate("script", "import \"circle\";").map_or_else(|d| d.to_string(), |_| String::new()));
+    let text = stack::on_large_stack(|| {
+        host().evaluate("script", "import \"circle\";").map_or_else(|d| d.to_string(), |_| String::new())
+    });
     assert!(text.as_deref().is_ok_and(|t| t.contains("imports itself")), "{text:?}");
 }
 
@@ -287,7 +318,12 @@ fn an_error_in_a_function_of_an_earlier_cell_shows_that_cell() {
         host.evaluate("cell 3", "f(1)").map_or_else(|d| d.to_string(), |_| String::new())
     });
     let text = text.unwrap_or_default();
-    assert!(text.contains("--> cell 1:2:15") && text.contains("fn f(x) { x + nope }") && text.contains("called at cell 3:1:1"), "{text}");
+    assert!(
+        text.contains("--> cell 1:2:15")
+            && text.contains("fn f(x) { x + nope }")
+            && text.contains("called at cell 3:1:1"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -321,7 +357,10 @@ fn valid_scripts_have_no_findings_and_broken_ones_have_all() {
             }
         }
         let broken = "let x = tensr([1]);\nsum(x, 0, #{ kep: true });\nfn f(a) { a + b }\nf(1, 2);\nlet g = |q| q * late;\nlet late = 1;\nx.nothing();\nchek::gradient(1, 2);";
-        let found: Vec<(usize, String)> = ansatz::script::check::check(&host, "broken", broken).iter().map(|d| (d.line, d.error.what().to_string())).collect();
+        let found: Vec<(usize, String)> = ansatz::script::check::check(&host, "broken", broken)
+            .iter()
+            .map(|d| (d.line, d.error.what().to_string()))
+            .collect();
         let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
         if lines != [1, 2, 3, 4, 5, 7, 8] {
             faults.push(format!("{found:?}"));

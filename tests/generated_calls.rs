@@ -10,10 +10,52 @@ use ansatz::session::{Limits, Options, Session};
 
 /// Values that a call may get.
 const VALUES: &[&str] = &[
-    "2", "0", "-1", "3.5", "1e308", "NAN", "-INFINITY", "9223372036854775807", "true", "()", "\"text\"", "\"\"", "'c'", "[]", "[1, 2]", "[[1, 2], [3, 4]]",
-    "[1, [2]]", "[\"a\"]", "[-1, 1000000]", "#{}", "#{ a: 1 }", "0..3", "0..=9223372036854775806", "ALL", "tensor(2.0)", "tensor([])", "ones([0, 3])", "ones(3)",
-    "tensor([1.0, NAN, INFINITY])", "ones([2, 3])", "ones([3, 2])", "ones([2, 3, 4])", "ones([1, 2, 4, 4])", "ones([1, 1, 1, 1, 1, 1, 1, 1, 1])", "ones(1000) * 1e30",
-    "|| 1", "|x| x", "|x| sum(x)", "|x| \"a\"", "|x| throw \"mine\"", "|x, y| x", "|x, y| x + y", "|x, y, z| x", "Fn(\"nothing\")", "table([\"a\"])", "blob(4)",
+    "2",
+    "0",
+    "-1",
+    "3.5",
+    "1e308",
+    "NAN",
+    "-INFINITY",
+    "9223372036854775807",
+    "true",
+    "()",
+    "\"text\"",
+    "\"\"",
+    "'c'",
+    "[]",
+    "[1, 2]",
+    "[[1, 2], [3, 4]]",
+    "[1, [2]]",
+    "[\"a\"]",
+    "[-1, 1000000]",
+    "#{}",
+    "#{ a: 1 }",
+    "0..3",
+    "0..=9223372036854775806",
+    "ALL",
+    "tensor(2.0)",
+    "tensor([])",
+    "ones([0, 3])",
+    "ones(3)",
+    "tensor([1.0, NAN, INFINITY])",
+    "ones([2, 3])",
+    "ones([3, 2])",
+    "ones([2, 3, 4])",
+    "ones([1, 2, 4, 4])",
+    "ones([1, 1, 1, 1, 1, 1, 1, 1, 1])",
+    "ones(1000) * 1e30",
+    "|| 1",
+    "|x| x",
+    "|x| sum(x)",
+    "|x| \"a\"",
+    "|x| throw \"mine\"",
+    "|x, y| x",
+    "|x, y| x + y",
+    "|x, y, z| x",
+    "Fn(\"nothing\")",
+    "table([\"a\"])",
+    "blob(4)",
 ];
 
 /// Calls of each primitive.
@@ -22,7 +64,8 @@ const ROUNDS: usize = 24;
 /// Counter-based: the same calls on every machine.
 fn draw(entry: usize, round: usize, position: usize) -> usize {
     let mix = |n: usize, by: u64| (n as u64 + 1).wrapping_mul(by);
-    let mut x = mix(entry, 0x9E37_79B9_7F4A_7C15) ^ mix(round, 0xBF58_476D_1CE4_E5B9) ^ mix(position, 0x94D0_49BB_1331_11EB);
+    let mut x =
+        mix(entry, 0x9E37_79B9_7F4A_7C15) ^ mix(round, 0xBF58_476D_1CE4_E5B9) ^ mix(position, 0x94D0_49BB_1331_11EB);
     x ^= x >> 30;
     x = x.wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x ^= x >> 27;
@@ -61,7 +104,8 @@ fn call(entry: &Entry, at: usize, round: usize) -> String {
 /// The primitive's own example with one option set to something unfit.
 fn with_unfit_option(entry: &Entry, round: usize, at: usize) -> Option<String> {
     let option = entry.options.get(round % entry.options.len().max(1))?;
-    let example = entry.examples.iter().find(|e| e.code.contains("#{ ") && e.code.contains(&format!("{}(", entry.name)))?;
+    let example =
+        entry.examples.iter().find(|e| e.code.contains("#{ ") && e.code.contains(&format!("{}(", entry.name)))?;
     let value = VALUES[draw(at, round, 7) % VALUES.len()];
     Some(example.code.replacen("#{ ", &format!("#{{ \"{}\": {value}, ", option.name), 1))
 }
@@ -70,7 +114,14 @@ fn with_unfit_option(entry: &Entry, round: usize, at: usize) -> Option<String> {
 fn no_call_of_a_primitive_panics_or_hangs() {
     let faults = stack::on_large_stack(|| {
         let folder = std::env::temp_dir().join(format!("ansatz-generated-{}", std::process::id()));
-        let limits = Limits { operations: 200_000, seconds: 0.8, tensor_bytes: 16 << 20, array_length: 100_000, string_length: 1 << 20, ..Limits::default() };
+        let limits = Limits {
+            operations: 200_000,
+            seconds: 0.8,
+            tensor_bytes: 16 << 20,
+            array_length: 100_000,
+            string_length: 1 << 20,
+            ..Limits::default()
+        };
         let mut host = Host::new(Session::new(Options { limits, run_folder: folder, ..Options::default() }));
         let mut faults = Vec::new();
         let mut calls = 0;

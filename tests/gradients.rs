@@ -253,7 +253,11 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ("forward", "nn::linear(6, 2)", "f1"),
     ("nn::mlp", "nn::mlp(#{ inputs: 2, outputs: 1, hidden: [5, 4] })", "column; column2"),
     ("nn::spectral_score", "trained(nn::spectral_score(g1, #{ times: moments }))", "f1; 0.2"),
-    ("nn::resnet_score", "nn::resnet_score(g2, #{ width: 3, blocks: 2, kernel: 2, padding: \"periodic\", channels: 2, activation: \"tanh\" })", "f2; 0.3"),
+    (
+        "nn::resnet_score",
+        "nn::resnet_score(g2, #{ width: 3, blocks: 2, kernel: 2, padding: \"periodic\", channels: 2, activation: \"tanh\" })",
+        "f2; 0.3",
+    ),
     ("nn::resnet_score", "nn::resnet_score(g1, #{ width: 2, blocks: 2, frame: 2, activation: \"silu\" })", "f1; 0.3"),
 ];
 
@@ -279,17 +283,61 @@ const MORE: &str = r#"
 const WITHOUT: &[(&str, &[&str])] = &[
     ("steps, whose derivative is 0 or undefined", &["sign", "floor", "ceil", "round", "heaviside"]),
     ("0 or 1", &["a == b", "a != b", "a < b", "a <= b", "a > b", "a >= b", "is_finite", "all", "any"]),
-    ("constants of a shape", &["zeros", "ones", "full", "zeros_like", "ones_like", "linspace", "arange", "eye", "PI", "E", "TAU", "INFINITY", "NAN", "ALL"]),
+    (
+        "constants of a shape",
+        &[
+            "zeros",
+            "ones",
+            "full",
+            "zeros_like",
+            "ones_like",
+            "linspace",
+            "arange",
+            "eye",
+            "PI",
+            "E",
+            "TAU",
+            "INFINITY",
+            "NAN",
+            "ALL",
+        ],
+    ),
     ("positions", &["argmax", "argmin", "argsort"]),
-    ("facts about a value", &["tensor.shape", "tensor.rank", "tensor.len", "tensor.precision", "tensor.device", "len", "grid.spacing", "grid.points", "field.grid", "path.times"]),
+    (
+        "facts about a value",
+        &[
+            "tensor.shape",
+            "tensor.rank",
+            "tensor.len",
+            "tensor.precision",
+            "tensor.device",
+            "len",
+            "grid.spacing",
+            "grid.points",
+            "field.grid",
+            "path.times",
+        ],
+    ),
     ("leaves the gradient on purpose", &["detach", "item", "array"]),
     ("checks a gradient itself", &["check::gradient"]),
-    ("random numbers", &[
-        "random::normal", "random::normal_like", "random::uniform", "random::rademacher", "random::permutation", "random::gaussian_field", "sde::jittered",
-    ]),
+    (
+        "random numbers",
+        &[
+            "random::normal",
+            "random::normal_like",
+            "random::uniform",
+            "random::rademacher",
+            "random::permutation",
+            "random::gaussian_field",
+            "sde::jittered",
+        ],
+    ),
     ("wavenumbers", &["fft::freq", "fft::rfreq"]),
     ("measures of finished fields, outside of any gradient", &["spectrum", "spectral_error"]),
-    ("grids, operators and processes: tensors go through what uses them", &["grid::periodic", "spectral::operator", "sde::process", "sde::gaussian_score"]),
+    (
+        "grids, operators and processes: tensors go through what uses them",
+        &["grid::periodic", "spectral::operator", "sde::process", "sde::gaussian_score"],
+    ),
     ("a network, not a tensor", &["net.parameters", "summary", "copy", "parameter", "set_parameter"]),
 ];
 
@@ -312,7 +360,9 @@ fn error(host: &mut Host, setup: &str, inputs: &str, function: &str) -> Result<f
     let inputs: Vec<&str> = inputs.split("; ").collect();
     let names = ["x", "y", "z"][..inputs.len()].join(", ");
     let at = if inputs.len() == 1 { inputs[0].to_string() } else { format!("[{}]", inputs.join(", ")) };
-    let script = format!("{setup} let outcome = check::gradient(|{names}| score({function}), {at}); if outcome.numeric == 0 && outcome.exact == 0 {{ 1.0 }} else {{ outcome.error }}");
+    let script = format!(
+        "{setup} let outcome = check::gradient(|{names}| score({function}), {at}); if outcome.numeric == 0 && outcome.exact == 0 {{ 1.0 }} else {{ outcome.error }}"
+    );
     let value = host.evaluate("row", &script).map_err(|e| e.to_string())?;
     value.as_float().map_err(|e| e.to_string())
 }
@@ -331,7 +381,11 @@ fn gradients_agree_with_central_differences() {
     let rows = ROWS.iter().map(|&(name, inputs, function)| (name, String::new(), inputs, function.to_string()));
     let layers = LAYERS.iter().map(|&(name, layer, inputs)| {
         let names = ["x", "y", "z"][..inputs.split("; ").count()].join(", ");
-        let net = if layer.starts_with("nn::mlp") || layer.starts_with("nn::resnet") || layer.starts_with("trained") { layer.to_string() } else { format!("nn::net({layer}, #{{ seed: 1 }})") };
+        let net = if layer.starts_with("nn::mlp") || layer.starts_with("nn::resnet") || layer.starts_with("trained") {
+            layer.to_string()
+        } else {
+            format!("nn::net({layer}, #{{ seed: 1 }})")
+        };
         (name, format!("let net = {net};"), inputs, format!("net.forward({names})"))
     });
     for (name, setup, inputs, function) in rows.chain(layers) {
@@ -348,8 +402,10 @@ fn gradients_agree_with_central_differences() {
 fn every_primitive_is_in_a_row_or_has_a_reason() {
     let tried: BTreeSet<&str> = ROWS.iter().chain(LAYERS).map(|(name, ..)| *name).collect();
     let without: BTreeSet<&str> = WITHOUT.iter().flat_map(|(_, names)| names.iter().copied()).collect();
-    let known: BTreeSet<String> = Registry::new().entries().iter().filter(|e| !CHAPTERS.contains(&e.chapter)).map(key).collect();
-    let forgotten: Vec<&String> = known.iter().filter(|k| !tried.contains(k.as_str()) && !without.contains(k.as_str())).collect();
+    let known: BTreeSet<String> =
+        Registry::new().entries().iter().filter(|e| !CHAPTERS.contains(&e.chapter)).map(key).collect();
+    let forgotten: Vec<&String> =
+        known.iter().filter(|k| !tried.contains(k.as_str()) && !without.contains(k.as_str())).collect();
     assert!(forgotten.is_empty(), "neither tried nor excused: {forgotten:?}");
     let gone: Vec<&&str> = tried.union(&without).filter(|name| !known.contains(**name)).collect();
     assert!(gone.is_empty(), "not in the registry: {gone:?}");

@@ -165,7 +165,10 @@ const CASES: &[(&str, &str)] = &[
     ("let b = blob(1000); loop { b.append(b); }", ""),
     ("\"a\".repeat(10000000000)", ""),
     ("(0..10000000000).to_array()", ""),
-    ("let s = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; loop { s.replace(\"a\", \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"); }", ""),
+    (
+        "let s = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; loop { s.replace(\"a\", \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"); }",
+        "",
+    ),
     ("parse_json(\"[\" + \"[\")", "EOF"),
     ("let s = \"[\"; for i in 0..16 { s += s; } parse_json(s)", ""),
     // Loops and recursion
@@ -224,7 +227,12 @@ fn limits() -> Limits {
 
 fn host(limits: Limits) -> Host {
     let folder = std::env::temp_dir().join(format!("ansatz-hostile-{}", std::process::id()));
-    Host::new(Session::new(Options { limits, run_folder: folder.join("run"), script_folder: Some(folder), ..Options::default() }))
+    Host::new(Session::new(Options {
+        limits,
+        run_folder: folder.join("run"),
+        script_folder: Some(folder),
+        ..Options::default()
+    }))
 }
 
 /// One test at a time: the flag that stops an evaluation is the process's.
@@ -331,7 +339,9 @@ fn the_stack_is_never_used_up() {
 fn hostile_scripts_end_in_clear_errors() {
     let _alone = alone();
     let faults = stack::on_large_stack(|| {
-        let _ = std::fs::create_dir_all(PathBuf::from(std::env::temp_dir()).join(format!("ansatz-hostile-{}", std::process::id())));
+        let _ = std::fs::create_dir_all(
+            PathBuf::from(std::env::temp_dir()).join(format!("ansatz-hostile-{}", std::process::id())),
+        );
         let mut host = host(limits());
         let mut faults = Vec::new();
         for (script, expected) in CASES {

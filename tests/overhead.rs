@@ -32,14 +32,19 @@ fn a_scripted_operation_costs_little_more_than_burn() {
             }
         });
         let mut host = Host::new(Session::new(Options::default()));
-        host.evaluate("setup", "let x = tensor([1, 2]); let y = tensor([3, 4]); fn f(a, b) { a + b }").map_err(|d| d.to_string()).expect("the setup");
+        host.evaluate("setup", "let x = tensor([1, 2]); let y = tensor([3, 4]); fn f(a, b) { a + b }")
+            .map_err(|d| d.to_string())
+            .expect("the setup");
         let mut script = |text: &str| {
             nanoseconds(|| {
                 host.evaluate("loop", text).map_err(|d| d.to_string()).expect("the loop");
             })
         };
         let empty = script(&format!("for i in 0..{TURNS} {{ }}"));
-        let mut lines = vec![format!("burn alone                 {direct:7.0} ns"), format!("an empty turn of a loop    {empty:7.0} ns")];
+        let mut lines = vec![
+            format!("burn alone                 {direct:7.0} ns"),
+            format!("an empty turn of a loop    {empty:7.0} ns"),
+        ];
         for (what, body) in [
             ("x + y", "x + y;"),
             ("x + 1.5", "x + 1.5;"),

@@ -24,7 +24,15 @@ fn run(folder: &Path, resume: bool, interrupt_in: Option<u64>) -> Result<Outcome
     let net = Net::new(&context, Rc::new(Mlp::new(1, &[8], 1, Activation::Tanh)), 1)?;
     let x = Tensor::new(&context, (0..40).map(|i| i as f64 / 40.0).collect(), &[40, 1])?;
     let y = x.scale(6.0)?.unary(Unary::Sin)?;
-    let plan = Plan { check: Some(Every::Steps(7)), keep_best: true, average: Some(0.99), log_every: 2, checkpoint_steps: 3, seed: 5, ..Plan::epochs(60, 40, 10) };
+    let plan = Plan {
+        check: Some(Every::Steps(7)),
+        keep_best: true,
+        average: Some(0.99),
+        log_every: 2,
+        checkpoint_steps: 3,
+        seed: 5,
+        ..Plan::epochs(60, 40, 10)
+    };
     let mut loss = |net: &Net, batch: &ansatz::train::Batch| {
         if interrupt_in == Some(batch.step) {
             interrupt::request(interrupt::Reason::User);
@@ -37,7 +45,8 @@ fn run(folder: &Path, resume: bool, interrupt_in: Option<u64>) -> Result<Outcome
 
 /// What a training leaves behind.
 fn left(folder: &Path) -> [String; 3] {
-    ["checkpoints/final.safetensors", "checkpoints/train/checkpoint-0000000240.safetensors", "metrics.jsonl"].map(|file| sha256(&fs::read(folder.join(file)).unwrap()))
+    ["checkpoints/final.safetensors", "checkpoints/train/checkpoint-0000000240.safetensors", "metrics.jsonl"]
+        .map(|file| sha256(&fs::read(folder.join(file)).unwrap()))
 }
 
 #[test]

@@ -18,7 +18,11 @@ pub fn doc(name: Option<&str>, markdown: bool) -> i32 {
         }
         None => {
             let near = reference::near(&registry, name);
-            let advice = if near.is_empty() { "ansatz doc lists all names".into() } else { format!("did you mean {}?", near.join(", ")) };
+            let advice = if near.is_empty() {
+                "ansatz doc lists all names".into()
+            } else {
+                format!("did you mean {}?", near.join(", "))
+            };
             complain(&format!("error: nothing is called {name:?}\n  advice: {advice}\n"));
             FAILED
         }

@@ -98,7 +98,8 @@ pub fn complain(text: &str) {
 /// The name and the text of a script; - means standard input.
 pub fn read_script(file: &std::path::Path) -> Result<(String, String), String> {
     if file.as_os_str() == "-" {
-        let text = std::io::read_to_string(std::io::stdin()).map_err(|e| format!("error: cannot read standard input: {e}\n"))?;
+        let text = std::io::read_to_string(std::io::stdin())
+            .map_err(|e| format!("error: cannot read standard input: {e}\n"))?;
         return Ok(("stdin".into(), text));
     }
     match std::fs::read_to_string(file) {

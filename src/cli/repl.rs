@@ -52,7 +52,8 @@ pub struct Shell {
 impl Shell {
     /// With a person at a terminal.
     fn talk(&mut self, quiet: bool) {
-        let config = Config::builder().auto_add_history(true).max_history_size(10_000).map(rustyline::config::Builder::build);
+        let config =
+            Config::builder().auto_add_history(true).max_history_size(10_000).map(rustyline::config::Builder::build);
         let editor = config.and_then(Editor::<Assistant, DefaultHistory>::with_config);
         let Ok(mut editor) = editor else { return self.read() };
         editor.set_helper(Some(Assistant::new(&self.host)));

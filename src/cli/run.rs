@@ -53,7 +53,11 @@ fn evaluate(name: &str, text: &str, folder: PathBuf, out: PathBuf, options: &Ses
         Err(diagnostic) => {
             complain(&diagnostic.to_string());
             let stopped = diagnostic.error.kind() == Kind::Interrupted;
-            (if stopped { INTERRUPTED } else { FAILED }, if stopped { "interrupted" } else { "failed" }, Some(diagnostic.to_string()))
+            (
+                if stopped { INTERRUPTED } else { FAILED },
+                if stopped { "interrupted" } else { "failed" },
+                Some(diagnostic.to_string()),
+            )
         }
     };
     manifest.finish(&session, status, code, error.as_deref());

@@ -55,8 +55,11 @@ impl Grid {
     /// More than three axes, fewer than two points, an empty or infinite box.
     pub fn periodic(points: &[usize], bounds: &[(f64, f64)]) -> Result<Self> {
         if points.is_empty() || points.len() > 3 || points.len() != bounds.len() {
-            return Err(Error::shape("a grid has one to three axes, each with points and a length")
-                .got(format!("{} numbers of points, {} lengths", points.len(), bounds.len())));
+            return Err(Error::shape("a grid has one to three axes, each with points and a length").got(format!(
+                "{} numbers of points, {} lengths",
+                points.len(),
+                bounds.len()
+            )));
         }
         let axes = points.iter().zip(bounds).zip(Self::NAMES).map(|((&points, &(low, high)), name)| {
             if points < 2 {
@@ -64,7 +67,8 @@ impl Grid {
             }
             // The distance of points must be a number, and so must the square of the largest wavenumber.
             let (length, n) = (high - low, points as f64);
-            let spaced = length.is_finite() && low + length / n > low && (std::f64::consts::PI * n / length).powi(2).is_finite();
+            let spaced =
+                length.is_finite() && low + length / n > low && (std::f64::consts::PI * n / length).powi(2).is_finite();
             if !(low.is_finite() && high.is_finite() && high > low && spaced) {
                 return Err(Error::value(format!("axis {name} has no length"))
                     .got(format!("from {low} to {high}"))
@@ -82,7 +86,9 @@ impl Grid {
     }
     /// Axis number `axis`.
     pub fn numbered(&self, axis: usize) -> Result<&Axis> {
-        self.0.get(axis).ok_or_else(|| Error::shape(format!("the grid has no axis number {axis}")).got(format!("{} axes", self.0.len())))
+        self.0.get(axis).ok_or_else(|| {
+            Error::shape(format!("the grid has no axis number {axis}")).got(format!("{} axes", self.0.len()))
+        })
     }
     /// Number of axes.
     pub fn dimensions(&self) -> usize {

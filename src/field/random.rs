@@ -48,7 +48,10 @@ impl GaussianField {
         let total: f64 = values.iter().enumerate().map(|(i, v)| v * weight(i)).sum();
         let scale = self.variance * grid.points() as f64 / total;
         if !(total > 0.0 && total.is_finite() && scale.is_finite()) {
-            return Err(Error::value("the power spectral density vanishes everywhere, or is too large or too small to be scaled").got(format!("a sum of {total:e}")));
+            return Err(Error::value(
+                "the power spectral density vanishes everywhere, or is too large or too small to be scaled",
+            )
+            .got(format!("a sum of {total:e}")));
         }
         self.density.scale(scale)
     }

@@ -78,7 +78,9 @@ fn on_axes(c: &Call, closure: &Closure, arguments: &[Tensor], shape: &[usize]) -
         None => {
             let tensor = Operand::of(&value).and_then(|o| o.into_tensor(c.session.context()));
             Complex::real(tensor.ok_or_else(|| {
-                Error::typ(format!("{}: the closure returned something unfit", c.name())).got(describe(&value)).expected("a tensor or a number")
+                Error::typ(format!("{}: the closure returned something unfit", c.name()))
+                    .got(describe(&value))
+                    .expected("a tensor or a number")
             })?)?
         }
     };
@@ -271,7 +273,8 @@ pub(crate) fn operator(c: &Call, i: usize) -> Result<SpectralOperator> {
 fn on_its_grid(c: &Call, i: usize, operator: &SpectralOperator) -> Result<Field> {
     let u = field(c, i)?;
     if u.grid() != operator.grid() {
-        return Err(Error::shape(format!("{}: the operator and the field are on different grids", c.name())).got(format!("{} and {}", operator.grid(), u.grid())));
+        return Err(Error::shape(format!("{}: the operator and the field are on different grids", c.name()))
+            .got(format!("{} and {}", operator.grid(), u.grid())));
     }
     Ok(u)
 }

@@ -47,7 +47,13 @@ impl Grid {
 }
 
 /// The multiplier of `∂ⁿ/∂xⁿ` along one axis: `(ik)ⁿ`, without the Nyquist mode when n is odd.
-pub fn derivative_symbol(grid: &Grid, context: &Context, precision: Precision, axis: usize, order: usize) -> Result<Complex> {
+pub fn derivative_symbol(
+    grid: &Grid,
+    context: &Context,
+    precision: Precision,
+    axis: usize,
+    order: usize,
+) -> Result<Complex> {
     let k = grid.wavenumbers(context, Precision::F64, axis)?;
     let mut power = k.full_like(1.0)?;
     for _ in 0..order {
@@ -112,7 +118,9 @@ impl SpectralOperator {
             let t = t.cast(Precision::F64)?.detach();
             let finite = t.is_finite()?.min(&[], false)?.item()?;
             if finite == 0.0 {
-                return Err(Error::not_finite("the symbol of an operator is not finite").advice("does it divide by k = 0?"));
+                return Err(
+                    Error::not_finite("the symbol of an operator is not finite").advice("does it divide by k = 0?")
+                );
             }
             t.expand(&shape)
         };
@@ -178,7 +186,9 @@ fn symmetric(grid: &Grid, re: Tensor, im: Tensor) -> Result<(Tensor, Tensor)> {
     let planes = (0..half).map(|k| if k == 0 || 2 * k == points { 1.0 } else { 0.0 }).collect();
     let planes = Tensor::from_vec::<f64>(re.context(), planes, &[half])?;
     // The order 0, 1, … −1 backwards is −1, … 1, 0; one step on, 0, −1, … 1.
-    let mirrored = |t: &Tensor| (0..grid.dimensions().saturating_sub(1)).try_fold(t.clone(), |t, axis| t.flip(&[axis])?.roll(1, axis as i64));
+    let mirrored = |t: &Tensor| {
+        (0..grid.dimensions().saturating_sub(1)).try_fold(t.clone(), |t, axis| t.flip(&[axis])?.roll(1, axis as i64))
+    };
     let (re_mean, im_mean) = (re.add(&mirrored(&re)?)?.scale(0.5)?, im.sub(&mirrored(&im)?)?.scale(0.5)?);
     Ok((planes.choose(&re_mean, &re)?, planes.choose(&im_mean, &im)?))
 }
@@ -190,7 +200,9 @@ impl std::fmt::Display for SpectralOperator {
         if let Ok((low, high)) = range(&self.0.symbol.re) {
             write!(f, ", Re λ from {} to {}", crate::tensor::number(low), crate::tensor::number(high))?;
         }
-        if !self.0.real && let Ok((low, high)) = range(&self.0.symbol.im) {
+        if !self.0.real
+            && let Ok((low, high)) = range(&self.0.symbol.im)
+        {
             write!(f, ", Im λ from {} to {}", crate::tensor::number(low), crate::tensor::number(high))?;
         }
         write!(f, ", on a {}", self.0.grid)

@@ -3,8 +3,8 @@
 use super::base::Field;
 use super::grid::Grid;
 use crate::error::{Error, Result};
-use crate::tensor::fft::fft;
 use crate::tensor::Complex;
+use crate::tensor::fft::fft;
 
 /// A radial spectrum: amplitudes at integer multiples of the lowest wavenumber, one row per sample.
 pub struct Spectrum {
@@ -38,7 +38,9 @@ pub fn spectrum(u: &Field, amplitude: Amplitude) -> Result<Spectrum> {
         let (mut sum, mut members) = (vec![0.0; count], vec![0usize; count]);
         for at in 0..channels * points {
             let mode = sample * channels * points + at;
-            let (Some(&shell), Some(re), Some(im)) = (shells.get(at % points), re.get(mode), im.get(mode)) else { continue };
+            let (Some(&shell), Some(re), Some(im)) = (shells.get(at % points), re.get(mode), im.get(mode)) else {
+                continue;
+            };
             let (Some(sum), Some(members)) = (sum.get_mut(shell), members.get_mut(shell)) else { continue };
             *sum += match amplitude {
                 Amplitude::RealPart => (re / size).abs(),
@@ -88,11 +90,17 @@ fn shells(grid: &Grid) -> Result<(Vec<usize>, usize)> {
 pub fn spectral_error(truth: &Field, other: &Field, last: usize) -> Result<f64> {
     truth.same_grid(other)?;
     if truth.samples() != other.samples() {
-        return Err(Error::shape("spectral_error: numbers of samples differ").got(format!("{} and {}", truth.samples(), other.samples())));
+        return Err(Error::shape("spectral_error: numbers of samples differ").got(format!(
+            "{} and {}",
+            truth.samples(),
+            other.samples()
+        )));
     }
     let (a, b) = (spectrum(truth, Amplitude::RealPart)?, spectrum(other, Amplitude::RealPart)?);
     if last == 0 || last >= a.radii.len() {
-        return Err(Error::value("spectral_error: no such shell").got(last).expected(format!("1 to {}", a.radii.len().saturating_sub(1))));
+        return Err(Error::value("spectral_error: no such shell")
+            .got(last)
+            .expected(format!("1 to {}", a.radii.len().saturating_sub(1))));
     }
     let mut total = 0.0;
     for (x, y) in a.rows.iter().zip(&b.rows) {
@@ -111,7 +119,9 @@ pub fn band(spectrum: &Spectrum, low: f64, high: f64) -> (Vec<f64>, Vec<f64>, Ve
     for r in 0..spectrum.radii.len() {
         let mut column: Vec<f64> = spectrum.rows.iter().filter_map(|row| row.get(r).copied()).collect();
         column.sort_by(f64::total_cmp);
-        let at = |q: f64| column.get(((column.len().saturating_sub(1)) as f64 * q).round() as usize).copied().unwrap_or(f64::NAN);
+        let at = |q: f64| {
+            column.get(((column.len().saturating_sub(1)) as f64 * q).round() as usize).copied().unwrap_or(f64::NAN)
+        };
         means.push(column.iter().sum::<f64>() / column.len().max(1) as f64);
         lows.push(at(low));
         highs.push(at(high));

@@ -22,7 +22,8 @@ fn grids() -> Vec<Grid> {
 fn wave(c: &Context, grid: &Grid, modes: &[f64], phases: &[f64]) -> Field {
     let mut values = vec![1.0];
     for ((axis, m), phase) in grid.axes().iter().zip(modes).zip(phases) {
-        let factors: Vec<f64> = axis.positions().iter().map(|x| (m * TAU / axis.length() * (x - axis.low) + phase).cos()).collect();
+        let factors: Vec<f64> =
+            axis.positions().iter().map(|x| (m * TAU / axis.length() * (x - axis.low) + phase).cos()).collect();
         values = values.iter().flat_map(|v| factors.iter().map(move |f| v * f)).collect();
     }
     Field::new(Tensor::new(c, values, &grid.shape()).unwrap(), grid.clone()).unwrap()
@@ -72,9 +73,13 @@ fn nyquist_is_kept_by_even_derivatives_and_dropped_by_odd_ones() {
             let k = modes[axis] * TAU / of.length();
             for order in 1..5usize {
                 let got = spectral::derivative(&u, axis, order).unwrap();
-                let factor = if order % 2 == 1 { 0.0 } else { k.powi(order as i32) * if order % 4 == 2 { -1.0 } else { 1.0 } };
+                let factor =
+                    if order % 2 == 1 { 0.0 } else { k.powi(order as i32) * if order % 4 == 2 { -1.0 } else { 1.0 } };
                 let exact = u.map(|v| v.scale(factor)).unwrap();
-                assert!(difference(&got, &exact) < 1e-10 * (1.0 + k.powi(order as i32)), "{grid}, axis {axis}, order {order}");
+                assert!(
+                    difference(&got, &exact) < 1e-10 * (1.0 + k.powi(order as i32)),
+                    "{grid}, axis {axis}, order {order}"
+                );
             }
         }
     }
@@ -116,7 +121,9 @@ fn transport_moves_fields_by_whole_points() {
         let grid = Grid::periodic(&[points], &[(1.0, 4.0)]).unwrap();
         let u = GaussianField::power_law(&grid, &c, 1.0).unwrap().draw(&grid, &c, 2, 1, 1).unwrap();
         let k = grid.wavenumbers(&c, Precision::F64, 0).unwrap();
-        let advection = SpectralOperator::new(grid.clone(), Complex::new(k.scale(0.0).unwrap(), k.scale(-1.5).unwrap()).unwrap()).unwrap();
+        let advection =
+            SpectralOperator::new(grid.clone(), Complex::new(k.scale(0.0).unwrap(), k.scale(-1.5).unwrap()).unwrap())
+                .unwrap();
         let moved = u.map(|v| advection.propagate(v, 2.0 * 3.0 / points as f64 / 1.5)).unwrap();
         assert!(difference(&moved, &u.map(|v| v.roll(2, -1)).unwrap()) < 1e-13);
     }
@@ -131,17 +138,31 @@ fn random_fields_have_their_spectrum() {
         let u = model.draw(&grid, &c, 5, samples, 1).unwrap();
         let square = u.values().unary(Unary::Square).unwrap().mean(&[], false).unwrap().item().unwrap();
         assert!((square - 1.0).abs() < 0.06, "{grid}: {square}");
-        let mean = u.values().mean(&grid.space_axes(), false).unwrap().unary(Unary::Abs).unwrap().max(&[], false).unwrap().item().unwrap();
+        let mean = u
+            .values()
+            .mean(&grid.space_axes(), false)
+            .unwrap()
+            .unary(Unary::Abs)
+            .unwrap()
+            .max(&[], false)
+            .unwrap()
+            .item()
+            .unwrap();
         assert!(mean < 1e-12, "{grid}: {mean}");
         // E|û|²/N mode by mode, within five deviations of the estimate.
-        let spectrum = rfft(u.values(), &grid.space_axes()).unwrap().abs_squared().unwrap().mean(&[0, 1], false).unwrap();
+        let spectrum =
+            rfft(u.values(), &grid.space_axes()).unwrap().abs_squared().unwrap().mean(&[0, 1], false).unwrap();
         let got = spectrum.scale(1.0 / grid.points() as f64).unwrap().to_vec().unwrap();
         let expected = model.eigenvalues(&grid).unwrap().to_vec().unwrap();
         for (got, expected) in got.iter().zip(&expected) {
-            assert!((got - expected).abs() <= 5.0 * expected * (2.0 / samples as f64).sqrt() + 1e-12, "{grid}: {got} against {expected}");
+            assert!(
+                (got - expected).abs() <= 5.0 * expected * (2.0 / samples as f64).sqrt() + 1e-12,
+                "{grid}: {got} against {expected}"
+            );
         }
         let k2 = grid.wavenumber_squared(&c, Precision::F64).unwrap().to_vec().unwrap();
-        let law: Vec<f64> = expected.iter().zip(&k2).filter(|(e, _)| **e > 0.0).map(|(e, k2)| e * k2.powf(1.5)).collect();
+        let law: Vec<f64> =
+            expected.iter().zip(&k2).filter(|(e, _)| **e > 0.0).map(|(e, k2)| e * k2.powf(1.5)).collect();
         assert!(law.iter().all(|v| (v / law[0] - 1.0).abs() < 1e-12), "{grid}: {law:?}");
         // Sample i is the same however many are drawn.
         let fewer = model.draw(&grid, &c, 5, 2, 1).unwrap();
@@ -178,8 +199,16 @@ fn samples_are_counted_from_both_ends() {
     let c = context();
     let grid = Grid::periodic(&[2], &[(0.0, 1.0)]).unwrap();
     let u = Field::new(Tensor::new(&c, (0..6).map(f64::from).collect(), &[3, 1, 2]).unwrap(), grid).unwrap();
-    let taken = |which: &[i64]| u.take_samples(which).map(|f| f.values().to_vec().unwrap().into_iter().step_by(2).collect::<Vec<_>>());
-    for (which, expected) in [(&[1, 2][..], &[2.0, 4.0][..]), (&[-2, -1], &[2.0, 4.0]), (&[-1, 0], &[4.0, 0.0]), (&[2, 0], &[4.0, 0.0]), (&[], &[])] {
+    let taken = |which: &[i64]| {
+        u.take_samples(which).map(|f| f.values().to_vec().unwrap().into_iter().step_by(2).collect::<Vec<_>>())
+    };
+    for (which, expected) in [
+        (&[1, 2][..], &[2.0, 4.0][..]),
+        (&[-2, -1], &[2.0, 4.0]),
+        (&[-1, 0], &[4.0, 0.0]),
+        (&[2, 0], &[4.0, 0.0]),
+        (&[], &[]),
+    ] {
         assert_eq!(taken(which).unwrap(), expected, "{which:?}");
     }
     for which in [&[3][..], &[2, 3], &[-4], &[-4, -3], &[i64::MAX], &[i64::MIN]] {

@@ -53,7 +53,9 @@ impl Activation {
     /// How the weights before it should begin.
     pub fn initializer(self) -> Initializer {
         match self {
-            Self::Relu | Self::LeakyRelu(_) | Self::Elu(_) | Self::Silu | Self::Gelu | Self::Softplus => Initializer::KaimingNormal,
+            Self::Relu | Self::LeakyRelu(_) | Self::Elu(_) | Self::Silu | Self::Gelu | Self::Softplus => {
+                Initializer::KaimingNormal
+            }
             Self::Tanh | Self::Sigmoid | Self::Sin => Initializer::XavierUniform,
             Self::Identity => Initializer::LecunNormal,
         }

@@ -118,8 +118,11 @@ impl Module for Group {
     }
     fn forward(&self, scope: &Scope, _: &[Tensor]) -> Result<Tensor> {
         let names: Vec<&str> = self.children.iter().map(|(name, _)| name.as_str()).collect();
-        Err(Error::value(format!("{}: a group has no value of its own", if scope.path.is_empty() { "net" } else { &scope.path }))
-            .advice(format!("call one of its parts: {}", names.join(", "))))
+        Err(Error::value(format!(
+            "{}: a group has no value of its own",
+            if scope.path.is_empty() { "net" } else { &scope.path }
+        ))
+        .advice(format!("call one of its parts: {}", names.join(", "))))
     }
     fn children(&self) -> Vec<(String, Layer)> {
         self.children.clone()

@@ -88,21 +88,32 @@ impl Conv {
     fn prepare(&self, init: &mut Init, transposed: bool) -> Result<()> {
         let dims = self.kernel.len();
         if !(1..=3).contains(&dims) || self.stride.len() != dims || self.dilation.len() != dims {
-            return Err(init.unfit("a convolution has 1 to 3 axes, and as many strides and dilations").got(format!("{self:?}")));
+            return Err(init
+                .unfit("a convolution has 1 to 3 axes, and as many strides and dilations")
+                .got(format!("{self:?}")));
         }
         if self.kernel.iter().chain(&self.stride).chain(&self.dilation).any(|&n| n == 0 || n > 1 << 20) {
             return Err(init.unfit("kernel, stride and dilation must be 1 or more").got(format!("{self:?}")));
         }
         if self.groups == 0 || !self.inputs.is_multiple_of(self.groups) || !self.outputs.is_multiple_of(self.groups) {
-            return Err(init.unfit("the groups must divide the channels").got(format!("{} → {} in {}", self.inputs, self.outputs, self.groups)));
+            return Err(init
+                .unfit("the groups must divide the channels")
+                .got(format!("{} → {} in {}", self.inputs, self.outputs, self.groups)));
         }
         if matches!(&self.edges, Edges::Zeros(widths) if widths.len() != dims) {
             return Err(init.unfit("zeros before and after are given for each axis"));
         }
-        let (first, second) = if transposed { (self.inputs, self.outputs / self.groups) } else { (self.outputs, self.inputs / self.groups) };
+        let (first, second) = if transposed {
+            (self.inputs, self.outputs / self.groups)
+        } else {
+            (self.outputs, self.inputs / self.groups)
+        };
         let shape: Vec<usize> = [first, second].into_iter().chain(self.kernel.iter().copied()).collect();
         let points = self.kernel.iter().fold(1usize, |n, &k| n.saturating_mul(k));
-        let fan = Fan { inputs: (self.inputs / self.groups).saturating_mul(points), outputs: (self.outputs / self.groups).saturating_mul(points) };
+        let fan = Fan {
+            inputs: (self.inputs / self.groups).saturating_mul(points),
+            outputs: (self.outputs / self.groups).saturating_mul(points),
+        };
         init.parameter("weight", &shape, self.weight_init, fan)?;
         if self.bias { init.parameter("bias", &[self.outputs], Initializer::Zeros, fan) } else { Ok(()) }
     }
@@ -114,7 +125,11 @@ impl Conv {
             return Err(scope.misfit(module, format!("shape {shape:?}"), expected()));
         }
         let axes = self.kernel.iter().zip(&self.stride).zip(&self.dilation).zip(shape.iter().skip(2));
-        Ok((x, axes.map(|(((&kernel, &stride), &dilation), &len)| Axis { len, span: (kernel - 1) * dilation + 1, stride }).collect()))
+        Ok((
+            x,
+            axes.map(|(((&kernel, &stride), &dilation), &len)| Axis { len, span: (kernel - 1) * dilation + 1, stride })
+                .collect(),
+        ))
     }
     fn options(&self, padding: Vec<(usize, usize)>) -> ConvOptions {
         ConvOptions { stride: self.stride.clone(), padding, dilation: self.dilation.clone(), groups: self.groups }
@@ -212,7 +227,9 @@ impl Module for ConvTranspose {
         };
         let padding = cuts.iter().map(|&(before, after, _)| (before, after)).collect();
         let more: Vec<usize> = cuts.iter().map(|&(.., more)| more).collect();
-        let y = x.conv_transpose(&scope.parameter("weight")?, &self.0.options(padding), &more).map_err(|e| e.within(scope.path()))?;
+        let y = x
+            .conv_transpose(&scope.parameter("weight")?, &self.0.options(padding), &more)
+            .map_err(|e| e.within(scope.path()))?;
         self.0.biased(scope, y)
     }
 }

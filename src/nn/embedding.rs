@@ -31,7 +31,9 @@ impl Module for Sinusoidal {
     fn init(&self, init: &mut Init) -> Result<()> {
         let fits = self.scale > 0.0 && self.longest > 0.0 && self.scale.is_finite() && self.longest.is_finite();
         if !fits {
-            return Err(init.unfit("scale and longest must be above 0").got(format!("{}, {}", self.scale, self.longest)));
+            return Err(init
+                .unfit("scale and longest must be above 0")
+                .got(format!("{}, {}", self.scale, self.longest)));
         }
         even(init, self.features)
     }
@@ -73,7 +75,11 @@ impl Module for FourierFeatures {
 }
 
 fn even(init: &Init, features: usize) -> Result<()> {
-    if features >= 2 && features.is_multiple_of(2) { Ok(()) } else { Err(init.unfit("the features of an embedding must be an even number, 2 or more").got(features)) }
+    if features >= 2 && features.is_multiple_of(2) {
+        Ok(())
+    } else {
+        Err(init.unfit("the features of an embedding must be an even number, 2 or more").got(features))
+    }
 }
 /// Sines and cosines of `t ω` along a new last axis.
 fn waves(t: &Tensor, frequencies: &Tensor) -> Result<Tensor> {
@@ -90,7 +96,13 @@ pub fn with_time_channel(scope: &Scope, module: &dyn Module, inputs: &[Tensor]) 
     };
     let shape = x.shape();
     let samples = shape.first().copied().unwrap_or(0);
-    let wrong = || scope.misfit(module, format!("a state of shape {shape:?} and times of shape {:?}", t.shape()), "[sample, channel, ..] and [], [1] or [sample]");
+    let wrong = || {
+        scope.misfit(
+            module,
+            format!("a state of shape {shape:?} and times of shape {:?}", t.shape()),
+            "[sample, channel, ..] and [], [1] or [sample]",
+        )
+    };
     if shape.len() < 2 || t.rank() > 1 || (t.len() != 1 && t.len() != samples) {
         return Err(wrong());
     }

@@ -1,7 +1,7 @@
 //! How parameters begin.
 
-use crate::tensor::random::{Key, normal, uniform};
 use crate::error::{Error, Result};
+use crate::tensor::random::{Key, normal, uniform};
 use crate::tensor::{Context, Tensor};
 
 /// The distribution of a parameter before training. `fan_in` and `fan_out` are the numbers of inputs of one output

@@ -65,7 +65,11 @@ impl Mlp {
     fn joined(&self, scope: &Scope, inputs: &[Tensor]) -> Result<Tensor> {
         if let [x] = inputs {
             // A plain list of points of a function of one variable.
-            return if self.inputs.len() == 1 && x.rank() == 1 && x.shape() != [1] { x.unsqueeze(1) } else { Ok(x.clone()) };
+            return if self.inputs.len() == 1 && x.rank() == 1 && x.shape() != [1] {
+                x.unsqueeze(1)
+            } else {
+                Ok(x.clone())
+            };
         }
         let columns = inputs.len() == self.inputs.len();
         let lifted = inputs
@@ -73,7 +77,11 @@ impl Mlp {
             .map(|x| if columns && x.rank() == 1 { x.unsqueeze(1) } else { Ok(x.clone()) })
             .collect::<Result<Vec<_>>>()?;
         let Some(axis) = lifted.first().and_then(|x| x.rank().checked_sub(1)) else {
-            return Err(scope.misfit(self, format!("{} tensors", inputs.len()), format!("tensors for {}", self.inputs.join(", "))));
+            return Err(scope.misfit(
+                self,
+                format!("{} tensors", inputs.len()),
+                format!("tensors for {}", self.inputs.join(", ")),
+            ));
         };
         Tensor::concat(&lifted, axis).map_err(|e| e.within(self.describe()))
     }

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use super::initializer::{Fan, Initializer};
 use super::net::State;
 use super::parameters::Parameters;
-use crate::tensor::random::Key;
 use crate::error::{Error, Result};
+use crate::tensor::random::Key;
 use crate::tensor::{Context, Tensor, element_count};
 
 /// A layer or a network as structure: the same module may serve several places and several [`Net`](super::Net)s.
@@ -61,7 +61,13 @@ pub struct Init {
 
 impl Init {
     pub(crate) fn new(context: &Context, seed: u64) -> Self {
-        Self { context: context.clone(), seed, path: String::new(), parameters: Parameters::new(), buffers: Parameters::new() }
+        Self {
+            context: context.clone(),
+            seed,
+            path: String::new(),
+            parameters: Parameters::new(),
+            buffers: Parameters::new(),
+        }
     }
     /// Adds a parameter. Its numbers depend on the seed and on its own path only, so that a layer added elsewhere
     /// does not change them.

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::module::{Init, Layer, Mode, Module, Scope, join};
 use super::parameters::Parameters;
-use crate::tensor::random::Key;
 use crate::error::{Error, Result};
+use crate::tensor::random::Key;
 use crate::tensor::{Context, Tensor, value_and_gradient};
 
 /// A network: structure and numbers. Cheap to clone; clones are the same network, so that training one trains all.
@@ -91,7 +91,8 @@ impl Net {
                 buffers.push(join(name, inner), value.clone())?;
             }
         }
-        let module = super::compose::Group { children: nets.into_iter().map(|(name, net)| (name, net.module)).collect() };
+        let module =
+            super::compose::Group { children: nets.into_iter().map(|(name, net)| (name, net.module)).collect() };
         Ok(Self::assemble(&context, Rc::new(module), parameters, buffers))
     }
 
@@ -155,7 +156,8 @@ impl Net {
             return all.clone();
         }
         let prefix = format!("{}.", self.path);
-        let pairs = all.iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?.to_string(), value.clone())));
+        let pairs =
+            all.iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?.to_string(), value.clone())));
         Parameters::from_pairs(pairs).unwrap_or_default()
     }
     /// One parameter; inside the closure of a gradient, its variable.
@@ -200,7 +202,8 @@ impl Net {
     }
     /// An independent network with the same numbers.
     pub fn copy(&self) -> Self {
-        let copy = Self::assemble(&self.context, self.module.clone(), self.parameters().detach(), self.buffers().detach());
+        let copy =
+            Self::assemble(&self.context, self.module.clone(), self.parameters().detach(), self.buffers().detach());
         copy.state.borrow_mut().frozen = self.frozen();
         copy
     }
@@ -209,7 +212,8 @@ impl Net {
     /// # Errors
     /// When there are none.
     pub fn freeze(&self, part: &str) -> Result<()> {
-        let names: Vec<String> = self.parameters().names().iter().filter(|name| lies_below(name, part)).cloned().collect();
+        let names: Vec<String> =
+            self.parameters().names().iter().filter(|name| lies_below(name, part)).cloned().collect();
         if names.is_empty() {
             return self.parameters().need(part).map(|_| ());
         }

@@ -87,12 +87,18 @@ impl GroupNorm {
 }
 impl Module for GroupNorm {
     fn describe(&self) -> String {
-        if self.groups == self.channels { format!("instance norm {}", self.channels) } else { format!("group norm {} in {}", self.channels, self.groups) }
+        if self.groups == self.channels {
+            format!("instance norm {}", self.channels)
+        } else {
+            format!("group norm {} in {}", self.channels, self.groups)
+        }
     }
     fn init(&self, init: &mut Init) -> Result<()> {
         epsilon_fits(init, self.epsilon)?;
         if self.groups == 0 || !self.channels.is_multiple_of(self.groups) {
-            return Err(init.unfit("the groups must divide the channels").got(format!("{} channels, {} groups", self.channels, self.groups)));
+            return Err(init
+                .unfit("the groups must divide the channels")
+                .got(format!("{} channels, {} groups", self.channels, self.groups)));
         }
         scale_parameters(init, self.channels)
     }
@@ -106,7 +112,8 @@ impl Module for GroupNorm {
             return Err(self.wrong(scope, &shape));
         }
         let grouped = x.reshape(&[samples, self.groups, x.len() / samples.max(1) / self.groups])?;
-        let y = standardized(&grouped, &grouped.mean(&[-1], true)?, &grouped.variance(&[-1], true, 0.0)?, self.epsilon)?;
+        let y =
+            standardized(&grouped, &grouped.mean(&[-1], true)?, &grouped.variance(&[-1], true, 0.0)?, self.epsilon)?;
         scaled(scope, &y.reshape(&shape)?, self.channels)
     }
 }
@@ -160,7 +167,11 @@ impl Module for BatchNorm {
         let (running_mean, running_variance) = (scope.buffer("mean")?, scope.buffer("variance")?);
         let (mean, variance) = if scope.mode() == Mode::Train {
             if per_channel < 2 {
-                return Err(scope.misfit(self, format!("shape {shape:?}"), "at least two values per channel in training"));
+                return Err(scope.misfit(
+                    self,
+                    format!("shape {shape:?}"),
+                    "at least two values per channel in training",
+                ));
             }
             let axes: Vec<i64> = (0..shape.len() as i64).filter(|&axis| axis != 1).collect();
             let (mean, variance) = (x.mean(&axes, true)?, x.variance(&axes, true, 0.0)?);

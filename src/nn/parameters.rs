@@ -42,8 +42,9 @@ impl Parameters {
     /// When the name is taken.
     pub fn push(&mut self, name: String, value: Tensor) -> Result<()> {
         if self.names.index.contains_key(&name) {
-            return Err(Error::value(format!("two parameters have the name {name:?}"))
-                .advice("give each layer its own name"));
+            return Err(
+                Error::value(format!("two parameters have the name {name:?}")).advice("give each layer its own name")
+            );
         }
         let names = Rc::make_mut(&mut self.names);
         names.index.insert(name.clone(), self.values.len());
@@ -120,9 +121,7 @@ impl Parameters {
     /// The same names with other tensors of the same shapes.
     pub fn with_values(&self, values: Vec<Tensor>) -> Result<Self> {
         if values.len() != self.len() {
-            return Err(Error::shape("another number of tensors than of names")
-                .got(values.len())
-                .expected(self.len()));
+            return Err(Error::shape("another number of tensors than of names").got(values.len()).expected(self.len()));
         }
         for ((name, old), new) in self.iter().zip(&values) {
             if old.shape() != new.shape() {

@@ -113,7 +113,11 @@ impl ResNet {
         let mut framed = x.clone();
         for axis in 2..x.rank() {
             framed = framed.pad(axis as i64, width, width, Padding::Periodic).map_err(|_| {
-                scope.misfit(self, format!("shape {:?}", x.shape()), format!("axes of {width} points or more, which are put around the field"))
+                scope.misfit(
+                    self,
+                    format!("shape {:?}", x.shape()),
+                    format!("axes of {width} points or more, which are put around the field"),
+                )
             })?;
         }
         Ok(framed)
@@ -130,7 +134,9 @@ impl Module for ResNet {
     }
     fn init(&self, init: &mut Init) -> Result<()> {
         if self.blocks < 2 || !(1..=3).contains(&self.dims) {
-            return Err(init.unfit("a resnet has 2 blocks or more and 1 to 3 axes").got(format!("{} blocks, {} axes", self.blocks, self.dims)));
+            return Err(init
+                .unfit("a resnet has 2 blocks or more and 1 to 3 axes")
+                .got(format!("{} blocks, {} axes", self.blocks, self.dims)));
         }
         Dropout::new(self.dropout).init(init)?;
         init.children(&self.children())
@@ -140,11 +146,16 @@ impl Module for ResNet {
         let shape = x.shape();
         if shape.len() != self.dims + 2 || shape.get(1) != Some(&self.inputs()) || x.is_empty() {
             let got = inputs.first().map_or(Vec::new(), Tensor::shape);
-            return Err(scope.misfit(self, format!("a state of shape {got:?}"), format!("[sample, {}, {} spatial axes]", self.channels, self.dims)));
+            return Err(scope.misfit(
+                self,
+                format!("a state of shape {got:?}"),
+                format!("[sample, {}, {} spatial axes]", self.channels, self.dims),
+            ));
         }
         let middle = self.middle();
         let conv = self.conv(self.width, self.width, self.kernel);
-        let mut x = scope.run("first", &self.conv(self.inputs(), self.width, self.kernel), &[self.framed(scope, &x)?])?;
+        let mut x =
+            scope.run("first", &self.conv(self.inputs(), self.width, self.kernel), &[self.framed(scope, &x)?])?;
         let mut bridge = x.clone();
         for i in 1..=self.blocks {
             x = self.block(scope, &format!("encoder.{i}"), &conv, &x)?.add(&x)?;

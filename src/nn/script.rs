@@ -59,7 +59,11 @@ pub(crate) fn part(layer: impl Module) -> Result<Dynamic> {
     Ok(Dynamic::from(Part(Rc::new(layer))))
 }
 pub(crate) fn need_layer(c: &Call, value: &Dynamic) -> Result<Layer> {
-    layer_of(value).ok_or_else(|| Error::typ(format!("{}: not a layer", c.name())).got(describe(value)).expected("a layer such as nn::linear(2, 20), or a network"))
+    layer_of(value).ok_or_else(|| {
+        Error::typ(format!("{}: not a layer", c.name()))
+            .got(describe(value))
+            .expected("a layer such as nn::linear(2, 20), or a network")
+    })
 }
 /// A network from a layer, with the seed of the options or the session's next.
 pub(crate) fn build(c: &Call, layer: Layer, o: &Options) -> Result<Dynamic> {
@@ -79,7 +83,10 @@ fn forward(c: &mut Call) -> Result<Dynamic> {
         if let Some(field) = c.object_if::<Field>(i) {
             grid.get_or_insert(field.grid().clone());
             inputs.push(field.values().clone());
-        } else if let Some(array) = c.object_if::<rhai::Array>(i).filter(|a| a.iter().any(|v| matches!(Operand::of(v), Some(Operand::Tensor(_) | Operand::Field(_))))) {
+        } else if let Some(array) = c
+            .object_if::<rhai::Array>(i)
+            .filter(|a| a.iter().any(|v| matches!(Operand::of(v), Some(Operand::Tensor(_) | Operand::Field(_)))))
+        {
             for value in &array {
                 let tensor = Operand::of(value).and_then(|o| o.into_tensor(c.session.context()));
                 inputs.push(tensor.ok_or_else(|| c.wrong(i, "tensors"))?);
@@ -92,7 +99,9 @@ fn forward(c: &mut Call) -> Result<Dynamic> {
         bound.layer.forward(&bound.scope, &inputs)?
     } else {
         if c.object_if::<Part>(0).is_some() {
-            return Err(c.wrong(0, "a network: a layer has no numbers yet").advice("nn::net(layer, #{ seed: 1 }) makes a network of it"));
+            return Err(c
+                .wrong(0, "a network: a layer has no numbers yet")
+                .advice("nn::net(layer, #{ seed: 1 }) makes a network of it"));
         }
         c.object::<Net>(0, "a network")?.call(&inputs)?
     };
@@ -116,12 +125,16 @@ fn custom(c: &mut Call) -> Result<Dynamic> {
     let forward: Forward = Rc::new(move |scope, inputs| {
         let bound: Map = children
             .iter()
-            .map(|(name, layer)| (name.as_str().into(), Dynamic::from(Bound { layer: layer.clone(), scope: scope.child(name) })))
+            .map(|(name, layer)| {
+                (name.as_str().into(), Dynamic::from(Bound { layer: layer.clone(), scope: scope.child(name) }))
+            })
             .collect();
         let arguments = std::iter::once(Dynamic::from(bound)).chain(inputs.iter().cloned().map(Dynamic::from));
         let value = closure.call(arguments)?;
         let tensor = Operand::of(&value).and_then(|o| o.into_tensor(&context));
-        tensor.ok_or_else(|| Error::typ("the closure of nn::custom returned something unfit").got(describe(&value)).expected("a tensor"))
+        tensor.ok_or_else(|| {
+            Error::typ("the closure of nn::custom returned something unfit").got(describe(&value)).expected("a tensor")
+        })
     });
     let name = o.string_if("name")?.unwrap_or_else(|| "custom".into());
     part(Custom { name, parts, forward })

@@ -51,7 +51,12 @@ fn convolution(c: &Call) -> Result<Conv> {
             Edges::Zeros(match widths[..] {
                 [n] => vec![(n, n); dims],
                 _ if widths.len() == dims => widths.into_iter().map(|n| (n, n)).collect(),
-                _ => return Err(o.wrong("padding", "\"same\", \"periodic\", \"valid\", a number of zeros on each side, or one for each axis")),
+                _ => {
+                    return Err(o.wrong(
+                        "padding",
+                        "\"same\", \"periodic\", \"valid\", a number of zeros on each side, or one for each axis",
+                    ));
+                }
             })
         }
         _ => match o.choice("padding", &[("same", 0), ("zero", 0), ("periodic", 1), ("valid", 2)])? {
@@ -86,13 +91,21 @@ fn convolutions() -> Vec<Entry> {
         with_conv_options(entry("nn::conv(inputs, outputs, [options])"))
             .brief("A convolution of [sample, inputs, space…] to [sample, outputs, space…].")
             .text("The weight begins as LeCun-normal numbers, the bias at 0.")
-            .example("nn::net(nn::conv(1, 8, #{ kernel: 5, padding: \"periodic\" })).forward(ones([2, 1, 16, 16])).shape", "[2, 8, 16, 16]")
+            .example(
+                "nn::net(nn::conv(1, 8, #{ kernel: 5, padding: \"periodic\" })).forward(ones([2, 1, 16, 16])).shape",
+                "[2, 8, 16, 16]",
+            )
             .example("nn::net(nn::conv(3, 8, #{ dims: 1, kernel: 3, stride: 2 })).parameters", "80")
             .run(|c| part(convolution(c)?)),
         with_conv_options(entry("nn::conv_transpose(inputs, outputs, [options])"))
-            .brief("A transposed convolution: each point is spread over a kernel; with a stride it makes the grid finer.")
+            .brief(
+                "A transposed convolution: each point is spread over a kernel; with a stride it makes the grid finer.",
+            )
             .text("With padding \"same\" or \"periodic\" the axes become stride times as long.")
-            .example("nn::net(nn::conv_transpose(8, 1, #{ kernel: 4, stride: 2 })).forward(ones([2, 8, 8, 8])).shape", "[2, 1, 16, 16]")
+            .example(
+                "nn::net(nn::conv_transpose(8, 1, #{ kernel: 4, stride: 2 })).forward(ones([2, 8, 8, 8])).shape",
+                "[2, 1, 16, 16]",
+            )
             .run(|c| part(ConvTranspose(convolution(c)?))),
     ]
 }
@@ -212,11 +225,17 @@ fn function(c: &mut Call) -> Result<Dynamic> {
     let context = c.session.context().clone();
     let forward: Forward = Rc::new(move |_, given| {
         if given.len() != inputs {
-            return Err(Error::shape("the closure of nn::function takes another number of tensors").got(given.len()).expected(inputs));
+            return Err(Error::shape("the closure of nn::function takes another number of tensors")
+                .got(given.len())
+                .expected(inputs));
         }
         let value = closure.call(given.iter().cloned().map(Dynamic::from))?;
         let tensor = Operand::of(&value).and_then(|o| o.into_tensor(&context));
-        tensor.ok_or_else(|| Error::typ("the closure of nn::function returned something unfit").got(describe(&value)).expected("a tensor"))
+        tensor.ok_or_else(|| {
+            Error::typ("the closure of nn::function returned something unfit")
+                .got(describe(&value))
+                .expected("a tensor")
+        })
     });
     part(Custom { name: o.string_if("name")?.unwrap_or_else(|| "function".into()), parts: Vec::new(), forward })
 }

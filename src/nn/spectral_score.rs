@@ -37,7 +37,8 @@ impl SpectralScore {
     /// Times that do not ascend; no channels; a scale that is not positive.
     pub fn new(grid: Grid, channels: usize, times: Vec<f64>, scale: f64) -> Result<Self> {
         if channels == 0 || !(scale > 0.0 && scale.is_finite()) {
-            return Err(Error::value("a spectral score needs channels and a positive scale").got(format!("{channels} channels, scale {scale}")));
+            return Err(Error::value("a spectral score needs channels and a positive scale")
+                .got(format!("{channels} channels, scale {scale}")));
         }
         if times.is_empty() || times.iter().any(|t| !t.is_finite()) || times.windows(2).any(|w| w[1] <= w[0]) {
             return Err(Error::value("the times of a spectral score must ascend").got(format!("{} times", times.len())));
@@ -100,7 +101,9 @@ impl Module for SpectralScore {
         init.parameter("gain", &shape, Initializer::Zeros, Fan { inputs: 1, outputs: 1 })
     }
     fn forward(&self, scope: &Scope, inputs: &[Tensor]) -> Result<Tensor> {
-        let expected = || format!("a state [sample, {}, …] with {:?} points, and times [sample]", self.channels, self.grid.shape());
+        let expected = || {
+            format!("a state [sample, {}, …] with {:?} points, and times [sample]", self.channels, self.grid.shape())
+        };
         let [x, t] = inputs else {
             return Err(scope.misfit(self, format!("{} tensors", inputs.len()), expected()));
         };
@@ -110,8 +113,10 @@ impl Module for SpectralScore {
         if !fits || (t.len() != 1 && t.len() != shape[0]) {
             return Err(scope.misfit(self, format!("shapes {shape:?} and {:?}", t.shape()), expected()));
         }
-        let unit: Vec<f64> = (0..self.channels).flat_map(|_| self.squares.iter().map(|k2| -self.scale * (1.0 + k2))).collect();
-        let unit = Tensor::from_vec::<f64>(x.context(), unit, &[self.channels * self.squares.len()])?.cast(Precision::F64)?;
+        let unit: Vec<f64> =
+            (0..self.channels).flat_map(|_| self.squares.iter().map(|k2| -self.scale * (1.0 + k2))).collect();
+        let unit =
+            Tensor::from_vec::<f64>(x.context(), unit, &[self.channels * self.squares.len()])?.cast(Precision::F64)?;
         let table = scope.parameter("gain")?;
         let table = table.mul(&unit.cast(table.precision())?)?;
         let rows = self.weights(&t.detach(), shape[0])?.cast(table.precision())?;

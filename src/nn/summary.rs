@@ -65,7 +65,8 @@ impl std::fmt::Display for Summary {
             [path, r.layer.clone(), r.shapes.clone(), if r.count == 0 { String::new() } else { grouped(r.count) }]
         });
         let table: Vec<[String; 4]> = std::iter::once(header).chain(cells).collect();
-        let width = |column: usize| table.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
+        let width =
+            |column: usize| table.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
         let widths = [width(0), width(1), width(2), width(3)];
         for [path, layer, shapes, count] in &table {
             let [a, b, c, d] = widths;

@@ -52,32 +52,88 @@ fn cases() -> Vec<Case> {
         case("linear of rank 3", layer(Linear { bias: false, ..Linear::new(3, 2) }), &[&[2, 4, 3]], &[2, 4, 2], 6),
         case("mlp", layer(Mlp::new(2, &[5, 4], 1, Activation::Tanh)), &[&[6, 2]], &[6, 1], 15 + 24 + 5),
         case("mlp of columns", layer(Mlp::new(2, &[5], 1, Activation::Silu)), &[&[6], &[6]], &[6, 1], 15 + 6),
-        case("sequential", layer(Sequential { layers: vec![layer(Linear::new(3, 4)), layer(Activation::Gelu), layer(Linear::new(4, 1))] }), &[&[2, 3]], &[2, 1], 21),
+        case(
+            "sequential",
+            layer(Sequential {
+                layers: vec![layer(Linear::new(3, 4)), layer(Activation::Gelu), layer(Linear::new(4, 1))],
+            }),
+            &[&[2, 3]],
+            &[2, 1],
+            21,
+        ),
         case("residual", layer(Residual { body: layer(Linear::new(3, 3)), shortcut: None }), &[&[2, 3]], &[2, 3], 12),
-        case("residual with a shortcut", layer(Residual { body: layer(Linear::new(3, 2)), shortcut: Some(layer(Linear::new(3, 2))) }), &[&[2, 3]], &[2, 2], 16),
+        case(
+            "residual with a shortcut",
+            layer(Residual { body: layer(Linear::new(3, 2)), shortcut: Some(layer(Linear::new(3, 2))) }),
+            &[&[2, 3]],
+            &[2, 2],
+            16,
+        ),
         case("custom", layer(double), &[&[3, 2]], &[3, 2], 6),
         case("conv 1-d", layer(Conv::new(2, 3, &[4])), &[&[2, 2, 7]], &[2, 3, 7], 27),
         case("conv valid", layer(Conv::new(2, 3, &[3]).with_edges(Edges::Valid)), &[&[2, 2, 7]], &[2, 3, 5], 21),
         case("conv dilated in groups", layer(dilated), &[&[2, 4, 7]], &[2, 2, 7], 14),
         case("conv with a stride", layer(Conv::new(1, 2, &[3, 3]).with_stride(2)), &[&[2, 1, 5, 6]], &[2, 2, 3, 3], 20),
-        case("conv periodic", layer(Conv::new(1, 2, &[4, 3]).with_edges(Edges::Periodic)), &[&[2, 1, 5, 4]], &[2, 2, 5, 4], 26),
-        case("conv explicit", layer(Conv::new(1, 1, &[2, 2]).with_edges(Edges::Zeros(vec![(1, 0), (1, 1)]))), &[&[1, 1, 3, 3]], &[1, 1, 3, 4], 5),
+        case(
+            "conv periodic",
+            layer(Conv::new(1, 2, &[4, 3]).with_edges(Edges::Periodic)),
+            &[&[2, 1, 5, 4]],
+            &[2, 2, 5, 4],
+            26,
+        ),
+        case(
+            "conv explicit",
+            layer(Conv::new(1, 1, &[2, 2]).with_edges(Edges::Zeros(vec![(1, 0), (1, 1)]))),
+            &[&[1, 1, 3, 3]],
+            &[1, 1, 3, 4],
+            5,
+        ),
         case("conv 3-d", layer(Conv::new(1, 2, &[2, 2, 2])), &[&[1, 1, 3, 3, 2]], &[1, 2, 3, 3, 2], 18),
         case("transposed conv", layer(ConvTranspose(Conv::new(2, 3, &[4]))), &[&[2, 2, 6]], &[2, 3, 6], 27),
-        case("transposed conv with a stride", layer(ConvTranspose(Conv::new(2, 1, &[4, 3]).with_stride(2))), &[&[1, 2, 3, 3]], &[1, 1, 6, 6], 25),
-        case("transposed conv, short kernel", layer(ConvTranspose(Conv::new(1, 1, &[2]).with_stride(3))), &[&[1, 1, 3]], &[1, 1, 9], 3),
-        case("transposed conv periodic", layer(ConvTranspose(Conv::new(2, 1, &[4, 4]).with_edges(Edges::Periodic))), &[&[1, 2, 4, 5]], &[1, 1, 4, 5], 33),
+        case(
+            "transposed conv with a stride",
+            layer(ConvTranspose(Conv::new(2, 1, &[4, 3]).with_stride(2))),
+            &[&[1, 2, 3, 3]],
+            &[1, 1, 6, 6],
+            25,
+        ),
+        case(
+            "transposed conv, short kernel",
+            layer(ConvTranspose(Conv::new(1, 1, &[2]).with_stride(3))),
+            &[&[1, 1, 3]],
+            &[1, 1, 9],
+            3,
+        ),
+        case(
+            "transposed conv periodic",
+            layer(ConvTranspose(Conv::new(2, 1, &[4, 4]).with_edges(Edges::Periodic))),
+            &[&[1, 2, 4, 5]],
+            &[1, 1, 4, 5],
+            33,
+        ),
         case("layer norm", layer(LayerNorm::new(4)), &[&[3, 4]], &[3, 4], 8),
         case("group norm", layer(GroupNorm::new(4, 2)), &[&[2, 4, 3]], &[2, 4, 3], 8),
         case("instance norm", layer(GroupNorm::instance(2)), &[&[2, 2, 3, 2]], &[2, 2, 3, 2], 4),
         case("batch norm", layer(BatchNorm::new(3)), &[&[2, 3, 4]], &[2, 3, 4], 6),
         case("dropout", layer(Dropout::new(0.3)), &[&[4, 5]], &[4, 5], 0),
-        case("dropout of channels", layer(Dropout { channels: true, ..Dropout::new(0.5) }), &[&[2, 4, 3]], &[2, 4, 3], 0),
+        case(
+            "dropout of channels",
+            layer(Dropout { channels: true, ..Dropout::new(0.5) }),
+            &[&[2, 4, 3]],
+            &[2, 4, 3],
+            0,
+        ),
         case("sinusoidal", layer(Sinusoidal { scale: 3.0, ..Sinusoidal::new(6) }), &[&[4]], &[4, 6], 0),
         case("Fourier features", layer(FourierFeatures { features: 4, scale: 0.5 }), &[&[]], &[4], 0),
         case("resnet, tiled", layer(small(Surround::Tiled(2))), &[&[1, 1, 5, 4], &[]], &[1, 1, 5, 4], small_count),
         case("resnet, periodic", layer(small(Surround::Periodic)), &[&[2, 1, 4, 5], &[2]], &[2, 1, 4, 5], small_count),
-        case("resnet, published", layer(ResNet { published: true, dropout: 0.2, ..small(Surround::Zeros) }), &[&[1, 1, 4, 4], &[1]], &[1, 1, 4, 4], small_count),
+        case(
+            "resnet, published",
+            layer(ResNet { published: true, dropout: 0.2, ..small(Surround::Zeros) }),
+            &[&[1, 1, 4, 4], &[1]],
+            &[1, 1, 4, 4],
+            small_count,
+        ),
     ]
 }
 
@@ -101,9 +157,11 @@ fn gradients_against_central_differences() {
     for case in cases() {
         let net = Net::new(&c, case.module, 1).unwrap();
         // Zero biases would hide a mistake in them, and put leaky ReLUs on their kink.
-        let moved = net.parameters().map(|name, p| p.add(&sample(&c, &p.shape(), name.len() as u64 + 50).scale(0.1)?)).unwrap();
+        let moved =
+            net.parameters().map(|name, p| p.add(&sample(&c, &p.shape(), name.len() as u64 + 50).scale(0.1)?)).unwrap();
         net.set_parameters(&moved).unwrap();
-        let inputs: Vec<Tensor> = case.inputs.iter().enumerate().map(|(i, s)| sample(&c, s, i as u64).scale(0.7).unwrap()).collect();
+        let inputs: Vec<Tensor> =
+            case.inputs.iter().enumerate().map(|(i, s)| sample(&c, s, i as u64).scale(0.7).unwrap()).collect();
         let weights = sample(&c, &case.output, 99);
         let loss = |parameters: &Parameters, inputs: &[Tensor]| -> Result<(f64, Vec<Tensor>, Vec<Tensor>)> {
             let mut of_inputs = Vec::new();
@@ -208,10 +266,19 @@ fn lectures_network() {
 fn transposed_convolutions_are_adjoint() {
     // ⟨conv x, y⟩ = ⟨x, convᵀ y⟩ with the same weight.
     let c = context();
-    for (edges, stride, kernel, len) in [(Edges::Same, 1, 4, 6), (Edges::Same, 2, 4, 6), (Edges::Periodic, 1, 4, 6), (Edges::Periodic, 2, 4, 6), (Edges::Periodic, 3, 2, 6), (Edges::Periodic, 1, 5, 5), (Edges::Periodic, 2, 5, 8)] {
+    for (edges, stride, kernel, len) in [
+        (Edges::Same, 1, 4, 6),
+        (Edges::Same, 2, 4, 6),
+        (Edges::Periodic, 1, 4, 6),
+        (Edges::Periodic, 2, 4, 6),
+        (Edges::Periodic, 3, 2, 6),
+        (Edges::Periodic, 1, 5, 5),
+        (Edges::Periodic, 2, 5, 8),
+    ] {
         let conv = Conv { bias: false, ..Conv::new(2, 3, &[kernel]).with_edges(edges.clone()).with_stride(stride) };
         let back = Conv { inputs: 3, outputs: 2, ..conv.clone() };
-        let (forth, back) = (Net::new(&c, layer(conv), 1).unwrap(), Net::new(&c, layer(ConvTranspose(back)), 1).unwrap());
+        let (forth, back) =
+            (Net::new(&c, layer(conv), 1).unwrap(), Net::new(&c, layer(ConvTranspose(back)), 1).unwrap());
         back.set_parameter("weight", &forth.parameter("weight").unwrap()).unwrap();
         let (x, y) = (sample(&c, &[1, 2, len], 1), sample(&c, &[1, 3, len / stride], 2));
         let a = forth.forward(&x).unwrap().mul(&y).unwrap().sum_all().unwrap().item().unwrap();
@@ -223,7 +290,14 @@ fn transposed_convolutions_are_adjoint() {
 #[test]
 fn draws_depend_on_seed_and_path_only() {
     let c = context();
-    let of = |hidden: &[usize], seed| Net::new(&c, layer(Mlp::new(2, hidden, 1, Activation::Tanh)), seed).unwrap().parameter("0.weight").unwrap().to_vec().unwrap();
+    let of = |hidden: &[usize], seed| {
+        Net::new(&c, layer(Mlp::new(2, hidden, 1, Activation::Tanh)), seed)
+            .unwrap()
+            .parameter("0.weight")
+            .unwrap()
+            .to_vec()
+            .unwrap()
+    };
     assert_eq!(of(&[8], 1), of(&[8, 8, 8], 1));
     assert_ne!(of(&[8], 1), of(&[8], 2));
     // Spreads of the initialisers at fan_in 200, fan_out 100.
@@ -249,7 +323,12 @@ fn batch_norm_remembers() {
     let c = context();
     let net = Net::new(&c, layer(BatchNorm::new(1)), 0).unwrap();
     let x = Tensor::new(&c, vec![1.0, 2.0, 3.0, 6.0], &[4, 1]).unwrap();
-    let train = |net: &Net| crate::train::step(&mut crate::train::Optimizer::sgd(0.0), net, |net| net.forward(&x)?.unary(Unary::Square)?.sum_all()).unwrap();
+    let train = |net: &Net| {
+        crate::train::step(&mut crate::train::Optimizer::sgd(0.0), net, |net| {
+            net.forward(&x)?.unary(Unary::Square)?.sum_all()
+        })
+        .unwrap()
+    };
     train(&net);
     let buffer = |name: &str| net.buffers().get(name).unwrap().to_vec().unwrap()[0];
     assert!((buffer("mean") - 0.3).abs() < 1e-12);
@@ -287,7 +366,11 @@ fn groups_parts_and_frozen_parameters() {
     .unwrap();
     let after = both.parameters();
     for (name, changes) in [("field.0.weight", false), ("field.1.weight", true), ("unknown.nu", true)] {
-        assert_eq!(before.get(name).unwrap().to_vec().unwrap() != after.get(name).unwrap().to_vec().unwrap(), changes, "{name}");
+        assert_eq!(
+            before.get(name).unwrap().to_vec().unwrap() != after.get(name).unwrap().to_vec().unwrap(),
+            changes,
+            "{name}"
+        );
     }
     let copy = both.copy();
     both.set_parameter("unknown.nu", &Tensor::scalar(&c, 9.0)).unwrap();
@@ -299,7 +382,11 @@ fn groups_parts_and_frozen_parameters() {
 fn wrong_inputs_name_the_layer() {
     let c = context();
     let t = |shape: &[usize]| sample(&c, shape, 1);
-    let nested = || layer(Sequential { layers: vec![layer(Activation::Relu), layer(Residual { body: layer(Linear::new(3, 3)), shortcut: None })] });
+    let nested = || {
+        layer(Sequential {
+            layers: vec![layer(Activation::Relu), layer(Residual { body: layer(Linear::new(3, 3)), shortcut: None })],
+        })
+    };
     let cases: Vec<(Layer, Vec<Tensor>, &str)> = vec![
         (nested(), vec![t(&[2, 4])], "1.body (linear 3 → 3)"),
         (nested(), vec![], "0 (relu)"),

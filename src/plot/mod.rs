@@ -23,7 +23,6 @@
 //! Data may hold anything: NaN and infinite values are gaps or a colour of their own, and what cannot be drawn at all is a
 //! [`PlotError`]. The same figure always gives the same bytes.
 
-pub(crate) mod script;
 mod animation;
 mod axes;
 mod colour;
@@ -40,6 +39,7 @@ mod lines;
 mod output;
 mod raster;
 mod scene;
+pub(crate) mod script;
 mod spectrum;
 mod svg;
 mod ticks;

@@ -48,13 +48,17 @@ const STYLES: [(&str, LineStyle); 5] = [
     ("points", LineStyle::Points),
     ("line_and_points", LineStyle::LineAndPoints),
 ];
-const LEGENDS: [(&str, LegendPlace); 3] = [("auto", LegendPlace::Auto), ("outside", LegendPlace::Outside), ("none", LegendPlace::None)];
+const LEGENDS: [(&str, LegendPlace); 3] =
+    [("auto", LegendPlace::Auto), ("outside", LegendPlace::Outside), ("none", LegendPlace::None)];
 
 // --- options that pictures share --------------------------------------------------------------------------------------
 
 /// The options of size, on every kind of picture.
 fn sized(entry: Entry) -> Entry {
-    entry.option("title", "above the picture").option("size", "[width, height] in units of text size (natural)").option("scale", "pixels per unit in PNG (2)")
+    entry
+        .option("title", "above the picture")
+        .option("size", "[width, height] in units of text size (natural)")
+        .option("scale", "pixels per unit in PNG (2)")
 }
 /// The options of axes.
 fn axed(entry: Entry) -> Entry {
@@ -70,7 +74,10 @@ fn axed(entry: Entry) -> Entry {
 /// The options of colours.
 fn coloured(entry: Entry) -> Entry {
     sized(entry)
-        .option("colours", "\"viridis\", \"magma\", \"cividis\", \"red_blue\", \"cool_warm\", \"twilight\" or \"gray\" (by the data)")
+        .option(
+            "colours",
+            "\"viridis\", \"magma\", \"cividis\", \"red_blue\", \"cool_warm\", \"twilight\" or \"gray\" (by the data)",
+        )
         .option("limits", "[low, high] of the colours (the data's)")
         .option("label", "of the colour bar, with its unit")
         .option("bar", "whether there is a colour bar (true)")
@@ -89,7 +96,11 @@ fn pair(o: &Options, key: &str) -> Result<Option<(f64, f64)>> {
 }
 fn axis(o: &Options, which: &str, label: &str, scale: Scale) -> Result<Axis> {
     let key = |what: &str| format!("{which}_{what}");
-    let scale = if o.has(&key("scale")) { o.choice(&key("scale"), &[("linear", Scale::Linear), ("log", Scale::Log)])? } else { scale };
+    let scale = if o.has(&key("scale")) {
+        o.choice(&key("scale"), &[("linear", Scale::Linear), ("log", Scale::Log)])?
+    } else {
+        scale
+    };
     Ok(Axis { label: text(o, &key("label"), label)?, scale, limits: pair(o, &key("limits"))? })
 }
 fn colours(o: &Options) -> Result<Colours> {
@@ -97,7 +108,10 @@ fn colours(o: &Options) -> Result<Colours> {
         None => None,
         Some(name) => {
             let names: Vec<String> = ColourMap::ALL.iter().map(|(n, _)| format!("\"{n}\"")).collect();
-            Some(ColourMap::from_name(&name).ok_or_else(|| o.wrong("colours", &format!("one of {}", names.join(", "))))?)
+            Some(
+                ColourMap::from_name(&name)
+                    .ok_or_else(|| o.wrong("colours", &format!("one of {}", names.join(", "))))?,
+            )
         }
     };
     Ok(Colours {
@@ -142,7 +156,9 @@ fn in_map<'m>(map: &'m Map, key: &str) -> Option<&'m Dynamic> {
 /// The 2-D values of one sample and channel, and the box they fill.
 fn plane(c: &Call, value: &Dynamic, sample: usize, channel: usize) -> Result<(Values2d, Option<Grid>)> {
     let refuse = |shape: &[usize]| {
-        Error::shape(format!("{}: a picture needs two dimensions", c.name())).got(format!("shape {shape:?}")).advice("take a slice first: field.values[[0, 0]]")
+        Error::shape(format!("{}: a picture needs two dimensions", c.name()))
+            .got(format!("shape {shape:?}"))
+            .advice("take a slice first: field.values[[0, 0]]")
     };
     let (tensor, grid) = match value.read_lock::<Field>() {
         Some(field) => {
@@ -153,7 +169,11 @@ fn plane(c: &Call, value: &Dynamic, sample: usize, channel: usize) -> Result<(Va
             Some(mut tensor) => {
                 // Leading axes are samples and channels.
                 while tensor.rank() > 2 {
-                    let at = if tensor.rank() == 4 { sample } else { channel.min(tensor.shape().first().copied().unwrap_or(1).saturating_sub(1)) };
+                    let at = if tensor.rank() == 4 {
+                        sample
+                    } else {
+                        channel.min(tensor.shape().first().copied().unwrap_or(1).saturating_sub(1))
+                    };
                     tensor = tensor.detach().select(0, at as i64)?;
                 }
                 (tensor, None)
@@ -189,7 +209,10 @@ fn series(c: &Call, o: &Options, value: &Dynamic, i: usize) -> Result<Series> {
         line.error = in_map(&map, "error").map(|e| numbers(c, e)).transpose()?;
         line
     } else {
-        let pair = value.read_lock::<Array>().filter(|a| a.len() == 2 && a.iter().all(|v| number_of(v).is_none())).map(|a| a.clone());
+        let pair = value
+            .read_lock::<Array>()
+            .filter(|a| a.len() == 2 && a.iter().all(|v| number_of(v).is_none()))
+            .map(|a| a.clone());
         match pair.as_deref() {
             Some([x, y]) => Series::new("", numbers(c, x)?, numbers(c, y)?),
             _ => {
@@ -269,7 +292,10 @@ fn spectra(c: &mut Call) -> Result<Dynamic> {
     let mut spectra = Vec::new();
     for (i, value) in list(c)?.iter().enumerate() {
         let field = value.read_lock::<Field>().map(|f| f.clone());
-        let field = field.ok_or_else(|| Error::typ(format!("{}: a spectrum is taken of fields", c.name())).got(crate::script::value::describe(value)))?;
+        let field = field.ok_or_else(|| {
+            Error::typ(format!("{}: a spectrum is taken of fields", c.name()))
+                .got(crate::script::value::describe(value))
+        })?;
         let spectrum = spectrum(&field, kind)?;
         let (mean, low, high) = band(&spectrum, 0.05, 0.95);
         // The mean mode has no place on a logarithmic axis.
@@ -322,7 +348,8 @@ fn space_time(c: &mut Call) -> Result<Dynamic> {
         let values = path.values().detach().select(0, sample as i64)?;
         let values = if values.rank() == 3 { values.select(1, channel as i64)? } else { values };
         let &[nt, nx] = values.shape().as_slice() else {
-            return Err(Error::shape("plot::space_time: a path of one space dimension").got(format!("{:?}", path.values().shape())));
+            return Err(Error::shape("plot::space_time: a path of one space dimension")
+                .got(format!("{:?}", path.values().shape())));
         };
         let times = path.times();
         let space = path.grid().and_then(|g| g.axes().first().map(|a| (a.low, a.high)));
@@ -333,7 +360,12 @@ fn space_time(c: &mut Call) -> Result<Dynamic> {
             ..SpaceTime::default()
         }
     } else {
-        SpaceTime { field: plane(c, &c.value(0)?, sample, channel)?.0, times: pair(&o, "times")?, space: pair(&o, "space")?, ..SpaceTime::default() }
+        SpaceTime {
+            field: plane(c, &c.value(0)?, sample, channel)?.0,
+            times: pair(&o, "times")?,
+            space: pair(&o, "space")?,
+            ..SpaceTime::default()
+        }
     };
     let panel = SpaceTime {
         title: text(&o, "title", "")?,
@@ -354,7 +386,8 @@ fn animation(c: &mut Call) -> Result<Dynamic> {
                 let state = path.state(i)?.values.detach().select(0, sample as i64)?;
                 let state = if state.rank() == 3 { state.select(0, channel as i64)? } else { state };
                 let &[nx, ny] = state.shape().as_slice() else {
-                    return Err(Error::shape("plot::animation: a path of two space dimensions").got(format!("{:?}", path.values().shape())));
+                    return Err(Error::shape("plot::animation: a path of two space dimensions")
+                        .got(format!("{:?}", path.values().shape())));
                 };
                 Ok(Values2d::new([nx, ny], state.to_vec()?)?)
             })
@@ -369,7 +402,8 @@ fn animation(c: &mut Call) -> Result<Dynamic> {
         };
         Animation::of_fields(&like, frames, path.times())?
     } else {
-        let frames = c.array(0)?.iter().map(|v| v.read_lock::<Figure>().map(|f| f.clone())).collect::<Option<Vec<Figure>>>();
+        let frames =
+            c.array(0)?.iter().map(|v| v.read_lock::<Figure>().map(|f| f.clone())).collect::<Option<Vec<Figure>>>();
         Animation::new(frames.ok_or_else(|| c.wrong(0, "a path of 2-D fields, or an array of figures"))?)
     };
     animation.frames_per_second = o.positive("fps", animation.frames_per_second)?;
@@ -378,7 +412,8 @@ fn animation(c: &mut Call) -> Result<Dynamic> {
 
 fn panels(c: &mut Call) -> Result<Dynamic> {
     let o = c.options(1)?;
-    let parts = c.array(0)?.iter().map(|v| v.read_lock::<Figure>().map(|f| f.panel.clone())).collect::<Option<Vec<Panel>>>();
+    let parts =
+        c.array(0)?.iter().map(|v| v.read_lock::<Figure>().map(|f| f.panel.clone())).collect::<Option<Vec<Panel>>>();
     let parts = parts.ok_or_else(|| c.wrong(0, "an array of figures"))?;
     let columns = o.count("columns", 2)?.max(1);
     figure(&o, Panel::Panels(Panels::in_columns(text(&o, "title", "")?, parts, columns)))

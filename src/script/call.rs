@@ -110,8 +110,9 @@ impl Call<'_, '_> {
                 self.wrong(i, "real numbers: a tensor, a field, a number or an array of numbers")
                     .advice("z.re, z.im, abs(z) and angle(z) of a Complex are real")
             }),
-            None if value.is_array() => super::value::tensor_of(self.session.context(), value)
-                .map_err(|e| e.within(self.place(i))),
+            None if value.is_array() => {
+                super::value::tensor_of(self.session.context(), value).map_err(|e| e.within(self.place(i)))
+            }
             None => Err(self.wrong(i, "a tensor, a field, a number or an array of numbers")),
         }
     }
@@ -173,10 +174,8 @@ impl Call<'_, '_> {
         if !self.has(i) {
             return Ok(Options::new(self.name(), Map::new()));
         }
-        let map = self
-            .value(i)?
-            .try_cast::<Map>()
-            .ok_or_else(|| self.wrong(i, "an option map such as #{ seed: 1 }"))?;
+        let map =
+            self.value(i)?.try_cast::<Map>().ok_or_else(|| self.wrong(i, "an option map such as #{ seed: 1 }"))?;
         let options = Options::new(self.name(), map);
         options.refuse_unknown(&self.entry.option_names())?;
         Ok(options)

@@ -42,7 +42,12 @@ pub fn check(host: &Host, name: &str, text: &str) -> Vec<Diagnostic> {
 }
 
 /// Parses the library files of a script and theirs.
-fn follow_imports(host: &Host, ast: &AST, libraries: &mut Vec<(Option<String>, AST)>, findings: &mut Vec<(Error, Position)>) {
+fn follow_imports(
+    host: &Host,
+    ast: &AST,
+    libraries: &mut Vec<(Option<String>, AST)>,
+    findings: &mut Vec<(Error, Position)>,
+) {
     let mut seen = Vec::new();
     let mut open: Vec<(AST, bool)> = vec![(ast.clone(), true)];
     while let Some((ast, outermost)) = open.pop() {
@@ -53,7 +58,9 @@ fn follow_imports(host: &Host, ast: &AST, libraries: &mut Vec<(Option<String>, A
             let library = imports::find(host.session(), path).and_then(|found| {
                 let text = imports::read(&found)?;
                 let shown = imports::shown(&found, host.session());
-                let parsed = host.parse(&shown, &text).map_err(|d| d.error.clone().within(format!("{shown}:{}:{}", d.line, d.column)));
+                let parsed = host
+                    .parse(&shown, &text)
+                    .map_err(|d| d.error.clone().within(format!("{shown}:{}:{}", d.line, d.column)));
                 parsed.map(|ast| (found, ast))
             });
             match library {

@@ -62,7 +62,10 @@ impl Closure {
         let context = current()?;
         let name = self.0.fn_name();
         let counts = |m: &rhai::Module| {
-            m.iter_script_fn_info().filter(|(_, _, n, _, _)| *n == name).map(|(_, _, _, count, _)| count).collect::<Vec<_>>()
+            m.iter_script_fn_info()
+                .filter(|(_, _, n, _, _)| *n == name)
+                .map(|(_, _, _, count, _)| count)
+                .collect::<Vec<_>>()
         };
         let all: Vec<usize> = context.iter_namespaces().flat_map(counts).collect();
         // A name with several overloads fits when any of them does; only one tells the count.
@@ -88,7 +91,9 @@ impl Closure {
     pub fn tensor(&self, context: &Context, arguments: &[Tensor]) -> Result<Tensor> {
         let value = self.call(arguments.iter().cloned().map(Dynamic::from))?;
         let tensor = Operand::of(&value).and_then(|o| o.into_tensor(context));
-        tensor.ok_or_else(|| Error::typ("a closure returned something unfit").got(describe(&value)).expected("a tensor or a number"))
+        tensor.ok_or_else(|| {
+            Error::typ("a closure returned something unfit").got(describe(&value)).expected("a tensor or a number")
+        })
     }
     /// Calls it with numbers and expects a number back.
     pub fn number(&self, arguments: &[f64]) -> Result<f64> {
@@ -114,8 +119,12 @@ pub(super) fn from_rhai(error: Box<EvalAltResult>) -> Error {
 /// What a script must not catch stays what it was: an exit, a stop, a limit that a closure ran into.
 pub(super) fn into_rhai(error: Error) -> Box<EvalAltResult> {
     match error.script().and_then(uncatchable) {
-        Some(EvalAltResult::ErrorTerminated(token, position)) => EvalAltResult::ErrorTerminated(token.clone(), *position).into(),
-        Some(EvalAltResult::ErrorTooManyOperations(position)) => EvalAltResult::ErrorTooManyOperations(*position).into(),
+        Some(EvalAltResult::ErrorTerminated(token, position)) => {
+            EvalAltResult::ErrorTerminated(token.clone(), *position).into()
+        }
+        Some(EvalAltResult::ErrorTooManyOperations(position)) => {
+            EvalAltResult::ErrorTooManyOperations(*position).into()
+        }
         Some(EvalAltResult::ErrorStackOverflow(position)) => EvalAltResult::ErrorStackOverflow(*position).into(),
         _ => EvalAltResult::ErrorRuntime(Dynamic::from(error), rhai::Position::NONE).into(),
     }

@@ -61,7 +61,8 @@ impl Diagnostic {
         let what = error.err_type().to_string();
         let mut ours = Error::new(Kind::Script, what.clone());
         if what.contains("reserved keyword") {
-            ours = ours.advice("Rhai reserves this word; quote it as a key: #{ \"default\": 1 }, or choose another name");
+            ours =
+                ours.advice("Rhai reserves this word; quote it as a key: #{ \"default\": 1 }, or choose another name");
         }
         if what.contains("complex") || what.contains("depth") {
             ours = ours.advice("break the expression into several lines, or raise --max-expression-depth");
@@ -69,20 +70,33 @@ impl Diagnostic {
         Self::at(ours, name, text, error.position())
     }
 
-    pub(super) fn of_eval(error: &EvalAltResult, sources: &Sources, source: usize, registry: &Registry, scope: &Scope) -> Box<Self> {
+    pub(super) fn of_eval(
+        error: &EvalAltResult,
+        sources: &Sources,
+        source: usize,
+        registry: &Registry,
+        scope: &Scope,
+    ) -> Box<Self> {
         let mut stack = Vec::new();
         let mut found = Unwind { sources, registry, stack: &mut stack }.walk(error, source);
         if let Some(name) = called_name(error)
             && scope.contains(name)
         {
-            found.error = found.error.advice(format!("`{name}` is a variable: a closure in it is called with {name}.call(…)"));
+            found.error =
+                found.error.advice(format!("`{name}` is a variable: a closure in it is called with {name}.call(…)"));
         }
         let mut diagnostic = sources.diagnostic(found.error, found.source, found.position);
         diagnostic.stack = stack;
         diagnostic
     }
     /// The same, reached by a call of `function` at a position of a source.
-    pub(super) fn called_from(mut self: Box<Self>, function: &str, sources: &Sources, source: usize, position: Position) -> Box<Self> {
+    pub(super) fn called_from(
+        mut self: Box<Self>,
+        function: &str,
+        sources: &Sources,
+        source: usize,
+        position: Position,
+    ) -> Box<Self> {
         self.stack.push(Frame::new(function, sources.name(source), position));
         self
     }
@@ -128,7 +142,12 @@ fn around(line: &str, column: usize) -> (String, String) {
     let start = if length <= BEFORE + AFTER { 0 } else { column.saturating_sub(BEFORE) };
     let end = if length <= BEFORE + AFTER { length } else { (column + AFTER).max(BEFORE + AFTER).min(length) };
     // Control characters would move the cursor or colour the terminal.
-    let part: String = line.chars().skip(start).take(end - start).map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
+    let part: String = line
+        .chars()
+        .skip(start)
+        .take(end - start)
+        .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
+        .collect();
     let lead: String = part.chars().take(column - start).map(blank).collect();
     let (front, gap) = if start > 0 { ("…", " ") } else { ("", "") };
     let back = if end < length { "…" } else { "" };
@@ -140,8 +159,14 @@ fn blank(c: char) -> &'static str {
     match c {
         '\t' => "\t",
         '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{feff}' => "",
-        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}' | '\u{1f300}'..='\u{1faff}' | '\u{20000}'..='\u{3fffd}' => "  ",
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => "  ",
         _ => " ",
     }
 }
@@ -220,7 +245,8 @@ fn thrown(value: &Dynamic) -> Error {
     if let Some(map) = value.read_lock::<Map>()
         && let Some(message) = map.get("message")
     {
-        let rest: Map = map.iter().filter(|(key, _)| key.as_str() != "message").map(|(k, v)| (k.clone(), v.clone())).collect();
+        let rest: Map =
+            map.iter().filter(|(key, _)| key.as_str() != "message").map(|(k, v)| (k.clone(), v.clone())).collect();
         let error = Error::new(Kind::Script, compact(message));
         return if rest.is_empty() { error } else { error.got(compact(&Dynamic::from(rest))) };
     }
@@ -243,29 +269,49 @@ fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
             }
         }
         EvalAltResult::ErrorDotExpr(text, _) | EvalAltResult::ErrorPropertyNotFound(text, _) => no_property(text),
-        EvalAltResult::ErrorMismatchDataType(wanted, got, _) if wanted == "bool" => Error::typ("a condition needs true or false")
-            .got(with_article(short_type(got)))
-            .advice("compare it: x > 0; of a tensor, any(x > 0) or all(x > 0)"),
+        EvalAltResult::ErrorMismatchDataType(wanted, got, _) if wanted == "bool" => {
+            Error::typ("a condition needs true or false")
+                .got(with_article(short_type(got)))
+                .advice("compare it: x > 0; of a tensor, any(x > 0) or all(x > 0)")
+        }
         EvalAltResult::ErrorMismatchDataType(wanted, got, _) if !wanted.is_empty() => {
-            Error::typ("a value of another type is needed").got(with_article(short_type(got))).expected(with_article(short_type(wanted)))
+            Error::typ("a value of another type is needed")
+                .got(with_article(short_type(got)))
+                .expected(with_article(short_type(wanted)))
         }
         EvalAltResult::ErrorIndexingType(text, _) => {
             let words: Vec<&str> = text.split_whitespace().map(short_type).collect();
             let error = Error::typ(format!("this cannot be indexed so: {}", words.join(" ")));
-            if text.contains('=') { error.advice("a tensor is never changed in place: t = assign(t, at, value)") } else { error }
+            if text.contains('=') {
+                error.advice("a tensor is never changed in place: t = assign(t, at, value)")
+            } else {
+                error
+            }
         }
         EvalAltResult::ErrorAssignmentToConstant(name, _) => {
-            Error::new(Kind::Script, format!("`{name}` is a constant and keeps its value")).advice(format!("make a variable: let {name} = …"))
+            Error::new(Kind::Script, format!("`{name}` is a constant and keeps its value"))
+                .advice(format!("make a variable: let {name} = …"))
         }
         EvalAltResult::ErrorNonPureMethodCallOnConstant(name, _) => {
             Error::new(Kind::Script, format!("`{name}` would change a constant")).advice("make it a variable with let")
         }
-        EvalAltResult::ErrorArrayBounds(count, index, _) => Error::value(format!("index {index} is outside of the array"))
-            .expected(if *count == 0 { "nothing: the array is empty".into() } else { format!("-{count} to {}", count - 1) }),
-        EvalAltResult::ErrorStringBounds(count, index, _) => Error::value(format!("index {index} is outside of the string"))
-            .expected(if *count == 0 { "nothing: the string is empty".into() } else { format!("-{count} to {}", count - 1) }),
+        EvalAltResult::ErrorArrayBounds(count, index, _) => {
+            Error::value(format!("index {index} is outside of the array")).expected(if *count == 0 {
+                "nothing: the array is empty".into()
+            } else {
+                format!("-{count} to {}", count - 1)
+            })
+        }
+        EvalAltResult::ErrorStringBounds(count, index, _) => {
+            Error::value(format!("index {index} is outside of the string")).expected(if *count == 0 {
+                "nothing: the string is empty".into()
+            } else {
+                format!("-{count} to {}", count - 1)
+            })
+        }
         EvalAltResult::ErrorModuleNotFound(name, _) => {
-            let spaces: Vec<String> = registry.entries().iter().map(|e| e.namespace.trim_end_matches("::").to_string()).collect();
+            let spaces: Vec<String> =
+                registry.entries().iter().map(|e| e.namespace.trim_end_matches("::").to_string()).collect();
             let error = Error::new(Kind::Script, format!("there is no namespace `{name}`"));
             match super::registry::nearest(name, spaces).first() {
                 Some(near) => error.advice(format!("did you mean `{near}`?")),
@@ -283,15 +329,24 @@ fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
                 w if w.contains("map") => ("a map", "--max-map"),
                 _ => ("an array", "--max-array"),
             };
-            Error::limit(format!("{what} passes its limit")).advice(format!("raise {option}; large data belongs in a tensor"))
+            Error::limit(format!("{what} passes its limit"))
+                .advice(format!("raise {option}; large data belongs in a tensor"))
         }
-        EvalAltResult::ErrorTerminated(token, _) if token.is::<stack::Exhausted>() => Error::limit("functions and expressions nest too deeply")
-            .advice("a recursion that does not end? Fewer nested calls, and expressions in several lines, need less"),
-        EvalAltResult::ErrorTerminated(token, _) if token.is::<OutOfMemory>() => Error::limit("the process holds nearly all memory of the machine")
-            .advice("large data belongs in tensors, which have a limit of their own"),
-        EvalAltResult::ErrorTerminated(..) => crate::session::interrupt::poll().err().unwrap_or_else(Error::interrupted),
-        EvalAltResult::ErrorDataRace(name, _) => Error::new(Kind::Script, format!("`{name}` is in use by the call around this one"))
-            .advice("a method locks its object: call it as a free function, f(x, …), when the closure uses x too"),
+        EvalAltResult::ErrorTerminated(token, _) if token.is::<stack::Exhausted>() => Error::limit(
+            "functions and expressions nest too deeply",
+        )
+        .advice("a recursion that does not end? Fewer nested calls, and expressions in several lines, need less"),
+        EvalAltResult::ErrorTerminated(token, _) if token.is::<OutOfMemory>() => {
+            Error::limit("the process holds nearly all memory of the machine")
+                .advice("large data belongs in tensors, which have a limit of their own")
+        }
+        EvalAltResult::ErrorTerminated(..) => {
+            crate::session::interrupt::poll().err().unwrap_or_else(Error::interrupted)
+        }
+        EvalAltResult::ErrorDataRace(name, _) => {
+            Error::new(Kind::Script, format!("`{name}` is in use by the call around this one"))
+                .advice("a method locks its object: call it as a free function, f(x, …), when the closure uses x too")
+        }
         EvalAltResult::ErrorFor(_) => Error::typ("for … in needs something to walk through")
             .expected("an array, a range such as 0..10, or a string")
             .advice("the ends of a range are whole numbers: 0..int(n / 2)"),
@@ -305,16 +360,18 @@ fn strip_position(text: &str) -> String {
 
 /// "name (type, type)" that nothing fits: an unknown name, a wrong number of arguments, or types that no overload takes.
 fn unknown_function(signature: &str, registry: &Registry) -> Error {
-    let (name, arguments) = signature.split_once('(').map_or((signature, ""), |(n, a)| (n.trim(), a.trim_end_matches(')')));
+    let (name, arguments) =
+        signature.split_once('(').map_or((signature, ""), |(n, a)| (n.trim(), a.trim_end_matches(')')));
     let types: Vec<String> = split_types(arguments);
     let name = name.strip_prefix("get$").unwrap_or(name);
     if name.is_empty() {
         return Error::typ("a function pointer needs a name").expected("Fn(\"name\")");
     }
     if name.starts_with("anon$") {
-        return Error::typ("a closure was called with the wrong number of arguments").got(format!("{} arguments", types.len()));
+        return Error::typ("a closure was called with the wrong number of arguments")
+            .got(format!("{} arguments", types.len()));
     }
-    if [".." , "..="].contains(&name) {
+    if ["..", "..="].contains(&name) {
         return Error::typ("the ends of a range are whole numbers")
             .got(format!("{} {name} {}", types.first().map_or("?", |s| s), types.get(1).map_or("?", |s| s)))
             .advice("int(x) takes the whole part: 0..int(n / 2)");
@@ -322,7 +379,8 @@ fn unknown_function(signature: &str, registry: &Registry) -> Error {
     let known = registry.find(name);
     let operators = registry.entries().iter().filter(|e| e.form == Form::Operator && e.name == name);
     if operators.count() > 0 || !name.chars().any(char::is_alphabetic) {
-        return Error::typ(format!("`{name}` does not go together with these values")).got(types.join(&format!(" {name} ")));
+        return Error::typ(format!("`{name}` does not go together with these values"))
+            .got(types.join(&format!(" {name} ")));
     }
     if let Some(entry) = known.first() {
         let (least, most) = entry.arity();
@@ -347,10 +405,7 @@ fn split_types(arguments: &str) -> Vec<String> {
     if arguments.trim().is_empty() {
         return Vec::new();
     }
-    arguments
-        .split(',')
-        .map(|t| short_type(t).to_string())
-        .collect()
+    arguments.split(',').map(|t| short_type(t).to_string()).collect()
 }
 
 /// A type as users know it.
@@ -383,7 +438,9 @@ fn no_property(text: &str) -> Error {
     match (quoted.get(1), quoted.get(3)) {
         (Some(name), Some(&"()")) => Error::new(Kind::Script, format!("there is no property `{name}` of nothing: ()"))
             .advice("what stands before the dot gave nothing; a missing key of a map does"),
-        (Some(name), Some(owner)) => Error::new(Kind::Script, format!("there is no property `{name}` of {}", with_article(short_type(owner)))),
+        (Some(name), Some(owner)) => {
+            Error::new(Kind::Script, format!("there is no property `{name}` of {}", with_article(short_type(owner))))
+        }
         _ => Error::new(Kind::Script, text.to_string()),
     }
 }

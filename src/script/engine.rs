@@ -146,11 +146,14 @@ fn wrap(session: Session, entry: Rc<Entry>) -> Code {
         match result {
             // Rhai fills in the position of a plain call, not that of one with a namespace.
             Ok(result) => result.map_err(|e| at(into_rhai(e), position)),
-            Err(payload) => Err(at(into_rhai(
-                Error::internal(format!("{} failed in a way it should not", entry.full_name()))
-                    .got(panic_text(&*payload))
-                    .advice("this is a fault of ansatz, not of the script; please report it"),
-            ), position)),
+            Err(payload) => Err(at(
+                into_rhai(
+                    Error::internal(format!("{} failed in a way it should not", entry.full_name()))
+                        .got(panic_text(&*payload))
+                        .advice("this is a fault of ansatz, not of the script; please report it"),
+                ),
+                position,
+            )),
         }
     };
     // A method that does not change its object: the first argument is not copied, and constants may be passed.
@@ -200,18 +203,23 @@ fn name_types(engine: &mut Engine) {
     engine.register_fn("/", |a: f64, b: i64| a / b as f64);
     engine.register_fn("**", |a: i64, b: i64| -> std::result::Result<Dynamic, Box<EvalAltResult>> {
         match u32::try_from(b) {
-            Ok(b) => a
-                .checked_pow(b)
-                .map(Dynamic::from)
-                .ok_or_else(|| into_rhai(Error::value("a whole number grew too large").got(format!("{a} ** {b}")).advice("use a float: 2.0 ** n"))),
+            Ok(b) => a.checked_pow(b).map(Dynamic::from).ok_or_else(|| {
+                into_rhai(
+                    Error::value("a whole number grew too large")
+                        .got(format!("{a} ** {b}"))
+                        .advice("use a float: 2.0 ** n"),
+                )
+            }),
             Err(_) => Ok(Dynamic::from((a as f64).powf(b as f64))),
         }
     });
     engine.register_fn("/=", |a: &mut Dynamic, b: Dynamic| -> std::result::Result<(), Box<EvalAltResult>> {
         let (Some(x), Some(y)) = (super::value::number_of(a), super::value::number_of(&b)) else {
-            return Err(into_rhai(
-                Error::typ("/= does not fit").got(format!("{} /= {}", super::value::describe(a), super::value::describe(&b))),
-            ));
+            return Err(into_rhai(Error::typ("/= does not fit").got(format!(
+                "{} /= {}",
+                super::value::describe(a),
+                super::value::describe(&b)
+            ))));
         };
         *a = Dynamic::from(x / y);
         Ok(())

@@ -19,15 +19,19 @@ fn extension(path: &FilePath) -> String {
 }
 
 fn unfit(c: &Call, extension: &str, expected: &str) -> Error {
-    let got = if extension.is_empty() { "a name without an ending".to_string() } else { format!("the ending .{extension}") };
-    Error::file(format!("{}: {} is not written that way", c.name(), c.value(0).map_or("this".into(), |v| describe(&v)))).got(got).expected(expected)
+    let got =
+        if extension.is_empty() { "a name without an ending".to_string() } else { format!("the ending .{extension}") };
+    Error::file(format!("{}: {} is not written that way", c.name(), c.value(0).map_or("this".into(), |v| describe(&v))))
+        .got(got)
+        .expected(expected)
 }
 
 fn named_tensors(c: &Call, map: &Map) -> Result<Vec<(String, Tensor)>> {
     map.iter()
         .map(|(name, value)| {
             let tensor = Operand::of(value).and_then(|o| o.into_tensor(c.session.context()));
-            let tensor = tensor.ok_or_else(|| Error::typ(format!("save: `{name}` is not a tensor")).got(describe(value)))?;
+            let tensor =
+                tensor.ok_or_else(|| Error::typ(format!("save: `{name}` is not a tensor")).got(describe(value)))?;
             Ok((name.to_string(), tensor))
         })
         .collect()
@@ -64,7 +68,9 @@ fn save(c: &mut Call) -> Result<Dynamic> {
             _ => return Err(unfit(c, &kind, ".npz or .safetensors for a map of tensors")),
         }
     } else {
-        let tensor = c.tensor(0).map_err(|_| c.wrong(0, "a figure, an animation, a tensor, a field, a network, or a map of tensors"))?;
+        let tensor = c
+            .tensor(0)
+            .map_err(|_| c.wrong(0, "a figure, an animation, a tensor, a field, a network, or a map of tensors"))?;
         match kind.as_str() {
             "npy" => save_npy(&tensor, &path)?,
             "npz" => save_npz(&[("values".into(), tensor)], &path)?,
@@ -86,7 +92,9 @@ fn load(c: &mut Call) -> Result<Dynamic> {
         "npy" => Ok(Dynamic::from(load_npy(context, &path)?)),
         "npz" => Ok(map_of(load_npz(context, &path)?.into_iter().collect())),
         "safetensors" => Ok(map_of(load_safetensors(context, &path)?.0)),
-        other => Err(Error::file("load: unknown kind of file").got(format!("the ending .{other}")).expected(".npy, .npz or .safetensors")),
+        other => Err(Error::file("load: unknown kind of file")
+            .got(format!("the ending .{other}"))
+            .expected(".npy, .npz or .safetensors")),
     }
 }
 
@@ -97,7 +105,11 @@ fn load_into(c: &mut Call) -> Result<Dynamic> {
     let find = |wanted: &str| -> Result<Tensor> {
         // A file written by train(…) keeps the network beside the optimiser, under a prefix.
         let exact = tensors.iter().find(|(name, _)| name == wanted);
-        let found = exact.or_else(|| tensors.iter().find(|(name, _)| name.rsplit_once('/').is_some_and(|(lead, n)| n == wanted && lead.starts_with("parameters"))));
+        let found = exact.or_else(|| {
+            tensors.iter().find(|(name, _)| {
+                name.rsplit_once('/').is_some_and(|(lead, n)| n == wanted && lead.starts_with("parameters"))
+            })
+        });
         found.map(|(_, t)| t.clone()).ok_or_else(|| {
             let names: Vec<&str> = tensors.iter().take(8).map(|(n, _)| n.as_str()).collect();
             Error::file(format!("load_into: the file has no parameter {wanted:?}")).got(names.join(", "))

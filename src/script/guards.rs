@@ -12,18 +12,21 @@ type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
 /// Takes the place of what Rhai computes sizes for with an overflow.
 pub(super) fn register(engine: &mut Engine) {
-    engine.register_fn("pad", |context: NativeCallContext, array: &mut Array, length: i64, item: Dynamic| -> Outcome<()> {
-        let wanted = usize::try_from(length).unwrap_or(0);
-        let most = context.engine().max_array_size();
-        let each = 1usize.saturating_add(elements(&item));
-        if most > 0 && wanted.saturating_mul(each) > most {
-            return Err(too_large("the array", wanted.saturating_mul(each), most));
-        }
-        if wanted > array.len() {
-            array.resize(wanted, item);
-        }
-        Ok(())
-    });
+    engine.register_fn(
+        "pad",
+        |context: NativeCallContext, array: &mut Array, length: i64, item: Dynamic| -> Outcome<()> {
+            let wanted = usize::try_from(length).unwrap_or(0);
+            let most = context.engine().max_array_size();
+            let each = 1usize.saturating_add(elements(&item));
+            if most > 0 && wanted.saturating_mul(each) > most {
+                return Err(too_large("the array", wanted.saturating_mul(each), most));
+            }
+            if wanted > array.len() {
+                array.resize(wanted, item);
+            }
+            Ok(())
+        },
+    );
 }
 
 fn too_large(what: &str, got: usize, most: usize) -> Box<EvalAltResult> {
@@ -32,7 +35,9 @@ fn too_large(what: &str, got: usize, most: usize) -> Box<EvalAltResult> {
 
 /// Elements of nested arrays.
 fn elements(value: &Dynamic) -> usize {
-    value.read_lock::<Array>().map_or(0, |array| array.iter().fold(array.len(), |sum, v| sum.saturating_add(elements(v))))
+    value
+        .read_lock::<Array>()
+        .map_or(0, |array| array.iter().fold(array.len(), |sum, v| sum.saturating_add(elements(v))))
 }
 
 /// Why an evaluation was stopped: the process holds too much memory.

@@ -190,7 +190,13 @@ impl Host {
         self.variables.statement_done();
         match outcome {
             // With a marker behind it, a statement that gives something else than the marker has returned.
-            Ok(Ok(value)) if returns => if value.is::<Completed>() { Ok(Dynamic::UNIT) } else { Err(Stop::Return(value)) },
+            Ok(Ok(value)) if returns => {
+                if value.is::<Completed>() {
+                    Ok(Dynamic::UNIT)
+                } else {
+                    Err(Stop::Return(value))
+                }
+            }
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(match exit_value(&error) {
                 Some(value) => Stop::Exit(value),
@@ -209,11 +215,17 @@ impl Host {
         let (path, alias) = import;
         let diagnostic = |host: &Self, error: Error| Stop::from(host.sources.diagnostic(error, source, position));
         let Expr::StringConstant(path, _) = path else {
-            return Err(diagnostic(self, Error::typ("import needs the path of a file in quotes").expected("import \"library\";")));
+            return Err(diagnostic(
+                self,
+                Error::typ("import needs the path of a file in quotes").expected("import \"library\";"),
+            ));
         };
         let found = imports::find(&self.session, path).map_err(|e| diagnostic(self, e))?;
         if self.loading.contains(&found) {
-            return Err(diagnostic(self, Error::file(format!("{path:?} imports itself")).advice("move what both files need into a third one")));
+            return Err(diagnostic(
+                self,
+                Error::file(format!("{path:?} imports itself")).advice("move what both files need into a third one"),
+            ));
         }
         let text = imports::read(&found).map_err(|e| diagnostic(self, e))?;
         let name = imports::shown(&found, &self.session);

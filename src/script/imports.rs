@@ -31,7 +31,9 @@ pub(super) fn read(path: &Path) -> Result<String> {
     let unreadable = |e: &dyn std::fmt::Display| Error::file(format!("import: cannot read {}: {e}", path.display()));
     let size = std::fs::metadata(path).map_err(|e| unreadable(&e))?.len();
     if size > MOST_BYTES {
-        return Err(Error::limit("import: the file is too large for a script").got(crate::tensor::human_bytes(size as usize)));
+        return Err(
+            Error::limit("import: the file is too large for a script").got(crate::tensor::human_bytes(size as usize))
+        );
     }
     std::fs::read_to_string(path).map_err(|e| unreadable(&e))
 }
@@ -72,9 +74,18 @@ impl Modules {
 }
 
 impl ModuleResolver for Modules {
-    fn resolve(&self, _: &Engine, _: Option<&str>, path: &str, _: Position) -> std::result::Result<Shared<Module>, Box<EvalAltResult>> {
+    fn resolve(
+        &self,
+        _: &Engine,
+        _: Option<&str>,
+        path: &str,
+        _: Position,
+    ) -> std::result::Result<Shared<Module>, Box<EvalAltResult>> {
         self.0.borrow().get(path).cloned().ok_or_else(|| {
-            into_rhai(Error::new(crate::error::Kind::Script, "import stands at the top of a script, not inside of a block or function"))
+            into_rhai(Error::new(
+                crate::error::Kind::Script,
+                "import stands at the top of a script, not inside of a block or function",
+            ))
         })
     }
 }

@@ -1,13 +1,13 @@
 //! The Rhai host: registry, engine, session rules, errors, limits, reference.
 
 pub mod call;
-pub mod closure;
 pub mod check;
+pub mod closure;
 mod core;
 pub mod diagnose;
 pub(crate) mod engine;
-mod guards;
 mod files;
+mod guards;
 mod host;
 mod imports;
 mod math;

@@ -27,7 +27,8 @@ pub fn about(registry: &Registry, name: &str) -> Option<String> {
         return Some(found.iter().map(|e| text_of(e)).collect::<Vec<_>>().join("\n"));
     }
     let bare = name.trim_end_matches("::");
-    let inside: Vec<&Entry> = registry.entries().iter().filter(|e| e.namespace.trim_end_matches("::") == bare && !bare.is_empty()).collect();
+    let inside: Vec<&Entry> =
+        registry.entries().iter().filter(|e| e.namespace.trim_end_matches("::") == bare && !bare.is_empty()).collect();
     if !inside.is_empty() {
         let width = inside.iter().map(|e| e.signature.chars().count()).max().unwrap_or(0).min(60);
         return Some(inside.iter().map(|e| format!("{:<width$}  {}\n", e.signature, e.brief)).collect());
@@ -38,7 +39,8 @@ pub fn about(registry: &Registry, name: &str) -> Option<String> {
 
 /// Names near to one that nothing has: primitives, then namespaces.
 pub fn near(registry: &Registry, name: &str) -> Vec<String> {
-    let spaces = registry.entries().iter().map(|e| e.namespace.trim_end_matches("::").to_string()).filter(|s| !s.is_empty());
+    let spaces =
+        registry.entries().iter().map(|e| e.namespace.trim_end_matches("::").to_string()).filter(|s| !s.is_empty());
     let names = registry.entries().iter().map(Entry::full_name);
     nearest(name, names.chain(spaces))
 }
@@ -97,7 +99,9 @@ fn chapters(registry: &Registry) -> Vec<&'static str> {
 
 /// The whole reference as Markdown.
 pub fn markdown(registry: &Registry) -> String {
-    let mut out = String::from("# Reference\n\nMade by `ansatz doc --markdown` from the table that the program itself runs on; every example is executed by a test.\n\n");
+    let mut out = String::from(
+        "# Reference\n\nMade by `ansatz doc --markdown` from the table that the program itself runs on; every example is executed by a test.\n\n",
+    );
     for chapter in chapters(registry) {
         out += &format!("- [{chapter}](#{})\n", anchor(chapter));
     }
@@ -111,7 +115,12 @@ pub fn markdown(registry: &Registry) -> String {
 }
 
 fn anchor(heading: &str) -> String {
-    heading.to_lowercase().chars().filter(|c| c.is_alphanumeric() || *c == ' ' || *c == '-').collect::<String>().replace(' ', "-")
+    heading
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || *c == ' ' || *c == '-')
+        .collect::<String>()
+        .replace(' ', "-")
 }
 
 fn markdown_of(entry: &Entry) -> String {
@@ -128,7 +137,8 @@ fn markdown_of(entry: &Entry) -> String {
     if !entry.options.is_empty() {
         out += "\n| option | |\n|---|---|\n";
         for option in &entry.options {
-            out += &format!("| `{}` | {} |\n", option.name, escaped(option.text).replace('|', "\\|").replace('\n', " "));
+            out +=
+                &format!("| `{}` | {} |\n", option.name, escaped(option.text).replace('|', "\\|").replace('\n', " "));
         }
     }
     if !entry.examples.is_empty() {

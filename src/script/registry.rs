@@ -231,7 +231,8 @@ pub fn nearest(name: &str, candidates: impl IntoIterator<Item = String>) -> Vec<
     let mut scored: Vec<(f64, String)> = candidates
         .into_iter()
         .filter_map(|candidate| {
-            let (other, full) = (bare(&candidate), strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()));
+            let (other, full) =
+                (bare(&candidate), strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()));
             let score = strsim::jaro_winkler(&wanted, &other).max(full);
             let distance = strsim::damerau_levenshtein(&wanted, &other);
             // Among names of one or two letters every one is near to every other.

@@ -87,7 +87,9 @@ fn add(c: &mut Call) -> Result<Dynamic> {
         return Err(if got == header.len() {
             Error::limit("add: the table is full").expected(format!("at most {} rows", SharedTable::MOST_ROWS))
         } else {
-            Error::shape("add: the row does not fit the header").got(format!("{got} cells")).expected(format!("{} cells", header.len()))
+            Error::shape("add: the row does not fit the header")
+                .got(format!("{got} cells"))
+                .expected(format!("{} cells", header.len()))
         });
     }
     Ok(Dynamic::from(table))

@@ -38,8 +38,9 @@ impl fmt::Display for Table {
         let widths: Vec<usize> = (0..columns)
             .map(|at| self.rows.iter().chain([&self.header]).map(|row| width(&cell(row, at))).max().unwrap_or(0))
             .collect();
-        let right: Vec<bool> =
-            (0..columns).map(|at| self.rows.iter().all(|row| reads_as_number(&cell(row, at))) && !self.rows.is_empty()).collect();
+        let right: Vec<bool> = (0..columns)
+            .map(|at| self.rows.iter().all(|row| reads_as_number(&cell(row, at))) && !self.rows.is_empty())
+            .collect();
         let line = |row: &[String]| -> String {
             let cells: Vec<String> = widths
                 .iter()
@@ -145,7 +146,9 @@ fn collect(title: &str, map: &Map, depth: usize, tables: &mut Vec<Table>) {
     let mut deeper: Vec<(String, Map)> = Vec::new();
     for (key, value) in map {
         match value.read_lock::<Map>() {
-            Some(inner) if depth < DEEPEST && inner.values().any(|v| v.is_map()) => deeper.push((key.to_string(), inner.clone())),
+            Some(inner) if depth < DEEPEST && inner.values().any(|v| v.is_map()) => {
+                deeper.push((key.to_string(), inner.clone()))
+            }
             Some(inner) => rows.push((key.to_string(), inner.clone())),
             None => list.rows.push(vec![key.to_string(), cell(value)]),
         }

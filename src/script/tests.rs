@@ -50,7 +50,12 @@ fn no_call_means_two_entries() {
                 continue;
             }
             let ((from, to), (other_from, other_to)) = (a.arity(), b.arity());
-            assert!(to < other_from || other_to < from, "{} and {} take the same number of arguments", a.signature, b.signature);
+            assert!(
+                to < other_from || other_to < from,
+                "{} and {} take the same number of arguments",
+                a.signature,
+                b.signature
+            );
         }
     }
 }
@@ -88,7 +93,8 @@ fn closures_in_layers_live_as_long_as_the_session() {
     cell("let scale = 0.0; fn bend(x) { x * 0 }");
     assert_eq!(cell("std(net.forward(x)) < 1e-6"), "1");
     // A closure that fails in training leaves the network as it was.
-    let error = host.evaluate("cell", "step(optim::adam(), net, |net| mse(net.forward(x), nothing))").unwrap_err().to_string();
+    let error =
+        host.evaluate("cell", "step(optim::adam(), net, |net| mse(net.forward(x), nothing))").unwrap_err().to_string();
     assert!(error.contains("nothing"), "{error}");
     assert_eq!(compact(&host.evaluate("cell", "net.forward(x).shape").unwrap()), "[16, 1]");
 }

@@ -169,10 +169,18 @@ pub fn shape_of(value: &Dynamic) -> Option<Shape> {
 
 /// A nested array of numbers (or tensors) as a tensor.
 pub fn tensor_of(context: &Context, value: &Dynamic) -> Result<Tensor> {
-    fn walk(value: &Dynamic, depth: usize, shape: &mut Vec<usize>, leaf: &mut Option<usize>, out: &mut Vec<f64>) -> Result<()> {
+    fn walk(
+        value: &Dynamic,
+        depth: usize,
+        shape: &mut Vec<usize>,
+        leaf: &mut Option<usize>,
+        out: &mut Vec<f64>,
+    ) -> Result<()> {
         if let Some(array) = value.read_lock::<Array>() {
             if leaf.is_some_and(|at| depth >= at) {
-                return Err(Error::shape("a ragged array is not a tensor").got("numbers beside arrays").expected("arrays of equal length at each depth"));
+                return Err(Error::shape("a ragged array is not a tensor")
+                    .got("numbers beside arrays")
+                    .expected("arrays of equal length at each depth"));
             }
             match shape.get(depth) {
                 None => shape.push(array.len()),
@@ -191,7 +199,9 @@ pub fn tensor_of(context: &Context, value: &Dynamic) -> Result<Tensor> {
                 out.push(number);
                 Ok(())
             }
-            Some(_) => Err(Error::shape("a ragged array is not a tensor").got("numbers beside arrays").expected("arrays of equal length at each depth")),
+            Some(_) => Err(Error::shape("a ragged array is not a tensor")
+                .got("numbers beside arrays")
+                .expected("arrays of equal length at each depth")),
             None => Err(Error::typ("not a number in an array of numbers").got(describe(value))),
         }
     }
@@ -216,7 +226,10 @@ pub fn array_of(tensor: &Tensor) -> Result<Dynamic> {
             None => values.first().copied().map_or(Dynamic::UNIT, Dynamic::from),
             Some((&len, rest)) => {
                 let stride = rest.iter().product::<usize>();
-                (0..len).map(|i| nest(values.get(i * stride..(i + 1) * stride).unwrap_or(&[]), rest)).collect::<Array>().into()
+                (0..len)
+                    .map(|i| nest(values.get(i * stride..(i + 1) * stride).unwrap_or(&[]), rest))
+                    .collect::<Array>()
+                    .into()
             }
         }
     }
@@ -258,11 +271,13 @@ pub fn spans_of(value: &Dynamic, shape: &[usize]) -> Result<Selection> {
             .got(format!("{} indices into shape {shape:?}", parts.len()))
             .advice("t[[i, j]] gives one index per axis; t[[[i, j]]] takes positions i and j of the first axis"));
     }
-    let mut selection = Selection { spans: shape.iter().map(|&n| Span::all(n)).collect(), dropped: vec![], taken: vec![] };
+    let mut selection =
+        Selection { spans: shape.iter().map(|&n| Span::all(n)).collect(), dropped: vec![], taken: vec![] };
     for (axis, (part, &len)) in parts.iter().zip(shape).enumerate() {
         // Rhai asks here for a property that no type has.
         if let Ok(name) = part.clone().into_immutable_string() {
-            return Err(Error::typ(format!("a tensor has no property `{name}`")).advice("ansatz doc lists properties and functions"));
+            return Err(Error::typ(format!("a tensor has no property `{name}`"))
+                .advice("ansatz doc lists properties and functions"));
         }
         let span = if part.is::<All>() {
             Span::all(len)
@@ -272,7 +287,10 @@ pub fn spans_of(value: &Dynamic, shape: &[usize]) -> Result<Selection> {
             span_between(*range.start(), range.end().saturating_add(1), len)?
         } else if let Some(n) = number_of(part) {
             if n.fract() != 0.0 {
-                return Err(Error::typ("a fractional index").got(n).expected("a whole number").advice("int(x) takes the whole part: t[int(a / b)]"));
+                return Err(Error::typ("a fractional index")
+                    .got(n)
+                    .expected("a whole number")
+                    .advice("int(x) takes the whole part: t[int(a / b)]"));
             }
             let at = position("index", n as i64, len)?;
             selection.dropped.push(axis);
@@ -281,7 +299,9 @@ pub fn spans_of(value: &Dynamic, shape: &[usize]) -> Result<Selection> {
             selection.taken.push((axis, positions));
             Span::all(len)
         } else {
-            return Err(Error::typ("an unfit index").got(describe(part)).expected("a whole number, a range, a list of positions, or ALL"));
+            return Err(Error::typ("an unfit index")
+                .got(describe(part))
+                .expected("a whole number, a range, a list of positions, or ALL"));
         };
         if let Some(slot) = selection.spans.get_mut(axis) {
             *slot = span;

@@ -6,8 +6,8 @@
 mod path;
 mod process;
 mod reverse;
-pub(crate) mod script;
 mod score;
+pub(crate) mod script;
 #[cfg(test)]
 mod tests;
 mod window;

@@ -49,7 +49,11 @@ impl Path {
     pub fn new(states: &[State], times: &[f64]) -> Result<Self> {
         let first = states.first().ok_or_else(|| Error::shape("a path of no states"))?;
         if states.len() != times.len() {
-            return Err(Error::shape("a path needs a state for each time").got(format!("{} states, {} times", states.len(), times.len())));
+            return Err(Error::shape("a path needs a state for each time").got(format!(
+                "{} states, {} times",
+                states.len(),
+                times.len()
+            )));
         }
         let parts: Vec<Tensor> = states.iter().map(|s| s.values.clone()).collect();
         Ok(Self { values: Tensor::stack(&parts, 1)?, times: times.into(), grid: first.grid.clone() })

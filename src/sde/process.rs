@@ -178,7 +178,8 @@ impl Process {
     }
     /// `factor · g(t)^power · Δt^(power/2)`, shaped to multiply a state: noise has power 1, corrections power 2.
     pub fn strength(&self, like: &Tensor, clock: &Clock, power: i32, factor: f64) -> Result<Tensor> {
-        let of = |t: f64, dt: f64| -> Result<f64> { Ok(factor * (self.diffusion.at(t)? * dt.abs().sqrt()).powi(power)) };
+        let of =
+            |t: f64, dt: f64| -> Result<f64> { Ok(factor * (self.diffusion.at(t)? * dt.abs().sqrt()).powi(power)) };
         match clock {
             Clock::One { t, dt } => {
                 let value = of(*t, *dt)?;
@@ -233,7 +234,10 @@ impl Process {
 /// `√((e^(2λΔt) − 1)/2λ)`, the standard deviation of the noise that a mode collects in a step; `√Δt` where `λ` is 0.
 pub(super) fn exact_deviation(operator: &SpectralOperator, dt: f64) -> Result<Tensor> {
     let real = &operator.symbol().re;
-    let values = real.to_vec()?.into_iter().map(|l| if (l * dt).abs() < 1e-8 { dt.sqrt() } else { ((2.0 * l * dt).exp_m1() / (2.0 * l)).sqrt() });
+    let values = real
+        .to_vec()?
+        .into_iter()
+        .map(|l| if (l * dt).abs() < 1e-8 { dt.sqrt() } else { ((2.0 * l * dt).exp_m1() / (2.0 * l)).sqrt() });
     Tensor::from_vec::<f64>(real.context(), values.collect(), &real.shape())
 }
 
@@ -243,7 +247,9 @@ pub(super) fn ascending(times: &[f64]) -> Result<()> {
     if fine {
         return Ok(());
     }
-    Err(Error::value("times must ascend").got(format!("{} times", times.len())).expected("two or more finite times, each later than the one before"))
+    Err(Error::value("times must ascend")
+        .got(format!("{} times", times.len()))
+        .expected("two or more finite times, each later than the one before"))
 }
 
 /// Names the step at which numbers stopped being finite.

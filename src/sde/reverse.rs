@@ -39,7 +39,15 @@ impl Process {
     ///
     /// # Errors
     /// Times out of order; a state that is no longer finite, with the step and the time.
-    pub fn reverse(&self, score: &Score, end: &State, times: &[f64], samples: &[u64], how: Reverse, progress: &mut Progress) -> Result<Path> {
+    pub fn reverse(
+        &self,
+        score: &Score,
+        end: &State,
+        times: &[f64],
+        samples: &[u64],
+        how: Reverse,
+        progress: &mut Progress,
+    ) -> Result<Path> {
         ascending(times)?;
         self.refuse_elsewhere(&end.values.shape(), end.grid.as_ref())?;
         let key = Key::new(how.seed).purpose("reverse noise");

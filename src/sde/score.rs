@@ -34,7 +34,8 @@ impl GaussianScore {
     pub fn new(process: &Process, initial: &Tensor, times: &[f64]) -> Result<Self> {
         ascending(times)?;
         let Drift::Spectral(operator) = &process.drift else {
-            return Err(Error::value("only a process with a spectral drift has this closed form").advice("learn its score with train(…)"));
+            return Err(Error::value("only a process with a spectral drift has this closed form")
+                .advice("learn its score with train(…)"));
         };
         if initial.shape() != operator.grid().spectral_shape() {
             return Err(Error::shape("the initial states are on another grid than the process")
@@ -47,8 +48,12 @@ impl GaussianScore {
             let &[t, next] = pair else { continue };
             let (dt, g) = (next - t, process.diffusion.at(t)?);
             let grown = match process.scheme {
-                Scheme::EulerMaruyama => Complex::new(operator.symbol().re.scale(dt)?.shift(1.0)?, operator.symbol().im.scale(dt)?)?,
-                Scheme::Exponential | Scheme::Exact => operator.exponential(&Tensor::scalar_in(e.context(), Precision::F64, dt))?,
+                Scheme::EulerMaruyama => {
+                    Complex::new(operator.symbol().re.scale(dt)?.shift(1.0)?, operator.symbol().im.scale(dt)?)?
+                }
+                Scheme::Exponential | Scheme::Exact => {
+                    operator.exponential(&Tensor::scalar_in(e.context(), Precision::F64, dt))?
+                }
             };
             let noise = match process.scheme {
                 Scheme::Exact => exact_deviation(operator, dt)?.unary(Unary::Square)?.scale(g * g)?,
@@ -62,7 +67,12 @@ impl GaussianScore {
             positive.choose(&positive.choose(e, &e.full_like(1.0)?)?.unary(Unary::Recip)?, &e.full_like(0.0)?)
         };
         let inverse = all.iter().map(invert).collect::<Result<Vec<_>>>()?;
-        Ok(Self { grid: operator.grid().clone(), times: times.into(), inverse: inverse.into(), eigenvalues: all.into() })
+        Ok(Self {
+            grid: operator.grid().clone(),
+            times: times.into(),
+            inverse: inverse.into(),
+            eigenvalues: all.into(),
+        })
     }
     /// Covariance eigenvalues at time number `index`.
     pub fn eigenvalues(&self, index: usize) -> Option<&Tensor> {
@@ -73,10 +83,13 @@ impl GaussianScore {
         let span = self.times.last().copied().unwrap_or(1.0) - self.times.first().copied().unwrap_or(0.0);
         // A time that came through single precision is off by its rounding.
         let near = 1e-5 * span + 1e-6 * t.abs();
-        let nearest = self.times.iter().zip(self.inverse.iter()).min_by(|a, b| (a.0 - t).abs().total_cmp(&(b.0 - t).abs()));
+        let nearest =
+            self.times.iter().zip(self.inverse.iter()).min_by(|a, b| (a.0 - t).abs().total_cmp(&(b.0 - t).abs()));
         let inverse = nearest.filter(|(s, _)| (**s - t).abs() <= near).map(|(_, inverse)| inverse);
         let inverse = inverse.ok_or_else(|| {
-            Error::value("the exact score is known at its own times only").got(t).advice("make it with the times that the sampler uses")
+            Error::value("the exact score is known at its own times only")
+                .got(t)
+                .advice("make it with the times that the sampler uses")
         })?;
         if !x.shape().ends_with(&self.grid.shape()) {
             return Err(Error::shape("the exact score is for states on its own grid")

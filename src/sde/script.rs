@@ -46,7 +46,11 @@ fn dressed(values: &Tensor, grid: &Option<Grid>) -> Result<Dynamic> {
 
 fn undressed(context: &Context, value: Dynamic, like: &Tensor) -> Result<Tensor> {
     let operand = crate::script::value::Operand::of(&value).and_then(|o| o.into_tensor(context));
-    let tensor = operand.ok_or_else(|| Error::typ("the closure returned something unfit").got(crate::script::value::describe(&value)).expected("a field or a tensor"))?;
+    let tensor = operand.ok_or_else(|| {
+        Error::typ("the closure returned something unfit")
+            .got(crate::script::value::describe(&value))
+            .expected("a field or a tensor")
+    })?;
     tensor.cast(like.precision())?.expand(&like.shape()).map_err(|e| e.within("what the closure returned"))
 }
 
@@ -69,7 +73,8 @@ fn score(c: &Call, i: usize, grid: &Option<Grid>) -> Result<Score> {
     if c.object_if::<rhai::FnPtr>(i).is_none() {
         return Err(c.wrong(i, "a network, sde::gaussian_score(…), or a closure |x, t|"));
     }
-    let (closure, context, grid): (Closure, Context, Option<Grid>) = (c.closure(i, 2)?, c.session.context().clone(), grid.clone());
+    let (closure, context, grid): (Closure, Context, Option<Grid>) =
+        (c.closure(i, 2)?, c.session.context().clone(), grid.clone());
     Ok(Rc::new(move |x, t| undressed(&context, closure.call([dressed(x, &grid)?, Dynamic::from(t.clone())])?, x)))
 }
 
@@ -82,14 +87,20 @@ fn make_process(c: &mut Call) -> Result<Dynamic> {
     } else if options.boolean("solver", false)? {
         let (closure, context) = (c.closure(0, 3)?, context.clone());
         Drift::Propagator(Rc::new(move |x, t, dt| {
-            undressed(&context, closure.call([dressed(x, &grid)?, Dynamic::from(t.clone()), Dynamic::from(dt.clone())])?, x)
+            undressed(
+                &context,
+                closure.call([dressed(x, &grid)?, Dynamic::from(t.clone()), Dynamic::from(dt.clone())])?,
+                x,
+            )
         }))
     } else {
         if c.object_if::<rhai::FnPtr>(0).is_none() {
             return Err(c.wrong(0, "an operator made by spectral::operator(…), or a closure |x, t|"));
         }
         let (closure, context) = (c.closure(0, 2)?, context.clone());
-        Drift::Function(Rc::new(move |x, t| undressed(&context, closure.call([dressed(x, &grid)?, Dynamic::from(t.clone())])?, x)))
+        Drift::Function(Rc::new(move |x, t| {
+            undressed(&context, closure.call([dressed(x, &grid)?, Dynamic::from(t.clone())])?, x)
+        }))
     };
     let diffusion = match options.get("diffusion") {
         None => return Err(options.missing("diffusion", "the strength of the noise: a number, or a closure |t|")),
@@ -108,7 +119,11 @@ fn make_process(c: &mut Call) -> Result<Dynamic> {
     if options.has("scheme") {
         process.scheme = options.choice(
             "scheme",
-            &[("exponential", Scheme::Exponential), ("exact", Scheme::Exact), ("euler_maruyama", Scheme::EulerMaruyama)],
+            &[
+                ("exponential", Scheme::Exponential),
+                ("exact", Scheme::Exact),
+                ("euler_maruyama", Scheme::EulerMaruyama),
+            ],
         )?;
         if !matches!(process.drift, Drift::Spectral(_)) && process.scheme != Scheme::EulerMaruyama {
             return Err(options.wrong("scheme", "\"euler_maruyama\": only a spectral operator has an exact propagator"));
@@ -124,7 +139,9 @@ fn sample_numbers(options: &crate::script::Options, count: usize) -> Result<Vec<
     }
     match options.ints_if("samples")? {
         None => Ok((0..count as u64).collect()),
-        Some(numbers) if numbers.len() == count && numbers.iter().all(|&n| n >= 0) => Ok(numbers.into_iter().map(|n| n as u64).collect()),
+        Some(numbers) if numbers.len() == count && numbers.iter().all(|&n| n >= 0) => {
+            Ok(numbers.into_iter().map(|n| n as u64).collect())
+        }
         Some(_) => Err(options.wrong("samples", &format!("{count} whole numbers, one for each sample"))),
     }
 }
@@ -134,7 +151,8 @@ fn backwards(c: &mut Call, sde: bool) -> Result<Dynamic> {
     let score = score(c, 1, &end.grid)?;
     let factor = options.positive("factor", 1.0)?;
     let how = Reverse {
-        integrator: options.choice("integrator", &[("euler", Integrator::Euler), ("conditional_mean", Integrator::ConditionalMean)])?,
+        integrator: options
+            .choice("integrator", &[("euler", Integrator::Euler), ("conditional_mean", Integrator::ConditionalMean)])?,
         correction: if sde { 1.0 / factor } else { 0.5 / factor },
         noise: sde,
         last_noise: if sde { options.boolean("last_noise", true)? } else { false },

@@ -47,12 +47,22 @@ fn numbers(count: usize) -> Vec<u64> {
     (0..count as u64).collect()
 }
 fn progress() -> Progress {
-    Session::new(Options { sink: Rc::new(crate::session::Terminal::new(true)), ..Options::default() }).progress("test", 1)
+    Session::new(Options { sink: Rc::new(crate::session::Terminal::new(true)), ..Options::default() })
+        .progress("test", 1)
 }
 /// E|û|²/N for each mode of the half spectrum.
 fn spectrum(values: &Tensor) -> Vec<f64> {
     let z = rfft(values, &[-1]).unwrap();
-    z.abs_squared().unwrap().reshape(&[values.shape()[0], 4]).unwrap().mean(&[0], false).unwrap().scale(1.0 / 6.0).unwrap().to_vec().unwrap()
+    z.abs_squared()
+        .unwrap()
+        .reshape(&[values.shape()[0], 4])
+        .unwrap()
+        .mean(&[0], false)
+        .unwrap()
+        .scale(1.0 / 6.0)
+        .unwrap()
+        .to_vec()
+        .unwrap()
 }
 /// The slope of ln error against ln step over halved steps.
 fn order(errors: &[f64]) -> f64 {
@@ -65,8 +75,10 @@ fn the_law_of_each_scheme_tends_to_that_of_the_equation() {
     let c = context();
     let initial = Tensor::full(&c, &[4], 0.5).unwrap();
     let re = operator(&c).symbol().re.to_vec().unwrap();
-    let exact: Vec<f64> = re.iter().map(|l| 0.5 * (2.0 * l * END).exp() + G * G * ((2.0 * l * END).exp() - 1.0) / (2.0 * l)).collect();
-    for (scheme, expected) in [(Scheme::EulerMaruyama, 1.0), (Scheme::Exponential, 1.0), (Scheme::Exact, f64::INFINITY)] {
+    let exact: Vec<f64> =
+        re.iter().map(|l| 0.5 * (2.0 * l * END).exp() + G * G * ((2.0 * l * END).exp() - 1.0) / (2.0 * l)).collect();
+    for (scheme, expected) in [(Scheme::EulerMaruyama, 1.0), (Scheme::Exponential, 1.0), (Scheme::Exact, f64::INFINITY)]
+    {
         let error = |steps: usize| -> f64 {
             let law = GaussianScore::new(&process(&c, scheme), &initial, &times(steps)).unwrap();
             let e = law.eigenvalues(steps).unwrap().to_vec().unwrap();
@@ -132,7 +144,9 @@ fn variance_of_ornstein_uhlenbeck_paths() {
     let c = context();
     let samples = 40_000;
     let steps = 12;
-    let path = ornstein_uhlenbeck().sample(&state(Tensor::full(&c, &[samples], 0.0).unwrap(), None), &times(steps), 5, &numbers(samples)).unwrap();
+    let path = ornstein_uhlenbeck()
+        .sample(&state(Tensor::full(&c, &[samples], 0.0).unwrap(), None), &times(steps), 5, &numbers(samples))
+        .unwrap();
     let variance = path.state(steps).unwrap().values.variance(&[], false, 0.0).unwrap().item().unwrap();
     let dt = END / steps as f64;
     // The law of the scheme itself; that it tends to g²(1 − e^(−2T))/2 is the other test.
@@ -151,9 +165,16 @@ fn paths_do_not_depend_on_the_batch() {
         let start = noise(&c, 6, 5, &[1, 6]);
         let score: Score = Rc::new(|x, _| x.scale(-1.0));
         let how = Reverse { integrator: Integrator::Euler, correction: 1.0, noise: true, last_noise: true, seed: 8 };
-        let forward = |x: &Tensor, n: &[u64]| process.sample(&state(x.clone(), Some(grid())), &times(4), 7, n).unwrap().values().to_vec().unwrap();
+        let forward = |x: &Tensor, n: &[u64]| {
+            process.sample(&state(x.clone(), Some(grid())), &times(4), 7, n).unwrap().values().to_vec().unwrap()
+        };
         let back = |x: &Tensor, n: &[u64]| {
-            process.reverse(&score, &state(x.clone(), Some(grid())), &times(4), n, how, &mut progress()).unwrap().values().to_vec().unwrap()
+            process
+                .reverse(&score, &state(x.clone(), Some(grid())), &times(4), n, how, &mut progress())
+                .unwrap()
+                .values()
+                .to_vec()
+                .unwrap()
         };
         let (all, all_back) = (forward(&start, &numbers(5)), back(&start, &numbers(5)));
         let (mut parts, mut parts_back) = (Vec::new(), Vec::new());
@@ -176,20 +197,31 @@ fn the_way_back_ends_at_the_prior() {
     let initial = Tensor::new(&c, vec![1.0, 2.0, 0.5, 0.25], &[4]).unwrap();
     // Real symbols: the field stays real mode by mode, Nyquist too.
     let k = grid().wavenumbers(&c, Precision::F64, 0).unwrap();
-    let real = SpectralOperator::new(grid(), Complex::real(k.unary(Unary::Square).unwrap().scale(-0.05).unwrap()).unwrap()).unwrap();
+    let real =
+        SpectralOperator::new(grid(), Complex::real(k.unary(Unary::Square).unwrap().scale(-0.05).unwrap()).unwrap())
+            .unwrap();
     let process = Process::new(Drift::Spectral(real), Diffusion::Constant(0.4));
     let score = GaussianScore::new(&process, &initial, &times(steps)).unwrap();
     let coloured = |variance: &Tensor| {
-        crate::tensor::fourier_multiply_real(&noise(&c, 9, samples, &[1, 6]), &variance.unary(Unary::Sqrt).unwrap(), &[-1]).unwrap()
+        crate::tensor::fourier_multiply_real(
+            &noise(&c, 9, samples, &[1, 6]),
+            &variance.unary(Unary::Sqrt).unwrap(),
+            &[-1],
+        )
+        .unwrap()
     };
     let end = state(coloured(score.eigenvalues(steps).unwrap()), Some(grid()));
     for integrator in [Integrator::Euler, Integrator::ConditionalMean] {
         for (correction, noisy) in [(1.0, true), (0.5, false)] {
             let how = Reverse { integrator, correction, noise: noisy, last_noise: true, seed: 10 };
-            let path = process.reverse(&score.score(), &end, &times(steps), &numbers(samples), how, &mut progress()).unwrap();
+            let path =
+                process.reverse(&score.score(), &end, &times(steps), &numbers(samples), how, &mut progress()).unwrap();
             let got = spectrum(&path.state(0).unwrap().values);
             for (mode, (got, expected)) in got.iter().zip(initial.to_vec().unwrap()).enumerate() {
-                assert!((got / expected - 1.0).abs() < 0.05, "{integrator:?}, noise {noisy}, mode {mode}: {got} against {expected}");
+                assert!(
+                    (got / expected - 1.0).abs() < 0.05,
+                    "{integrator:?}, noise {noisy}, mode {mode}: {got} against {expected}"
+                );
             }
         }
     }
@@ -202,7 +234,9 @@ fn probability_flow_is_of_first_order() {
     for integrator in [Integrator::Euler, Integrator::ConditionalMean] {
         let error = |steps: usize| -> f64 {
             let process = Process::new(
-                Drift::Spectral(SpectralOperator::new(grid(), Complex::real(operator(&c).symbol().re.clone()).unwrap()).unwrap()),
+                Drift::Spectral(
+                    SpectralOperator::new(grid(), Complex::real(operator(&c).symbol().re.clone()).unwrap()).unwrap(),
+                ),
                 Diffusion::Constant(G),
             );
             let score = GaussianScore::new(&process, &initial, &times(steps)).unwrap();
@@ -222,7 +256,9 @@ fn probability_flow_is_of_first_order() {
 /// A path of one step, `[x₀, x₁]`, and its numbers.
 fn one_step(samples: usize, dt: f64) -> (Context, Path, Vec<f64>, Vec<f64>) {
     let c = context();
-    let path = ornstein_uhlenbeck().sample(&state(noise(&c, 11, samples, &[]), None), &[0.0, dt], 12, &numbers(samples)).unwrap();
+    let path = ornstein_uhlenbeck()
+        .sample(&state(noise(&c, 11, samples, &[]), None), &[0.0, dt], 12, &numbers(samples))
+        .unwrap();
     let (x0, x1) = (path.state(0).unwrap().values.to_vec().unwrap(), path.state(1).unwrap().values.to_vec().unwrap());
     (c, path, x0, x1)
 }
@@ -270,13 +306,38 @@ fn windows_are_the_steps_of_the_probability_flow() {
     // A window of three steps from one start, by hand.
     let c = context();
     let process = process(&c, Scheme::Exponential);
-    let path = process.sample(&state(noise(&c, 13, 2, &[1, 6]), Some(grid())), &[0.0, 0.1, 0.3, 0.4, 0.8], 14, &numbers(2)).unwrap();
+    let path = process
+        .sample(&state(noise(&c, 13, 2, &[1, 6]), Some(grid())), &[0.0, 0.1, 0.3, 0.4, 0.8], 14, &numbers(2))
+        .unwrap();
     let score: Score = Rc::new(|x, t| x.unary(Unary::Tanh)?.mul(&t.reshape(&[t.len(), 1, 1])?));
     let by_hand = |start: usize| -> f64 {
         let last = 4 - start;
         let how = Reverse { integrator: Integrator::Euler, correction: 0.5, noise: false, last_noise: false, seed: 0 };
-        let back = process.reverse(&score, &path.state(last).unwrap(), &path.times()[last - 3..=last], &numbers(2), how, &mut progress()).unwrap();
-        (0..3).map(|m| back.state(m).unwrap().values.sub(&path.state(last - 3 + m).unwrap().values).unwrap().unary(Unary::Square).unwrap().mean(&[], false).unwrap().item().unwrap()).sum()
+        let back = process
+            .reverse(
+                &score,
+                &path.state(last).unwrap(),
+                &path.times()[last - 3..=last],
+                &numbers(2),
+                how,
+                &mut progress(),
+            )
+            .unwrap();
+        (0..3)
+            .map(|m| {
+                back.state(m)
+                    .unwrap()
+                    .values
+                    .sub(&path.state(last - 3 + m).unwrap().values)
+                    .unwrap()
+                    .unary(Unary::Square)
+                    .unwrap()
+                    .mean(&[], false)
+                    .unwrap()
+                    .item()
+                    .unwrap()
+            })
+            .sum()
     };
     let together = window_loss(&process, &score, &path, 3, &[0, 1]).unwrap().item().unwrap();
     assert!((together - (by_hand(0) + by_hand(1)) / 2.0).abs() < 1e-13);
@@ -309,14 +370,28 @@ fn misuse_is_an_error() {
     let c = context();
     let spectral = process(&c, Scheme::Exponential);
     let on = |shape: &[usize], grid: Option<Grid>| state(Tensor::full(&c, shape, 1.0).unwrap(), grid);
-    let sampled = |process: &Process, state: State, times: &[f64]| process.sample(&state, times, 1, &numbers(state.samples())).err().map(|e: Error| e.to_string());
+    let sampled = |process: &Process, state: State, times: &[f64]| {
+        process.sample(&state, times, 1, &numbers(state.samples())).err().map(|e: Error| e.to_string())
+    };
     for unfit in [&[][..], &[0.0], &[0.0, 0.0], &[1.0, 0.0], &[0.0, f64::NAN], &[0.0, f64::INFINITY]] {
         assert!(sampled(&spectral, on(&[1, 1, 6], None), unfit).unwrap().contains("ascend"), "{unfit:?}");
     }
-    for (shape, grid) in [(vec![1], None), (vec![1, 1, 1], None), (vec![6], None), (vec![1, 1, 5], None), (vec![2, 1, 6], Some(Grid::periodic(&[6], &[(0.0, 1.0)]).unwrap()))] {
-        assert!(sampled(&spectral, on(&shape, grid), &[0.0, 1.0]).unwrap().contains("grid of the process"), "{shape:?}");
+    for (shape, grid) in [
+        (vec![1], None),
+        (vec![1, 1, 1], None),
+        (vec![6], None),
+        (vec![1, 1, 5], None),
+        (vec![2, 1, 6], Some(Grid::periodic(&[6], &[(0.0, 1.0)]).unwrap())),
+    ] {
+        assert!(
+            sampled(&spectral, on(&shape, grid), &[0.0, 1.0]).unwrap().contains("grid of the process"),
+            "{shape:?}"
+        );
     }
-    let bursting = Process::new(Drift::Function(Rc::new(|x, t| x.powf(2.0)?.scale(if t.item()? > 0.15 { 1e300 } else { 0.0 }))), Diffusion::Constant(0.0));
+    let bursting = Process::new(
+        Drift::Function(Rc::new(|x, t| x.powf(2.0)?.scale(if t.item()? > 0.15 { 1e300 } else { 0.0 }))),
+        Diffusion::Constant(0.0),
+    );
     let error = sampled(&bursting, on(&[2, 3], None), &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5]).unwrap();
     assert!(error.contains("step 4, t = 0.4"), "{error}");
     let negative = Process::new(spectral.drift.clone(), Diffusion::Function(Rc::new(|t| Ok(0.5 - t))));
@@ -324,7 +399,9 @@ fn misuse_is_an_error() {
 
     let path = spectral.sample(&on(&[2, 1, 6], Some(grid())), &[0.0, 0.1, 0.2], 1, &[0, 1]).unwrap();
     let zero: Score = Rc::new(|x, _| x.scale(0.0));
-    for (window, starts) in [(0, vec![0]), (3, vec![0]), (1, vec![]), (1, vec![2]), (2, vec![usize::MAX]), (usize::MAX, vec![1])] {
+    for (window, starts) in
+        [(0, vec![0]), (3, vec![0]), (1, vec![]), (1, vec![2]), (2, vec![usize::MAX]), (usize::MAX, vec![1])]
+    {
         assert!(window_loss(&spectral, &zero, &path, window, &starts).is_err(), "{window} {starts:?}");
     }
     for ends in [vec![], vec![0], vec![3], vec![usize::MAX]] {

@@ -36,7 +36,9 @@ pub fn window_loss(process: &Process, network: &Score, path: &Path, window: usiz
         path.values().take(1, &at)?.swap(0, 1)?.reshape(&flat)
     };
     let clock_at = |offset: usize, shift: usize| {
-        let each = |f: &dyn Fn(usize) -> f64| starts.iter().flat_map(|s| std::iter::repeat_n(f(steps - s - offset), samples)).collect();
+        let each = |f: &dyn Fn(usize) -> f64| {
+            starts.iter().flat_map(|s| std::iter::repeat_n(f(steps - s - offset), samples)).collect()
+        };
         Clock::Each { t: each(&|m| time(path, m - shift)), dt: each(&|m| time(path, m) - time(path, m - 1)) }
     };
     let mut y = states_at(0)?;
@@ -68,7 +70,9 @@ pub fn denoising_loss(process: &Process, score: &Score, path: &Path, ends: &[usi
             .expected("\"exponential\" or \"euler_maruyama\""));
     }
     if ends.is_empty() || ends.iter().any(|&m| m == 0 || m > steps) {
-        return Err(Error::value("steps must lie within the path").got(format!("{ends:?}")).expected(format!("1 to {steps}")));
+        return Err(Error::value("steps must lie within the path")
+            .got(format!("{ends:?}"))
+            .expected(format!("1 to {steps}")));
     }
     let mut flat = vec![samples.saturating_mul(ends.len())];
     flat.extend(lead);
@@ -76,7 +80,9 @@ pub fn denoising_loss(process: &Process, score: &Score, path: &Path, ends: &[usi
         let at: Vec<i64> = ends.iter().map(|m| (m - back) as i64).collect();
         path.values().take(1, &at)?.swap(0, 1)?.reshape(&flat)
     };
-    let each = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { ends.iter().flat_map(|&m| std::iter::repeat_n(f(m), samples)).collect() };
+    let each = |f: &dyn Fn(usize) -> f64| -> Vec<f64> {
+        ends.iter().flat_map(|&m| std::iter::repeat_n(f(m), samples)).collect()
+    };
     let dt = each(&|m| time(path, m) - time(path, m - 1));
     let now = Clock::Each { t: each(&|m| time(path, m)), dt: dt.clone() };
     let step = Clock::Each { t: each(&|m| time(path, m - 1)), dt };

@@ -39,7 +39,9 @@ pub fn poll() -> Result<()> {
     match pending() {
         None => Ok(()),
         Some(Reason::User) => Err(Error::interrupted()),
-        Some(Reason::Time) => Err(Error::limit("the limit of wall time was reached")
-            .advice("raise it with --max-seconds, or do less work")),
+        Some(Reason::Time) => {
+            Err(Error::limit("the limit of wall time was reached")
+                .advice("raise it with --max-seconds, or do less work"))
+        }
     }
 }

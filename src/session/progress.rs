@@ -73,10 +73,7 @@ pub(super) struct Bar(ProgressBar);
 impl Bar {
     pub fn new(title: &str, total: u64) -> Self {
         let (bar, template) = if total > 0 {
-            (
-                ProgressBar::new(total),
-                "{prefix} {bar:30.cyan/blue} {pos}/{len} · {per_sec} · {eta} left · {msg}",
-            )
+            (ProgressBar::new(total), "{prefix} {bar:30.cyan/blue} {pos}/{len} · {per_sec} · {eta} left · {msg}")
         } else {
             (ProgressBar::new_spinner(), "{prefix} {spinner} {pos} · {per_sec} · {msg}")
         };

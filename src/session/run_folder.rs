@@ -71,7 +71,8 @@ impl RunFolder {
     pub fn results(&self, values: serde_json::Map<String, serde_json::Value>) -> Result<()> {
         let mut results = self.results.borrow_mut();
         results.extend(values);
-        let mut text = serde_json::to_string_pretty(&*results).map_err(|e| Error::file(format!("cannot write results.json: {e}")))?;
+        let mut text = serde_json::to_string_pretty(&*results)
+            .map_err(|e| Error::file(format!("cannot write results.json: {e}")))?;
         text.push('\n');
         self.write("results.json", text.as_bytes()).map(|_| ())
     }
@@ -138,7 +139,8 @@ pub(super) fn below(path: &str, roots: &[PathBuf]) -> Result<PathBuf> {
         return Err(refused());
     }
     let wanted = Path::new(path);
-    let candidates = roots.iter().map(|root| if wanted.is_absolute() { wanted.to_path_buf() } else { root.join(wanted) });
+    let candidates =
+        roots.iter().map(|root| if wanted.is_absolute() { wanted.to_path_buf() } else { root.join(wanted) });
     let mut missing = true;
     for candidate in candidates {
         let Ok(real) = candidate.canonicalize() else { continue };
@@ -149,7 +151,8 @@ pub(super) fn below(path: &str, roots: &[PathBuf]) -> Result<PathBuf> {
     }
     let climbs = wanted.is_absolute() || wanted.components().any(|c| matches!(c, Component::ParentDir));
     if missing && !climbs {
-        return Err(Error::file(format!("there is no file {path:?}")).advice("paths are relative to the script's folder, then to the run folder"));
+        return Err(Error::file(format!("there is no file {path:?}"))
+            .advice("paths are relative to the script's folder, then to the run folder"));
     }
     Err(refused())
 }

@@ -100,7 +100,9 @@ impl Tensor {
             return Ok(self.clone());
         }
         if broadcast("expand", &from, shape)? != shape {
-            return Err(Error::shape("expand: only axes of length 1 can be stretched").got(format!("{from:?} to {shape:?}")));
+            return Err(
+                Error::shape("expand: only axes of length 1 can be stretched").got(format!("{from:?} to {shape:?}"))
+            );
         }
         self.context().reserve(element_count(shape)?.saturating_mul(self.precision().bytes()))?;
         let mut lifted = vec![1; shape.len() - from.len()];
@@ -114,7 +116,11 @@ impl Tensor {
     pub fn slice(&self, spans: &[Span]) -> Result<Self> {
         let shape = self.shape();
         if spans.len() != shape.len() {
-            return Err(Error::shape("slice: one span per axis").got(format!("{} spans, rank {}", spans.len(), shape.len())));
+            return Err(Error::shape("slice: one span per axis").got(format!(
+                "{} spans, rank {}",
+                spans.len(),
+                shape.len()
+            )));
         }
         if let Some((axis, span)) = spans.iter().enumerate().find(|(a, s)| s.end > shape[*a] || s.step == 0) {
             return Err(Error::shape(format!("slice: the range leaves axis {axis}"))
@@ -147,7 +153,8 @@ impl Tensor {
     pub fn narrow(&self, axis: usize, start: usize, len: usize) -> Result<Self> {
         let mut spans: Vec<Span> = self.shape().iter().map(|&n| Span::all(n)).collect();
         let rank = spans.len();
-        let span = spans.get_mut(axis).ok_or_else(|| Error::shape(format!("no axis {axis} in a tensor of rank {rank}")))?;
+        let span =
+            spans.get_mut(axis).ok_or_else(|| Error::shape(format!("no axis {axis} in a tensor of rank {rank}")))?;
         *span = Span { start, end: start + len, step: 1 };
         self.slice(&spans)
     }
@@ -230,7 +237,9 @@ impl Tensor {
     pub fn unsqueeze(&self, axis: usize) -> Result<Self> {
         let mut shape = self.shape();
         if axis > shape.len() {
-            return Err(Error::shape(format!("unsqueeze: no place {axis} for an axis")).got(format!("rank {}", shape.len())));
+            return Err(
+                Error::shape(format!("unsqueeze: no place {axis} for an axis")).got(format!("rank {}", shape.len()))
+            );
         }
         shape.insert(axis, 1);
         self.reshape(&shape)
@@ -283,7 +292,13 @@ impl Tensor {
             Padding::Constant(_) => usize::MAX,
             Padding::Periodic => len,
             Padding::Reflect => len.saturating_sub(1),
-            Padding::Edge => if len == 0 { 0 } else { usize::MAX },
+            Padding::Edge => {
+                if len == 0 {
+                    0
+                } else {
+                    usize::MAX
+                }
+            }
         };
         if before.max(after) > most {
             return Err(Error::shape("pad: wider than the axis allows")
@@ -301,15 +316,12 @@ impl Tensor {
                     Self::full_in(self.context(), self.precision(), &shape, value)?
                 }
                 Padding::Periodic => self.narrow(axis, if front { len - width } else { 0 }, width)?,
-                Padding::Reflect => {
-                    self.narrow(axis, if front { 1 } else { len - 1 - width }, width)?.flip(&[axis])?
-                }
-                Padding::Edge => {
-                    self.narrow(axis, if front { 0 } else { len - 1 }, 1)?.repeat(axis as i64, width)?
-                }
+                Padding::Reflect => self.narrow(axis, if front { 1 } else { len - 1 - width }, width)?.flip(&[axis])?,
+                Padding::Edge => self.narrow(axis, if front { 0 } else { len - 1 }, 1)?.repeat(axis as i64, width)?,
             }))
         };
-        let parts: Vec<Self> = [side(before, true)?, Some(self.clone()), side(after, false)?].into_iter().flatten().collect();
+        let parts: Vec<Self> =
+            [side(before, true)?, Some(self.clone()), side(after, false)?].into_iter().flatten().collect();
         Self::concat(&parts, axis)
     }
 
@@ -351,7 +363,8 @@ impl Tensor {
                 .got(format!("tensor {shape:?}, index {wanted:?}, axis {axis}")));
         }
         let at = index.whole_numbers("gather")?;
-        let at = at.iter().map(|&i| position("gather", i, shape[axis]).map(|p| p as i64)).collect::<Result<Vec<_>>>()?;
+        let at =
+            at.iter().map(|&i| position("gather", i, shape[axis]).map(|p| p as i64)).collect::<Result<Vec<_>>>()?;
         if at.is_empty() {
             return Self::full_in(self.context(), self.precision(), &wanted, 0.0);
         }

@@ -3,9 +3,7 @@
 use std::rc::Rc;
 
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
-use burn::backend::{
-    BackendTensor, Dispatch, DispatchTensor, DispatchTensorKind, Flex, TensorData, TensorMetadata,
-};
+use burn::backend::{BackendTensor, Dispatch, DispatchTensor, DispatchTensorKind, Flex, TensorData, TensorMetadata};
 use burn::tensor::{DType, Element};
 
 use super::context::{Claim, Context, Precision};
@@ -77,9 +75,7 @@ impl Tensor {
     /// Numbers in row-major order, in the session's precision.
     pub fn new(context: &Context, values: Vec<f64>, shape: &[usize]) -> Result<Self> {
         match context.precision() {
-            Precision::F32 => {
-                Self::from_vec(context, values.into_iter().map(|v| v as f32).collect(), shape)
-            }
+            Precision::F32 => Self::from_vec(context, values.into_iter().map(|v| v as f32).collect(), shape),
             Precision::F64 => Self::from_vec(context, values, shape),
         }
     }

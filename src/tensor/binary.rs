@@ -196,7 +196,9 @@ impl Tensor {
     pub fn is_finite(&self) -> Result<Self> {
         // x − x is 0 for a finite number and NaN otherwise; NaN equals nothing.
         let x = self.detach();
-        x.sub(&x)?.compare(Compare::Equal, &Self::scalar_in(self.context(), Precision::F32, 0.0))?.cast(self.precision())
+        x.sub(&x)?
+            .compare(Compare::Equal, &Self::scalar_in(self.context(), Precision::F32, 0.0))?
+            .cast(self.precision())
     }
 }
 
@@ -225,9 +227,7 @@ fn right_rule(op: Binary, a: &Tensor, b: &Tensor, g: &Tensor) -> Result<Tensor> 
             let log = positive.choose(a, &a.full_like(1.0)?)?.unary(Unary::Log)?;
             g.mul(&value.mul(&log)?)
         }
-        Binary::Atan2 => {
-            g.mul(&a.div(&a.unary(Unary::Square)?.add(&b.unary(Unary::Square)?)?)?)?.unary(Unary::Neg)
-        }
+        Binary::Atan2 => g.mul(&a.div(&a.unary(Unary::Square)?.add(&b.unary(Unary::Square)?)?)?)?.unary(Unary::Neg),
         // a − ⌊a/b⌋ b
         Binary::Rem => g.mul(&a.detach().div(&b.detach())?.unary(Unary::Floor)?)?.unary(Unary::Neg),
         Binary::Add | Binary::Min | Binary::Max => Ok(g.clone()),

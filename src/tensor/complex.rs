@@ -107,8 +107,11 @@ impl Complex {
     /// Both parts must have one shape; they are public, so this may not hold.
     pub(crate) fn checked(&self, op: &str) -> Result<Self> {
         if self.re.shape() != self.im.shape() {
-            return Err(Error::shape(format!("{op}: real and imaginary part differ in shape"))
-                .got(format!("{:?} and {:?}", self.re.shape(), self.im.shape())));
+            return Err(Error::shape(format!("{op}: real and imaginary part differ in shape")).got(format!(
+                "{:?} and {:?}",
+                self.re.shape(),
+                self.im.shape()
+            )));
         }
         let (re, im) = self.re.joined(&self.im)?;
         Ok(Self { re, im })

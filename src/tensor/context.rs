@@ -40,11 +40,7 @@ impl Precision {
     }
     /// The precision that holds both without loss.
     pub fn join(self, other: Self) -> Self {
-        if self == Self::F64 || other == Self::F64 {
-            Self::F64
-        } else {
-            Self::F32
-        }
+        if self == Self::F64 || other == Self::F64 { Self::F64 } else { Self::F32 }
     }
     pub(crate) fn dtype(self) -> FloatDType {
         match self {

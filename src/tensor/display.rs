@@ -15,17 +15,19 @@ pub fn number(value: f64) -> String {
         return "0".into();
     }
     if !value.is_finite() {
-        return if value.is_nan() { "NaN".into() } else if value > 0.0 { "inf".into() } else { "-inf".into() };
+        return if value.is_nan() {
+            "NaN".into()
+        } else if value > 0.0 {
+            "inf".into()
+        } else {
+            "-inf".into()
+        };
     }
     let magnitude = value.abs();
     if (1e-4..1e6).contains(&magnitude) {
         let digits = (4 - magnitude.log10().floor() as i32).clamp(0, 8) as usize;
         let text = format!("{value:.digits$}");
-        if text.contains('.') {
-            text.trim_end_matches('0').trim_end_matches('.').to_string()
-        } else {
-            text
-        }
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
     } else {
         let text = format!("{value:.4e}");
         match text.split_once('e') {

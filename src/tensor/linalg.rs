@@ -117,7 +117,11 @@ impl Tensor {
         let mut shape = self.shape();
         let n = match shape[..] {
             [.., m, n] if m == n => n,
-            _ => return Err(Error::shape("diagonal: a square matrix is needed").got(format!("shape {shape:?}")).expected("[…, n, n]")),
+            _ => {
+                return Err(Error::shape("diagonal: a square matrix is needed")
+                    .got(format!("shape {shape:?}"))
+                    .expected("[…, n, n]"));
+            }
         };
         shape.truncate(shape.len() - 2);
         let mut spans: Vec<Span> = shape.iter().map(|&n| Span::all(n)).collect();

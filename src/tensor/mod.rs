@@ -32,18 +32,20 @@ mod unary;
 
 pub use arrange::{Padding, Span};
 pub use base::Tensor;
-pub use complex::Complex;
+pub(crate) use base::{Real, in_precision};
 pub use binary::{Binary, Compare};
+pub use complex::Complex;
+pub use context::{Context, Precision, human_bytes};
+pub use conv::{ConvOptions, same_padding};
 pub use display::number;
 pub use einsum::einsum;
-pub use fft::{fft, fftfreq, fftshift, fourier_multiply, fourier_multiply_real, ifft, ifftshift, irfft, rfft, rfftfreq};
-pub use conv::{ConvOptions, same_padding};
-pub use context::{Context, Precision, human_bytes};
+pub use fft::{
+    fft, fftfreq, fftshift, fourier_multiply, fourier_multiply_real, ifft, ifftshift, irfft, rfft, rfftfreq,
+};
 pub use pool::Upsample;
 pub use shape::{Shape, axes_indices, axis_index, broadcast, element_count, infer_shape, position, strides};
 pub use tape::{Differentiated, jvp, value_and_gradient, vjp};
 pub use unary::Unary;
-pub(crate) use base::{Real, in_precision};
 
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,9 @@ impl Tensor {
                 .expected("[sample, channel, space…] and as many numbers as spatial axes"));
         }
         if lens.iter().any(|l| l.contains(&0)) {
-            return Err(Error::value(format!("{op}: kernel, stride and factor are at least 1")).got(format!("{lens:?}")));
+            return Err(
+                Error::value(format!("{op}: kernel, stride and factor are at least 1")).got(format!("{lens:?}"))
+            );
         }
         Ok(dims)
     }
@@ -76,7 +78,8 @@ impl Tensor {
     /// Every spatial axis made longer by a whole factor.
     pub fn upsample(&self, factors: &[usize], method: Upsample) -> Result<Self> {
         self.spatial("upsample", &[factors])?;
-        let target: Vec<usize> = self.shape().iter().zip([1, 1].iter().chain(factors)).map(|(n, f)| n.saturating_mul(*f)).collect();
+        let target: Vec<usize> =
+            self.shape().iter().zip([1, 1].iter().chain(factors)).map(|(n, f)| n.saturating_mul(*f)).collect();
         self.context().reserve(element_count(&target)?.saturating_mul(self.precision().bytes()))?;
         factors.iter().enumerate().filter(|(_, f)| **f > 1).try_fold(self.clone(), |x, (i, &factor)| match method {
             Upsample::Nearest => x.finer(i + 2, vec![x.clone(); factor]),

@@ -5,10 +5,10 @@ use rhai::{Array, Dynamic};
 use super::{Complex, Padding, Precision, Tensor, axis_index, infer_shape};
 use crate::error::{Error, Result};
 use crate::field::Grid;
-use crate::script::registry::{Entry, entry, index, property};
-use crate::script::value::{Operand, array_of, tensor_of};
 use crate::script::Call;
+use crate::script::registry::{Entry, entry, index, property};
 use crate::script::table::SharedTable;
+use crate::script::value::{Operand, array_of, tensor_of};
 use crate::sde::Path;
 
 pub(crate) fn entries() -> Vec<Entry> {
@@ -54,18 +54,36 @@ fn making() -> Vec<Entry> {
             .run(|c| {
                 let value = c.value(0)?;
                 if let Some(operand) = Operand::of(&value) {
-                    return operand.into_tensor(c.session.context()).map(Dynamic::from).ok_or_else(|| c.wrong(0, "numbers"));
+                    return operand
+                        .into_tensor(c.session.context())
+                        .map(Dynamic::from)
+                        .ok_or_else(|| c.wrong(0, "numbers"));
                 }
                 if !value.is_array() {
                     return Err(c.wrong(0, "a number or a nested array of numbers"));
                 }
                 done(tensor_of(c.session.context(), &value)?)
             }),
-        entry("zeros(shape)").brief("Zeros of a shape.").example("zeros([2, 2])", "[[0, 0], [0, 0]]").run(|c| done(Tensor::full(c.session.context(), &c.shape(0)?, 0.0)?)),
-        entry("ones(shape)").brief("Ones of a shape.").example("ones(3)", "[1, 1, 1]").run(|c| done(Tensor::full(c.session.context(), &c.shape(0)?, 1.0)?)),
-        entry("full(shape, value)").brief("The same number everywhere.").example("full([2], 7)", "[7, 7]").run(|c| done(Tensor::full(c.session.context(), &c.shape(0)?, c.number(1)?)?)),
-        entry("zeros_like(x)").brief("Zeros of the same shape and kind.").example("zeros_like(tensor([1, 2]))", "[0, 0]").run(|c| Ok(c.operand(0)?.map_parts(c.session.context(), |t| t.full_like(0.0))?.into_dynamic())),
-        entry("ones_like(x)").brief("Ones of the same shape and kind.").example("ones_like(tensor([1, 2]))", "[1, 1]").run(|c| Ok(c.operand(0)?.map(c.session.context(), |t| t.full_like(1.0))?.into_dynamic())),
+        entry("zeros(shape)")
+            .brief("Zeros of a shape.")
+            .example("zeros([2, 2])", "[[0, 0], [0, 0]]")
+            .run(|c| done(Tensor::full(c.session.context(), &c.shape(0)?, 0.0)?)),
+        entry("ones(shape)")
+            .brief("Ones of a shape.")
+            .example("ones(3)", "[1, 1, 1]")
+            .run(|c| done(Tensor::full(c.session.context(), &c.shape(0)?, 1.0)?)),
+        entry("full(shape, value)")
+            .brief("The same number everywhere.")
+            .example("full([2], 7)", "[7, 7]")
+            .run(|c| done(Tensor::full(c.session.context(), &c.shape(0)?, c.number(1)?)?)),
+        entry("zeros_like(x)")
+            .brief("Zeros of the same shape and kind.")
+            .example("zeros_like(tensor([1, 2]))", "[0, 0]")
+            .run(|c| Ok(c.operand(0)?.map_parts(c.session.context(), |t| t.full_like(0.0))?.into_dynamic())),
+        entry("ones_like(x)")
+            .brief("Ones of the same shape and kind.")
+            .example("ones_like(tensor([1, 2]))", "[1, 1]")
+            .run(|c| Ok(c.operand(0)?.map(c.session.context(), |t| t.full_like(1.0))?.into_dynamic())),
         entry("linspace(start, stop, count)")
             .brief("Evenly spaced numbers, both ends included.")
             .example("linspace(0, 1, 5)", "[0, 0.25, 0.5, 0.75, 1]")
@@ -75,7 +93,9 @@ fn making() -> Vec<Entry> {
                 c.session.context().reserve(count.saturating_mul(16))?;
                 let last = count.saturating_sub(1).max(1) as f64;
                 // The end is exact: start + (stop − start) · 1 may not be.
-                let at = |i: usize| if i + 1 == count && count > 1 { stop } else { start + (stop - start) * (i as f64 / last) };
+                let at = |i: usize| {
+                    if i + 1 == count && count > 1 { stop } else { start + (stop - start) * (i as f64 / last) }
+                };
                 done(Tensor::new(c.session.context(), (0..count).map(at).collect(), &[count])?)
             }),
         entry("arange(start, stop, [step])")
@@ -97,7 +117,11 @@ fn making() -> Vec<Entry> {
             let n = c.count(0)?;
             let count = super::element_count(&[n, n])?;
             c.session.context().reserve(count.saturating_mul(16))?;
-            done(Tensor::new(c.session.context(), (0..count).map(|i| if i % (n + 1) == 0 { 1.0 } else { 0.0 }).collect(), &[n, n])?)
+            done(Tensor::new(
+                c.session.context(),
+                (0..count).map(|i| if i % (n + 1) == 0 { 1.0 } else { 0.0 }).collect(),
+                &[n, n],
+            )?)
         }),
     ]
 }
@@ -184,43 +208,134 @@ enum Linear {
 
 fn reducing() -> Vec<Entry> {
     vec![
-        reduction("sum(x, [axes], [options])", "The sum over axes, over all when none is given.", "", ("sum(tensor([[1, 2], [3, 4]]), 0)", "[4, 6]"), Linear::Yes, Tensor::sum),
-        reduction("mean(x, [axes], [options])", "The mean over axes, over all when none is given.", "An empty axis is an error.", ("mean(tensor([1, 2, 6]))", "3"), Linear::Yes, Tensor::mean),
-        reduction("prod(x, [axes], [options])", "The product over axes.", "", ("prod(tensor([2, 3, 4]))", "24"), Linear::No, Tensor::product),
-        reduction("max(x, [axes], [options])", "The largest element over axes; equal ones share the gradient.", "max(a, b) of two numbers is the larger one; maximum(a, b) pairs the elements of tensors.", ("max(tensor([[1, 5], [3, 4]]), 1)", "[5, 4]"), Linear::No, |x, axes, keep| x.max(axes, keep)),
-        reduction("min(x, [axes], [options])", "The smallest element over axes; equal ones share the gradient.", "", ("min(tensor([[1, 5], [3, 4]]), 1)", "[1, 3]"), Linear::No, |x, axes, keep| x.min(axes, keep)),
-        reduction("variance(x, [axes], [options])", "The mean squared deviation, Σ(x − x̄)²/n.", "", ("variance(tensor([1, 3]))", "1"), Linear::No, |x, axes, keep| x.variance(axes, keep, 0.0)),
-        reduction("std(x, [axes], [options])", "The standard deviation, √variance.", "", ("std(tensor([1, 3]))", "1"), Linear::No, |x, axes, keep| x.variance(axes, keep, 0.0)?.unary(super::Unary::Sqrt)),
-        reduction("logsumexp(x, [axes], [options])", "ln Σ eˣ, without overflow.", "", ("logsumexp(tensor([0, 0]))", "0.69315"), Linear::No, Tensor::logsumexp),
-        reduction("norm(x, [axes], [options])", "The Euclidean norm, √Σx².", "", ("norm(tensor([3, 4]))", "5"), Linear::No, Tensor::norm),
-        entry("argmax(x, axis)").brief("The position of the largest element along an axis.").example("argmax(tensor([1, 5, 3]), 0)", "1").run(|c| on_tensor(c, |t| t.arg_extreme(c.int(1)?, true))),
-        entry("argmin(x, axis)").brief("The position of the smallest element along an axis.").example("argmin(tensor([1, 5, 3]), 0)", "0").run(|c| on_tensor(c, |t| t.arg_extreme(c.int(1)?, false))),
-        entry("cumsum(x, axis)").brief("Running sums along an axis.").example("cumsum(tensor([1, 2, 3]), 0)", "[1, 3, 6]").run(|c| on_tensor(c, |t| t.cumsum(c.int(1)?))),
-        entry("softmax(x, axis)").brief("eˣ/Σeˣ along an axis, without overflow.").example("softmax(tensor([0, 0]), 0)", "[0.5, 0.5]").run(|c| on_tensor(c, |t| t.softmax(c.int(1)?))),
-        entry("sort(x, axis, [options])").brief("Elements in order along an axis.").option("descending", "largest first (false)").example("sort(tensor([3, 1, 2]), 0)", "[1, 2, 3]").run(|c| {
-            let descending = c.options(2)?.boolean("descending", false)?;
-            on_tensor(c, |t| t.sort(c.int(1)?, descending))
-        }),
-        entry("argsort(x, axis, [options])").brief("The positions that put elements in order along an axis.").option("descending", "largest first (false)").example("argsort(tensor([3, 1, 2]), 0)", "[1, 2, 0]").run(|c| {
-            let descending = c.options(2)?.boolean("descending", false)?;
-            on_tensor(c, |t| t.argsort(c.int(1)?, descending))
-        }),
-        entry("mse(a, b)").brief("The mean squared difference, mean((a − b)²).").example("mse(tensor([1, 2]), tensor([1, 4]))", "2").run(|c| {
-            let difference = c.operand(0)?.binary(super::Binary::Sub, &c.operand(1)?, c.session.context())?;
-            let difference = difference.into_tensor(c.session.context()).ok_or_else(|| c.wrong(0, "a tensor"))?;
-            done(difference.unary(super::Unary::Square)?.mean(&[], false)?)
-        }),
-        entry("relative_error(a, b)").brief("‖a − b‖/‖b‖ with Euclidean norms.").example("relative_error(tensor([1, 1]), tensor([1, 0]))", "1").run(|c| {
-            let (a, b) = (c.tensor(0)?, c.tensor(1)?);
-            let norm = |t: Tensor| t.unary(super::Unary::Square)?.sum_all()?.unary(super::Unary::Sqrt);
-            done(norm(a.sub(&b)?)?.div(&norm(b)?)?)
-        }),
-        entry("all(x)").brief("Whether all elements are different from 0.").example("all(tensor([1, 2]) > 0)", "true").run(|c| {
-            Ok(Dynamic::from(c.tensor(0)?.to_vec()?.iter().all(|&v| v != 0.0)))
-        }),
-        entry("any(x)").brief("Whether any element is different from 0.").example("any(tensor([1, 2]) > 1)", "true").run(|c| {
-            Ok(Dynamic::from(c.tensor(0)?.to_vec()?.iter().any(|&v| v != 0.0)))
-        }),
+        reduction(
+            "sum(x, [axes], [options])",
+            "The sum over axes, over all when none is given.",
+            "",
+            ("sum(tensor([[1, 2], [3, 4]]), 0)", "[4, 6]"),
+            Linear::Yes,
+            Tensor::sum,
+        ),
+        reduction(
+            "mean(x, [axes], [options])",
+            "The mean over axes, over all when none is given.",
+            "An empty axis is an error.",
+            ("mean(tensor([1, 2, 6]))", "3"),
+            Linear::Yes,
+            Tensor::mean,
+        ),
+        reduction(
+            "prod(x, [axes], [options])",
+            "The product over axes.",
+            "",
+            ("prod(tensor([2, 3, 4]))", "24"),
+            Linear::No,
+            Tensor::product,
+        ),
+        reduction(
+            "max(x, [axes], [options])",
+            "The largest element over axes; equal ones share the gradient.",
+            "max(a, b) of two numbers is the larger one; maximum(a, b) pairs the elements of tensors.",
+            ("max(tensor([[1, 5], [3, 4]]), 1)", "[5, 4]"),
+            Linear::No,
+            |x, axes, keep| x.max(axes, keep),
+        ),
+        reduction(
+            "min(x, [axes], [options])",
+            "The smallest element over axes; equal ones share the gradient.",
+            "",
+            ("min(tensor([[1, 5], [3, 4]]), 1)", "[1, 3]"),
+            Linear::No,
+            |x, axes, keep| x.min(axes, keep),
+        ),
+        reduction(
+            "variance(x, [axes], [options])",
+            "The mean squared deviation, Σ(x − x̄)²/n.",
+            "",
+            ("variance(tensor([1, 3]))", "1"),
+            Linear::No,
+            |x, axes, keep| x.variance(axes, keep, 0.0),
+        ),
+        reduction(
+            "std(x, [axes], [options])",
+            "The standard deviation, √variance.",
+            "",
+            ("std(tensor([1, 3]))", "1"),
+            Linear::No,
+            |x, axes, keep| x.variance(axes, keep, 0.0)?.unary(super::Unary::Sqrt),
+        ),
+        reduction(
+            "logsumexp(x, [axes], [options])",
+            "ln Σ eˣ, without overflow.",
+            "",
+            ("logsumexp(tensor([0, 0]))", "0.69315"),
+            Linear::No,
+            Tensor::logsumexp,
+        ),
+        reduction(
+            "norm(x, [axes], [options])",
+            "The Euclidean norm, √Σx².",
+            "",
+            ("norm(tensor([3, 4]))", "5"),
+            Linear::No,
+            Tensor::norm,
+        ),
+        entry("argmax(x, axis)")
+            .brief("The position of the largest element along an axis.")
+            .example("argmax(tensor([1, 5, 3]), 0)", "1")
+            .run(|c| on_tensor(c, |t| t.arg_extreme(c.int(1)?, true))),
+        entry("argmin(x, axis)")
+            .brief("The position of the smallest element along an axis.")
+            .example("argmin(tensor([1, 5, 3]), 0)", "0")
+            .run(|c| on_tensor(c, |t| t.arg_extreme(c.int(1)?, false))),
+        entry("cumsum(x, axis)")
+            .brief("Running sums along an axis.")
+            .example("cumsum(tensor([1, 2, 3]), 0)", "[1, 3, 6]")
+            .run(|c| on_tensor(c, |t| t.cumsum(c.int(1)?))),
+        entry("softmax(x, axis)")
+            .brief("eˣ/Σeˣ along an axis, without overflow.")
+            .example("softmax(tensor([0, 0]), 0)", "[0.5, 0.5]")
+            .run(|c| on_tensor(c, |t| t.softmax(c.int(1)?))),
+        entry("sort(x, axis, [options])")
+            .brief("Elements in order along an axis.")
+            .option("descending", "largest first (false)")
+            .example("sort(tensor([3, 1, 2]), 0)", "[1, 2, 3]")
+            .run(|c| {
+                let descending = c.options(2)?.boolean("descending", false)?;
+                on_tensor(c, |t| t.sort(c.int(1)?, descending))
+            }),
+        entry("argsort(x, axis, [options])")
+            .brief("The positions that put elements in order along an axis.")
+            .option("descending", "largest first (false)")
+            .example("argsort(tensor([3, 1, 2]), 0)", "[1, 2, 0]")
+            .run(|c| {
+                let descending = c.options(2)?.boolean("descending", false)?;
+                on_tensor(c, |t| t.argsort(c.int(1)?, descending))
+            }),
+        entry("mse(a, b)")
+            .brief("The mean squared difference, mean((a − b)²).")
+            .example("mse(tensor([1, 2]), tensor([1, 4]))", "2")
+            .run(|c| {
+                let difference = c.operand(0)?.binary(super::Binary::Sub, &c.operand(1)?, c.session.context())?;
+                let difference = difference.into_tensor(c.session.context()).ok_or_else(|| c.wrong(0, "a tensor"))?;
+                done(difference.unary(super::Unary::Square)?.mean(&[], false)?)
+            }),
+        entry("relative_error(a, b)")
+            .brief("‖a − b‖/‖b‖ with Euclidean norms.")
+            .example("relative_error(tensor([1, 1]), tensor([1, 0]))", "1")
+            .run(|c| {
+                let (a, b) = (c.tensor(0)?, c.tensor(1)?);
+                let norm = |t: Tensor| t.unary(super::Unary::Square)?.sum_all()?.unary(super::Unary::Sqrt);
+                done(norm(a.sub(&b)?)?.div(&norm(b)?)?)
+            }),
+        entry("all(x)")
+            .brief("Whether all elements are different from 0.")
+            .example("all(tensor([1, 2]) > 0)", "true")
+            .run(|c| Ok(Dynamic::from(c.tensor(0)?.to_vec()?.iter().all(|&v| v != 0.0)))),
+        entry("any(x)")
+            .brief("Whether any element is different from 0.")
+            .example("any(tensor([1, 2]) > 1)", "true")
+            .run(|c| Ok(Dynamic::from(c.tensor(0)?.to_vec()?.iter().any(|&v| v != 0.0)))),
     ]
 }
 
@@ -231,7 +346,10 @@ fn parts(c: &Call) -> Result<Vec<Tensor>> {
         .iter()
         .map(|v| match Operand::of(v).and_then(|o| o.into_tensor(c.session.context())) {
             Some(t) => Ok(t),
-            None => Err(Error::typ(format!("{}: not a tensor in the array", c.name())).got(crate::script::value::describe(v))),
+            None => {
+                Err(Error::typ(format!("{}: not a tensor in the array", c.name()))
+                    .got(crate::script::value::describe(v)))
+            }
         })
         .collect()
 }
@@ -239,7 +357,12 @@ fn parts(c: &Call) -> Result<Vec<Tensor>> {
 fn padding(c: &Call, i: usize) -> Result<Padding> {
     Ok(c.options(i)?.choice(
         "mode",
-        &[("zero", Padding::Constant(0.0)), ("periodic", Padding::Periodic), ("reflect", Padding::Reflect), ("edge", Padding::Edge)],
+        &[
+            ("zero", Padding::Constant(0.0)),
+            ("periodic", Padding::Periodic),
+            ("reflect", Padding::Reflect),
+            ("edge", Padding::Edge),
+        ],
     )?)
 }
 

@@ -38,8 +38,11 @@ pub(crate) fn unary(z: &Complex, function: Unary) -> Result<Operand> {
 /// Arithmetic where one side at least is complex. A field counts as its values.
 pub(crate) fn binary(op: Binary, a: &Operand, b: &Operand, context: &Context) -> Result<Operand> {
     let z = match (op, a, b) {
-        (Binary::Mul, Operand::Complex(z), Operand::Number(n)) | (Binary::Mul, Operand::Number(n), Operand::Complex(z)) => z.scale(*n)?,
-        (Binary::Pow, Operand::Complex(z), Operand::Number(n)) if n.fract() == 0.0 && n.abs() <= 64.0 => power(z, *n as i32)?,
+        (Binary::Mul, Operand::Complex(z), Operand::Number(n))
+        | (Binary::Mul, Operand::Number(n), Operand::Complex(z)) => z.scale(*n)?,
+        (Binary::Pow, Operand::Complex(z), Operand::Number(n)) if n.fract() == 0.0 && n.abs() <= 64.0 => {
+            power(z, *n as i32)?
+        }
         (Binary::Div, Operand::Complex(z), Operand::Number(n)) => z.map(|t| t.scale(1.0 / n))?,
         (Binary::Add, ..) => widened(a, b, context)?.add(&widened(b, a, context)?)?,
         (Binary::Sub, ..) => widened(a, b, context)?.sub(&widened(b, a, context)?)?,
@@ -124,7 +127,8 @@ pub(crate) fn compact(z: &Complex, most: usize) -> String {
             None => items.first().cloned().unwrap_or_default(),
             Some((&len, rest)) => {
                 let stride = rest.iter().product::<usize>();
-                let parts: Vec<String> = (0..len).map(|i| nest(items.get(i * stride..(i + 1) * stride).unwrap_or(&[]), rest)).collect();
+                let parts: Vec<String> =
+                    (0..len).map(|i| nest(items.get(i * stride..(i + 1) * stride).unwrap_or(&[]), rest)).collect();
                 format!("[{}]", parts.join(", "))
             }
         }
@@ -184,12 +188,33 @@ fn numbers() -> Vec<Entry> {
             .example("complex(tensor([1, 2]), 1) * complex(0, 1)", "[-1 + 1i, -1 + 2i]")
             .example("abs(complex(3, 4))", "5")
             .run(make),
-        entry("Complex(re, im)").brief("The complex tensor re + i im; the same as complex(re, im).").text(TEXT).example("Complex(0, 1) ** 2", "-1 + 0i").run(make),
-        property("z.re").brief("The real part.").text("Of a real tensor, itself.").example("complex(1, 2).re", "1").run(|c| Ok(Dynamic::from(complex(c, 0)?.re))),
-        property("z.im").brief("The imaginary part.").text("Of a real tensor, zeros.").example("complex(1, 2).im", "2").run(|c| Ok(Dynamic::from(complex(c, 0)?.im))),
-        entry("conj(z)").brief("The complex conjugate, re − i im.").example("conj(complex(1, 2))", "1 - 2i").run(|c| Ok(Dynamic::from(complex(c, 0)?.conj()?))),
-        entry("angle(z)").brief("The angle of a complex number, in (−π, π].").example("angle(complex(0, 2))", "1.5708").run(|c| Ok(Dynamic::from(complex(c, 0)?.angle()?))),
-        entry("abs_squared(z)").brief("|z|², re² + im².").example("abs_squared(complex(3, 4))", "25").run(|c| Ok(Dynamic::from(complex(c, 0)?.abs_squared()?))),
+        entry("Complex(re, im)")
+            .brief("The complex tensor re + i im; the same as complex(re, im).")
+            .text(TEXT)
+            .example("Complex(0, 1) ** 2", "-1 + 0i")
+            .run(make),
+        property("z.re")
+            .brief("The real part.")
+            .text("Of a real tensor, itself.")
+            .example("complex(1, 2).re", "1")
+            .run(|c| Ok(Dynamic::from(complex(c, 0)?.re))),
+        property("z.im")
+            .brief("The imaginary part.")
+            .text("Of a real tensor, zeros.")
+            .example("complex(1, 2).im", "2")
+            .run(|c| Ok(Dynamic::from(complex(c, 0)?.im))),
+        entry("conj(z)")
+            .brief("The complex conjugate, re − i im.")
+            .example("conj(complex(1, 2))", "1 - 2i")
+            .run(|c| Ok(Dynamic::from(complex(c, 0)?.conj()?))),
+        entry("angle(z)")
+            .brief("The angle of a complex number, in (−π, π].")
+            .example("angle(complex(0, 2))", "1.5708")
+            .run(|c| Ok(Dynamic::from(complex(c, 0)?.angle()?))),
+        entry("abs_squared(z)")
+            .brief("|z|², re² + im².")
+            .example("abs_squared(complex(3, 4))", "25")
+            .run(|c| Ok(Dynamic::from(complex(c, 0)?.abs_squared()?))),
     ]
 }
 

@@ -59,7 +59,10 @@ impl Inputs {
     fn answer(&self, gradients: &[Tensor]) -> Result<Dynamic> {
         let mut dressed = self.dress(gradients)?;
         for (value, kind) in dressed.iter_mut().zip(&self.values) {
-            let number = value.read_lock::<Tensor>().filter(|t| matches!(kind, Operand::Number(_)) && !t.is_tracked()).map(|t| t.item());
+            let number = value
+                .read_lock::<Tensor>()
+                .filter(|t| matches!(kind, Operand::Number(_)) && !t.is_tracked())
+                .map(|t| t.item());
             if let Some(number) = number {
                 *value = Dynamic::from(number?);
             }
@@ -72,9 +75,11 @@ impl Inputs {
 }
 
 fn scalar_of(c: &Call, value: &Dynamic) -> Result<Tensor> {
-    Operand::of(value)
-        .and_then(|o| o.into_tensor(c.session.context()))
-        .ok_or_else(|| Error::typ("the closure returned something unfit").got(describe(value)).expected("a number or a tensor of one element"))
+    Operand::of(value).and_then(|o| o.into_tensor(c.session.context())).ok_or_else(|| {
+        Error::typ("the closure returned something unfit")
+            .got(describe(value))
+            .expected("a number or a tensor of one element")
+    })
 }
 
 fn call_on(closure: &Closure, inputs: &Inputs, tensors: &[Tensor]) -> Result<Dynamic> {

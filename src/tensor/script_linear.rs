@@ -74,10 +74,13 @@ fn systems() -> Vec<Entry> {
 /// A number for each of `dims` axes: one for all, or an array of as many; 1 or more.
 pub(crate) fn per_axis(o: &Options, key: &str, dims: usize) -> Result<Vec<usize>> {
     let Some(value) = o.get(key) else { return Ok(vec![1; dims]) };
-    spread(value, dims).ok_or_else(|| o.wrong(key, &format!("a whole number of 1 or more, or an array of {dims} for the spatial axes")))
+    spread(value, dims).ok_or_else(|| {
+        o.wrong(key, &format!("a whole number of 1 or more, or an array of {dims} for the spatial axes"))
+    })
 }
 fn spread(value: &Dynamic, dims: usize) -> Option<Vec<usize>> {
-    let numbers = ints_of(value)?.into_iter().map(|n| usize::try_from(n).ok().filter(|&n| n > 0)).collect::<Option<Vec<_>>>()?;
+    let numbers =
+        ints_of(value)?.into_iter().map(|n| usize::try_from(n).ok().filter(|&n| n > 0)).collect::<Option<Vec<_>>>()?;
     match numbers[..] {
         [n] => Some(vec![n; dims]),
         _ => (numbers.len() == dims).then_some(numbers),
@@ -109,7 +112,8 @@ fn beyond(o: &Options, dims: usize) -> Result<Beyond> {
             Some(padding) => Beyond::Same(padding),
         });
     }
-    let numbers = ints_of(value).and_then(|n| n.into_iter().map(|n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>());
+    let numbers =
+        ints_of(value).and_then(|n| n.into_iter().map(|n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>());
     match numbers.as_deref() {
         Some(&[n]) => Ok(Beyond::Zeros(vec![n; dims])),
         Some(numbers) if numbers.len() == dims => Ok(Beyond::Zeros(numbers.to_vec())),
@@ -121,7 +125,9 @@ fn beyond(o: &Options, dims: usize) -> Result<Beyond> {
 fn spatial(c: &Call, x: &Tensor) -> Result<usize> {
     match x.rank() {
         rank @ 3..=5 => Ok(rank - 2),
-        _ => Err(Error::shape(format!("{}: the input does not fit", c.name())).got(format!("shape {:?}", x.shape())).expected("[sample, channel, 1 to 3 spatial axes]")),
+        _ => Err(Error::shape(format!("{}: the input does not fit", c.name()))
+            .got(format!("shape {:?}", x.shape()))
+            .expected("[sample, channel, 1 to 3 spatial axes]")),
     }
 }
 
@@ -138,9 +144,16 @@ fn walk(c: &Call, o: &Options, dims: usize) -> Result<ConvOptions> {
     if groups == 0 {
         return Err(o.wrong("groups", "1 or more"));
     }
-    let options = ConvOptions { stride: per_axis(o, "stride", dims)?, dilation: per_axis(o, "dilation", dims)?, groups, ..ConvOptions::new(dims) };
+    let options = ConvOptions {
+        stride: per_axis(o, "stride", dims)?,
+        dilation: per_axis(o, "dilation", dims)?,
+        groups,
+        ..ConvOptions::new(dims)
+    };
     if options.stride.iter().chain(&options.dilation).any(|&n| n > 1 << 40) {
-        return Err(Error::value(format!("{}: stride and dilation are too large", c.name())).got(format!("{options:?}")));
+        return Err(
+            Error::value(format!("{}: stride and dilation are too large", c.name())).got(format!("{options:?}"))
+        );
     }
     Ok(options)
 }
@@ -155,7 +168,9 @@ fn convolve(c: &mut Call) -> Result<Dynamic> {
             let (shape, kernel) = (x.shape(), weight.shape());
             let axes = shape.iter().zip(&kernel).skip(2).zip(options.stride.iter().zip(&options.dilation));
             let widths: Vec<(usize, usize)> = axes
-                .map(|((&len, &kernel), (&stride, &dilation))| same_padding(len, kernel.saturating_sub(1).saturating_mul(dilation).saturating_add(1), stride))
+                .map(|((&len, &kernel), (&stride, &dilation))| {
+                    same_padding(len, kernel.saturating_sub(1).saturating_mul(dilation).saturating_add(1), stride)
+                })
                 .collect();
             if matches!(padding, Padding::Constant(_)) && widths.len() == dims {
                 options.padding = widths;
@@ -224,7 +239,8 @@ fn convolutions() -> Vec<Entry> {
 
 /// A kernel, stride or factor in argument `i` for each spatial axis.
 fn sizes(c: &Call, i: usize, dims: usize) -> Result<Vec<usize>> {
-    spread(&c.value(i)?, dims).ok_or_else(|| c.wrong(i, &format!("a whole number of 1 or more, or an array of {dims} for the spatial axes")))
+    spread(&c.value(i)?, dims)
+        .ok_or_else(|| c.wrong(i, &format!("a whole number of 1 or more, or an array of {dims} for the spatial axes")))
 }
 
 fn pool(c: &Call, f: impl Fn(&Tensor, &[usize], &[usize]) -> Result<Tensor>) -> Result<Dynamic> {

@@ -26,9 +26,7 @@ pub fn broadcast(op: &str, a: &[usize], b: &[usize]) -> Result<Shape> {
         return Ok(a.to_vec());
     }
     let rank = a.len().max(b.len());
-    let at = |shape: &[usize], axis: usize| {
-        (axis + shape.len()).checked_sub(rank).map_or(1, |i| shape[i])
-    };
+    let at = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
     (0..rank)
         .map(|axis| match (at(a, axis), at(b, axis)) {
             (m, n) if m == n => Ok(m),
@@ -50,9 +48,11 @@ pub fn axis_index(op: &str, axis: i64, rank: usize) -> Result<usize> {
     } else if rank == 0 {
         Err(Error::shape(format!("{op}: no axis {axis}")).got("a tensor of rank 0").expected("rank 1 or more"))
     } else {
-        Err(Error::shape(format!("{op}: no axis {axis}"))
-            .got(format!("a tensor of rank {rank}"))
-            .expected(format!("an axis from {} to {}", -(rank as i64), rank as i64 - 1)))
+        Err(Error::shape(format!("{op}: no axis {axis}")).got(format!("a tensor of rank {rank}")).expected(format!(
+            "an axis from {} to {}",
+            -(rank as i64),
+            rank as i64 - 1
+        )))
     }
 }
 
@@ -105,9 +105,7 @@ pub fn infer_shape(wanted: &[i64], count: usize) -> Result<Shape> {
     if wanted.iter().filter(|&&n| n == -1).count() > 1 || known.clone().any(|&n| n < 0) {
         return Err(unfit());
     }
-    let product = known
-        .try_fold(1usize, |p, &n| p.checked_mul(n as usize))
-        .ok_or_else(unfit)?;
+    let product = known.try_fold(1usize, |p, &n| p.checked_mul(n as usize)).ok_or_else(unfit)?;
     let shape: Shape = if product > 0 && count % product == 0 {
         wanted.iter().map(|&n| if n == -1 { count / product } else { n as usize }).collect()
     } else {

@@ -136,23 +136,41 @@ mod tests {
     fn systems_are_solved() {
         for (precision, tolerance) in [(Precision::F32, 1e-3), (Precision::F64, 1e-11)] {
             let c = Context::cpu(precision);
-            for (a, b) in [(vec![1, 1], vec![1]), (vec![20, 20], vec![20]), (vec![3, 5, 5], vec![5, 2]), (vec![4, 4], vec![2, 4, 3]), (vec![2, 1, 3, 3], vec![4, 3, 1])] {
+            for (a, b) in [
+                (vec![1, 1], vec![1]),
+                (vec![20, 20], vec![20]),
+                (vec![3, 5, 5], vec![5, 2]),
+                (vec![4, 4], vec![2, 4, 3]),
+                (vec![2, 1, 3, 3], vec![4, 3, 1]),
+            ] {
                 let (a, b) = (normal(&c, Key::new(1), &a).unwrap(), normal(&c, Key::new(2), &b).unwrap());
                 let x = a.solve(&b).unwrap();
-                let error = a.matmul(&x).unwrap().sub(&b).unwrap().to_vec().unwrap().into_iter().fold(0.0f64, |m, e| m.max(e.abs()));
+                let error = a
+                    .matmul(&x)
+                    .unwrap()
+                    .sub(&b)
+                    .unwrap()
+                    .to_vec()
+                    .unwrap()
+                    .into_iter()
+                    .fold(0.0f64, |m, e| m.max(e.abs()));
                 assert!(error < tolerance, "{a:?} {b:?}: {error:e}");
             }
         }
         let c = context();
         let swap = Tensor::new(&c, vec![0.0, 1.0, 1.0, 0.0], &[2, 2]).unwrap();
         assert_eq!(swap.inverse().unwrap().to_vec().unwrap(), [0.0, 1.0, 1.0, 0.0]);
-        assert_eq!(Tensor::full(&c, &[0, 0], 0.0).unwrap().solve(&Tensor::full(&c, &[0], 0.0).unwrap()).unwrap().len(), 0);
+        assert_eq!(
+            Tensor::full(&c, &[0, 0], 0.0).unwrap().solve(&Tensor::full(&c, &[0], 0.0).unwrap()).unwrap().len(),
+            0
+        );
     }
 
     #[test]
     fn gradients_to_second_order() {
         let c = context();
-        let identity = Tensor::new(&c, vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0], &[3, 3]).unwrap().scale(2.0).unwrap();
+        let identity =
+            Tensor::new(&c, vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0], &[3, 3]).unwrap().scale(2.0).unwrap();
         for (a, b) in [(vec![3, 3], vec![3]), (vec![2, 3, 3], vec![3, 2])] {
             let inputs = [sample(&c, &a, 1), sample(&c, &b, 2)];
             let f = |x: &[Tensor]| x[0].add(&identity)?.solve(&x[1]);
@@ -169,7 +187,13 @@ mod tests {
     #[test]
     fn misuse_is_an_error() {
         let t = |shape: &[usize]| Tensor::full(&context(), shape, 1.0).unwrap();
-        for (a, b) in [(vec![2, 3], vec![2]), (vec![2, 2], vec![3]), (vec![2], vec![2]), (vec![2, 2, 2], vec![3, 2, 1]), (vec![2, 2], vec![2])] {
+        for (a, b) in [
+            (vec![2, 3], vec![2]),
+            (vec![2, 2], vec![3]),
+            (vec![2], vec![2]),
+            (vec![2, 2, 2], vec![3, 2, 1]),
+            (vec![2, 2], vec![2]),
+        ] {
             assert!(t(&a).solve(&t(&b)).is_err(), "{a:?} {b:?}");
         }
         let bad = t(&[2, 2]).scale(f64::NAN).unwrap();

@@ -296,10 +296,8 @@ pub(crate) fn unbroadcast(gradient: &Tensor, shape: &Shape) -> Result<Tensor> {
         return Ok(gradient.clone());
     }
     let extra = got.len() - shape.len();
-    let axes: Vec<i64> = (0..got.len())
-        .filter(|&i| i < extra || (shape[i - extra] == 1 && got[i] != 1))
-        .map(|i| i as i64)
-        .collect();
+    let axes: Vec<i64> =
+        (0..got.len()).filter(|&i| i < extra || (shape[i - extra] == 1 && got[i] != 1)).map(|i| i as i64).collect();
     let summed = if axes.is_empty() { gradient.clone() } else { gradient.sum(&axes, true)? };
     summed.reshape(shape)
 }

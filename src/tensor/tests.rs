@@ -59,9 +59,20 @@ fn gradients_of_unary_functions() {
 #[test]
 fn gradients_of_binary_operations_broadcast() {
     let c = context();
-    let all = [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div, Binary::Pow, Binary::Atan2, Binary::Min, Binary::Max, Binary::Rem];
+    let all = [
+        Binary::Add,
+        Binary::Sub,
+        Binary::Mul,
+        Binary::Div,
+        Binary::Pow,
+        Binary::Atan2,
+        Binary::Min,
+        Binary::Max,
+        Binary::Rem,
+    ];
     for op in all {
-        for (a, b) in [(vec![2, 3], vec![2, 3]), (vec![3], vec![2, 1]), (vec![], vec![4]), (vec![2, 1, 3], vec![2, 1])] {
+        for (a, b) in [(vec![2, 3], vec![2, 3]), (vec![3], vec![2, 1]), (vec![], vec![4]), (vec![2, 1, 3], vec![2, 1])]
+        {
             let error = gradient_error(&[sample(&c, &a, 1), sample(&c, &b, 2)], |x| x[0].binary(op, &x[1]));
             assert!(error < 1e-7, "{op:?} {a:?} {b:?}: {error:e}");
         }
@@ -91,8 +102,12 @@ fn gradients_of_structural_operations() {
         case("reshape", &[&[2, 3]], |x| x[0].reshape(&[3, 2])),
         case("permute", &[&[2, 3, 4]], |x| x[0].permute(&[2, 0, 1])),
         case("expand", &[&[2, 1]], |x| x[0].expand(&[3, 2, 4])),
-        case("slice", &[&[4, 5]], |x| x[0].slice(&[Span { start: 1, end: 4, step: 2 }, Span { start: 0, end: 5, step: 3 }])),
-        case("assign", &[&[4, 5], &[2, 1]], |x| x[0].assign(&[Span { start: 1, end: 3, step: 1 }, Span::all(5)], &x[1])),
+        case("slice", &[&[4, 5]], |x| {
+            x[0].slice(&[Span { start: 1, end: 4, step: 2 }, Span { start: 0, end: 5, step: 3 }])
+        }),
+        case("assign", &[&[4, 5], &[2, 1]], |x| {
+            x[0].assign(&[Span { start: 1, end: 3, step: 1 }, Span::all(5)], &x[1])
+        }),
         case("concat", &[&[2, 3], &[2, 1]], |x| Tensor::concat(&[x[0].clone(), x[1].clone()], 1)),
         case("stack", &[&[2, 3], &[2, 3]], |x| Tensor::stack(&[x[0].clone(), x[1].clone()], -1)),
         case("flip", &[&[2, 3]], |x| x[0].flip(&[1])),

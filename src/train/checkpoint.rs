@@ -40,7 +40,10 @@ impl Checkpoint {
         let mut manifest = self.manifest.clone();
         // Safetensors sorts by size and name; the order of the parameters is ours to keep.
         let order = |tensors: &Parameters| Value::from(tensors.names().to_vec());
-        manifest.insert("order".into(), self.groups.iter().map(|(group, tensors)| (group.clone(), order(tensors))).collect::<Map<_, _>>().into());
+        manifest.insert(
+            "order".into(),
+            self.groups.iter().map(|(group, tensors)| (group.clone(), order(tensors))).collect::<Map<_, _>>().into(),
+        );
         let mut views = Vec::new();
         for (group, tensors) in &self.groups {
             for (name, tensor) in tensors.iter() {
@@ -62,12 +65,20 @@ impl Checkpoint {
         let unfit = |why: String| Error::file(format!("not a checkpoint, or a damaged one: {why}"));
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| unfit(e.to_string()))?;
         let file = SafeTensors::deserialize(bytes).map_err(|e| unfit(e.to_string()))?;
-        let text = header.metadata().as_ref().and_then(|m| m.get("manifest")).ok_or_else(|| unfit("it has no manifest".into()))?;
+        let text = header
+            .metadata()
+            .as_ref()
+            .and_then(|m| m.get("manifest"))
+            .ok_or_else(|| unfit("it has no manifest".into()))?;
         if text.len() > LARGEST_MANIFEST {
             return Err(unfit("its manifest is too large".into()));
         }
-        let Ok(Value::Object(mut manifest)) = serde_json::from_str(text) else { return Err(unfit("its manifest is not a JSON object".into())) };
-        let Some(Value::Object(order)) = manifest.remove("order") else { return Err(unfit("its manifest names no tensors".into())) };
+        let Ok(Value::Object(mut manifest)) = serde_json::from_str(text) else {
+            return Err(unfit("its manifest is not a JSON object".into()));
+        };
+        let Some(Value::Object(order)) = manifest.remove("order") else {
+            return Err(unfit("its manifest names no tensors".into()));
+        };
         let mut groups = Vec::new();
         for (group, names) in order {
             let names: Vec<String> = serde_json::from_value(names).map_err(|e| unfit(e.to_string()))?;
@@ -95,8 +106,12 @@ struct Bytes {
 impl Bytes {
     fn of(tensor: &Tensor) -> Result<Self> {
         let (dtype, data) = match tensor.precision() {
-            Precision::F32 => (Dtype::F32, with_numbers::<f32, _>(tensor, |x| x.iter().flat_map(|x| x.to_le_bytes()).collect())?),
-            Precision::F64 => (Dtype::F64, with_numbers::<f64, _>(tensor, |x| x.iter().flat_map(|x| x.to_le_bytes()).collect())?),
+            Precision::F32 => {
+                (Dtype::F32, with_numbers::<f32, _>(tensor, |x| x.iter().flat_map(|x| x.to_le_bytes()).collect())?)
+            }
+            Precision::F64 => {
+                (Dtype::F64, with_numbers::<f64, _>(tensor, |x| x.iter().flat_map(|x| x.to_le_bytes()).collect())?)
+            }
         };
         Ok(Self { dtype, shape: tensor.shape(), data })
     }
@@ -152,7 +167,13 @@ impl Shelf {
         let mut files: Vec<(u64, PathBuf)> = entries
             .filter_map(|entry| {
                 let path = entry.ok()?.path();
-                let step = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.strip_suffix(".safetensors")?.parse().ok()?;
+                let step = path
+                    .file_name()?
+                    .to_str()?
+                    .strip_prefix("checkpoint-")?
+                    .strip_suffix(".safetensors")?
+                    .parse()
+                    .ok()?;
                 Some((step, path))
             })
             .collect();

@@ -73,7 +73,8 @@ const FORMAT: u64 = 1;
 impl Standing<'_> {
     /// The options that a resumed training must agree with.
     fn options(&self) -> Result<Value> {
-        let parameters: Vec<Value> = self.net.parameters().iter().map(|(n, t)| json!([n, t.shape(), t.precision().name()])).collect();
+        let parameters: Vec<Value> =
+            self.net.parameters().iter().map(|(n, t)| json!([n, t.shape(), t.precision().name()])).collect();
         let options = json!({
             "plan": self.plan.describe(), "optimizer": self.optimizer.describe(),
             "parameters": parameters, "trainable": self.net.trainable().names(),
@@ -111,7 +112,8 @@ impl Standing<'_> {
     }
     /// The result: what the network holds at the end. No times and no paths: the same training gives the same bytes.
     pub fn result(&self) -> Result<Checkpoint> {
-        let mut groups = vec![("parameters".to_string(), self.net.parameters()), ("buffers".to_string(), self.net.buffers())];
+        let mut groups =
+            vec![("parameters".to_string(), self.net.parameters()), ("buffers".to_string(), self.net.buffers())];
         groups.extend(self.average.iter().map(|a| ("average".to_string(), a.clone())));
         Ok(Checkpoint { groups, manifest: self.manifest()? })
     }
@@ -128,7 +130,8 @@ impl Standing<'_> {
                 .got(differences("", &theirs, &options).join("; "))
                 .advice("put the options back, or start again without --resume"));
         }
-        let course: Course = serde_json::from_value(field("course")).map_err(|e| unfit(&format!("cannot be read: {e}")))?;
+        let course: Course =
+            serde_json::from_value(field("course")).map_err(|e| unfit(&format!("cannot be read: {e}")))?;
         let group = |name: &str| checkpoint.group(name).ok_or_else(|| unfit(&format!("lacks its {name}")));
         let (parameters, buffers) = (group("parameters")?, group("buffers")?);
         let own = self.net.parameters();

@@ -12,14 +12,14 @@ mod run;
 mod schedule;
 pub(crate) mod script;
 mod step;
-mod weights;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 pub use average::average;
 pub use optimizer::{Adam, Guard, Lbfgs, Method, NotFinite, Optimizer, Report, Sgd};
 pub use plan::{Batch, EarlyStop, Every, Length, Plan};
 pub use run::{Loss, Outcome, Validate, train};
 pub use schedule::Schedule;
-pub use weights::{load, save};
 pub use step::{minimize_step, step, step_keyed};
+pub use weights::{load, save};

@@ -102,7 +102,9 @@ impl Plan {
     /// Refuses options that do not fit together.
     pub(super) fn check_options(&self) -> Result<()> {
         let unfit = |what: &str| Err(Error::option(format!("train: {what}")));
-        let name_fits = !self.name.is_empty() && self.name.chars().all(|c| c.is_alphanumeric() || "-_ ".contains(c)) && self.name != "final";
+        let name_fits = !self.name.is_empty()
+            && self.name.chars().all(|c| c.is_alphanumeric() || "-_ ".contains(c))
+            && self.name != "final";
         if !name_fits {
             return Err(Error::option("train: the name of a training is also the name of its files")
                 .got(format!("{:?}", self.name))
@@ -114,7 +116,11 @@ impl Plan {
         if self.batch == Some(0) {
             return unfit("a batch needs at least one sample");
         }
-        if self.samples.is_none() && (self.batch.is_some() || matches!(self.length, Length::Epochs(_)) || matches!(self.check, Some(Every::Epochs(_)))) {
+        if self.samples.is_none()
+            && (self.batch.is_some()
+                || matches!(self.length, Length::Epochs(_))
+                || matches!(self.check, Some(Every::Epochs(_))))
+        {
             return unfit("batches and epochs need the number of samples");
         }
         if self.drop_last && self.per_epoch() == Some(0) {

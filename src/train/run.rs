@@ -95,7 +95,9 @@ impl Run<'_> {
             }
         } else {
             if self.shelf.put_aside()? {
-                note(format!("training {name:?}: older checkpoints were moved to checkpoints/{name}.previous; --resume would have gone on from them"));
+                note(format!(
+                    "training {name:?}: older checkpoints were moved to checkpoints/{name}.previous; --resume would have gone on from them"
+                ));
             }
         }
         self.saved_step = self.standing.course.step;
@@ -131,7 +133,8 @@ impl Run<'_> {
         let batch = self.order.batch(plan, course.step);
         let key = Key::new(plan.seed).purpose("layers").step(course.step);
         let session = self.session;
-        let report = step_keyed(optimizer, net, key, |net| session.with_draws(batch.seed, || loss(net, &batch))).map_err(|e| e.within(format!("step {}", course.step)))?;
+        let report = step_keyed(optimizer, net, key, |net| session.with_draws(batch.seed, || loss(net, &batch)))
+            .map_err(|e| e.within(format!("step {}", course.step)))?;
         course.step += 1;
         if let (Some(mean), Some(decay)) = (mean, plan.average) {
             *mean = average(mean, &net.parameters(), decay, course.step)?;

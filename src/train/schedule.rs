@@ -73,12 +73,16 @@ impl Schedule {
     pub fn describe(&self) -> Value {
         match self {
             Self::Constant(rate) => json!({ "schedule": "constant", "rate": rate }),
-            Self::Step { rate, every, factor } => json!({ "schedule": "step", "rate": rate, "every": every, "factor": factor }),
+            Self::Step { rate, every, factor } => {
+                json!({ "schedule": "step", "rate": rate, "every": every, "factor": factor })
+            }
             Self::Exponential { rate, factor } => json!({ "schedule": "exponential", "rate": rate, "factor": factor }),
             Self::Cosine { rate, last, warmup, steps } => {
                 json!({ "schedule": "cosine", "rate": rate, "last": last, "warmup": warmup, "steps": steps })
             }
-            Self::OneCycle { rate, rise, steps } => json!({ "schedule": "one_cycle", "rate": rate, "rise": rise, "steps": steps }),
+            Self::OneCycle { rate, rise, steps } => {
+                json!({ "schedule": "one_cycle", "rate": rate, "rise": rise, "steps": steps })
+            }
             Self::Piecewise(pairs) => json!({ "schedule": "piecewise", "pairs": pairs }),
             Self::Custom { name, .. } => json!({ "schedule": "custom", "name": name }),
         }

@@ -47,7 +47,9 @@ pub(crate) fn types(engine: &mut Engine) {
     engine.register_get("seed", |b: &mut Batch| b.seed as i64);
     engine.register_get("step", |b: &mut Batch| b.step as i64);
     engine.register_get("epoch", |b: &mut Batch| b.epoch as i64);
-    engine.register_get("indices", |b: &mut Batch| b.indices.iter().map(|&i| Dynamic::from(i as i64)).collect::<rhai::Array>());
+    engine.register_get("indices", |b: &mut Batch| {
+        b.indices.iter().map(|&i| Dynamic::from(i as i64)).collect::<rhai::Array>()
+    });
 }
 
 /// The options that every optimiser with a rate takes.
@@ -69,7 +71,10 @@ fn schedule(o: &Options, default: f64) -> Result<Schedule> {
             None => match value.read_lock::<Schedule>() {
                 Some(schedule) => Ok(schedule.clone()),
                 None => match o.closure_if("lr", 1)? {
-                    Some(closure) => Ok(Schedule::Custom { name: "closure".into(), rate: Rc::new(move |t| closure.number(&[t as f64])) }),
+                    Some(closure) => Ok(Schedule::Custom {
+                        name: "closure".into(),
+                        rate: Rc::new(move |t| closure.number(&[t as f64])),
+                    }),
                     None => Err(o.wrong("lr", "a number, a schedule such as optim::cosine(…), or a closure |step|")),
                 },
             },
@@ -77,7 +82,8 @@ fn schedule(o: &Options, default: f64) -> Result<Schedule> {
     }
 }
 fn guard(o: &Options) -> Result<Guard> {
-    let bound = |key: &str| -> Result<Option<f64>> { if o.has(key) { o.positive(key, 1.0).map(Some) } else { Ok(None) } };
+    let bound =
+        |key: &str| -> Result<Option<f64>> { if o.has(key) { o.positive(key, 1.0).map(Some) } else { Ok(None) } };
     Ok(Guard {
         clip_value: bound("clip")?,
         clip_norm: bound("clip_norm")?,
@@ -108,9 +114,13 @@ fn adam(o: &Options, base: Adam) -> Result<Adam> {
 /// The loss that a closure returned.
 fn loss_of(context: &Context, value: Dynamic) -> Result<Tensor> {
     let tensor = Operand::of(&value).and_then(|o| o.into_tensor(context));
-    let tensor = tensor.ok_or_else(|| Error::typ("the loss is not a number").got(describe(&value)).expected("a tensor of one element"))?;
+    let tensor = tensor.ok_or_else(|| {
+        Error::typ("the loss is not a number").got(describe(&value)).expected("a tensor of one element")
+    })?;
     if tensor.len() != 1 {
-        return Err(Error::shape("the loss is not a single number").got(format!("shape {:?}", tensor.shape())).advice("reduce it: mean(…)"));
+        return Err(Error::shape("the loss is not a single number")
+            .got(format!("shape {:?}", tensor.shape()))
+            .advice("reduce it: mean(…)"));
     }
     Ok(tensor)
 }
@@ -119,7 +129,8 @@ fn handle(value: Option<&Dynamic>) -> Option<Handle> {
     value.and_then(|v| v.read_lock::<Handle>().map(|h| h.clone()))
 }
 fn busy() -> Error {
-    Error::value("this optimizer is already at work in a step around this one").advice("make another optimizer for the inner loop")
+    Error::value("this optimizer is already at work in a step around this one")
+        .advice("make another optimizer for the inner loop")
 }
 fn net(c: &Call, i: usize) -> Result<Net> {
     c.object::<Net>(i, "a network")
@@ -152,7 +163,11 @@ fn plan(o: &Options, session: &Session) -> Result<Plan> {
         (Some(_), Some(_)) => return Err(o.wrong("steps", "either epochs or steps, not both")),
         (Some(epochs), None) => match samples {
             Some(n) => Plan { check: None, ..Plan::epochs(epochs as u64, n, n) },
-            None => return Err(o.missing("samples", "the data set, or the number of its samples: an epoch is one pass over them")),
+            None => {
+                return Err(
+                    o.missing("samples", "the data set, or the number of its samples: an epoch is one pass over them")
+                );
+            }
         },
         (None, Some(steps)) => Plan { samples, ..Plan::steps(steps as u64) },
         (None, None) => return Err(o.missing("steps", "how long: steps, or epochs")),
@@ -165,7 +180,8 @@ fn plan(o: &Options, session: &Session) -> Result<Plan> {
     plan.drop_last = o.boolean("drop_last", plan.drop_last)?;
     plan.check = every(o, epochs)?;
     if o.has("patience") {
-        plan.early_stop = Some(EarlyStop { patience: o.count("patience", 10)? as u64, least_gain: o.number("least_gain", 0.0)? });
+        plan.early_stop =
+            Some(EarlyStop { patience: o.count("patience", 10)? as u64, least_gain: o.number("least_gain", 0.0)? });
     }
     if plan.check.is_none() && (o.has("validate") || o.has("patience") || o.has("keep_best")) {
         plan.check = Some(if epochs { Every::Epochs(1) } else { Every::Steps(100) });
@@ -194,10 +210,13 @@ fn run_training(c: &mut Call) -> Result<Dynamic> {
     let plan = plan(&options, c.session)?;
     let handle = match options.get("optimizer") {
         None => Handle(Rc::new(RefCell::new(Optimizer::adam(1e-3)))),
-        value => handle(value).ok_or_else(|| options.wrong("optimizer", "an optimizer such as optim::adam(#{ lr: 1e-3 })"))?,
+        value => handle(value)
+            .ok_or_else(|| options.wrong("optimizer", "an optimizer such as optim::adam(#{ lr: 1e-3 })"))?,
     };
     let mut optimizer = handle.0.try_borrow_mut().map_err(|_| busy())?;
-    let mut on_batch = |net: &Net, batch: &Batch| loss_of(&context, loss.call([Dynamic::from(net.clone()), Dynamic::from(batch.clone())])?);
+    let mut on_batch = |net: &Net, batch: &Batch| {
+        loss_of(&context, loss.call([Dynamic::from(net.clone()), Dynamic::from(batch.clone())])?)
+    };
     let outcome = train(
         c.session,
         &net,
@@ -221,7 +240,8 @@ fn run_training(c: &mut Call) -> Result<Dynamic> {
 }
 
 fn one_step(c: &mut Call) -> Result<Dynamic> {
-    let handle = handle(Some(&c.value(0)?)).ok_or_else(|| c.wrong(0, "an optimizer such as optim::adam(#{ lr: 1e-3 })"))?;
+    let handle =
+        handle(Some(&c.value(0)?)).ok_or_else(|| c.wrong(0, "an optimizer such as optim::adam(#{ lr: 1e-3 })"))?;
     let (net, closure, context) = (net(c, 1)?, c.closure(2, 1)?, c.session.context().clone());
     let mut optimizer = handle.0.try_borrow_mut().map_err(|_| busy())?;
     let report = step(&mut optimizer, &net, |net| loss_of(&context, closure.call([Dynamic::from(net.clone())])?))?;

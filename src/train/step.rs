@@ -1,8 +1,8 @@
 //! One step of training, for loops written by hand.
 
 use crate::error::{Error, Result};
-use crate::tensor::random::Key;
 use crate::nn::{Net, Parameters};
+use crate::tensor::random::Key;
 use crate::tensor::{Tensor, value_and_gradient};
 
 use super::optimizer::{Evaluated, Optimizer, Report};
@@ -17,7 +17,12 @@ pub fn step(optimizer: &mut Optimizer, net: &Net, loss: impl FnMut(&Net) -> Resu
 }
 
 /// As [`step`], with the key that random layers draw from.
-pub fn step_keyed(optimizer: &mut Optimizer, net: &Net, key: Key, mut loss: impl FnMut(&Net) -> Result<Tensor>) -> Result<Report> {
+pub fn step_keyed(
+    optimizer: &mut Optimizer,
+    net: &Net,
+    key: Key,
+    mut loss: impl FnMut(&Net) -> Result<Tensor>,
+) -> Result<Report> {
     let parameters = net.trainable();
     if parameters.is_empty() {
         return Err(Error::value("the network has no parameters to train"));

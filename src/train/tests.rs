@@ -23,7 +23,12 @@ impl Folder {
         Self(path)
     }
     fn session(&self, resume: bool) -> Session {
-        Session::new(Options { run_folder: self.0.clone(), resume, sink: Rc::new(Terminal::new(true)), ..Options::default() })
+        Session::new(Options {
+            run_folder: self.0.clone(),
+            resume,
+            sink: Rc::new(Terminal::new(true)),
+            ..Options::default()
+        })
     }
     fn result(&self, name: &str) -> String {
         sha256(&fs::read(self.0.join("checkpoints").join(name)).unwrap())
@@ -32,7 +37,8 @@ impl Folder {
         fs::read_to_string(self.0.join("metrics.jsonl")).unwrap_or_default()
     }
     fn checkpoints(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = fs::read_dir(self.0.join("checkpoints/train")).unwrap().map(|e| e.unwrap().path()).collect();
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(self.0.join("checkpoints/train")).unwrap().map(|e| e.unwrap().path()).collect();
         files.sort();
         files
     }
@@ -66,10 +72,25 @@ fn error_on(net: &Net, indices: &[usize]) -> Result<Tensor> {
     net.forward(&x)?.sub(&y)?.unary(Unary::Square)?.mean(&[], false)
 }
 fn plan() -> Plan {
-    Plan { check: Some(Every::Steps(4)), keep_best: true, average: Some(0.9), log_every: 3, checkpoint_steps: 5, checkpoint_seconds: f64::INFINITY, seed: 9, ..Plan::epochs(6, SAMPLES, 5) }
+    Plan {
+        check: Some(Every::Steps(4)),
+        keep_best: true,
+        average: Some(0.9),
+        log_every: 3,
+        checkpoint_steps: 5,
+        checkpoint_seconds: f64::INFINITY,
+        seed: 9,
+        ..Plan::epochs(6, SAMPLES, 5)
+    }
 }
 /// Trains in `folder`; fails in the step `cut`.
-fn run(folder: &Folder, resume: bool, plan: &Plan, mut optimizer: Optimizer, cut: Option<u64>) -> Result<(Outcome, Net)> {
+fn run(
+    folder: &Folder,
+    resume: bool,
+    plan: &Plan,
+    mut optimizer: Optimizer,
+    cut: Option<u64>,
+) -> Result<(Outcome, Net)> {
     let session = folder.session(resume);
     let net = network(session.context());
     let outcome = train(
@@ -91,7 +112,8 @@ fn run(folder: &Folder, resume: bool, plan: &Plan, mut optimizer: Optimizer, cut
 #[test]
 fn resumed_equals_uninterrupted() {
     let lbfgs = Optimizer::lbfgs();
-    let cosine = Optimizer::new(Method::Adam(Adam::default()), Schedule::Cosine { rate: 0.02, last: 0.0, warmup: 3, steps: 30 });
+    let cosine =
+        Optimizer::new(Method::Adam(Adam::default()), Schedule::Cosine { rate: 0.02, last: 0.0, warmup: 3, steps: 30 });
     let amsgrad = Optimizer::new(Method::Adam(Adam { amsgrad: true, ..Adam::decoupled() }), 0.01);
     let momentum = Optimizer::new(Method::Sgd(Sgd { momentum: 0.9, ..Sgd::default() }), 0.01);
     for (name, optimizer) in [("cosine", cosine), ("amsgrad", amsgrad), ("momentum", momentum), ("lbfgs", lbfgs)] {
@@ -106,7 +128,10 @@ fn resumed_equals_uninterrupted() {
             }
             let (resumed, resumed_net) = run(&cut_up, true, &plan(), optimizer.clone(), None).unwrap();
             assert_eq!(cut_up.result("final.safetensors"), whole.result("final.safetensors"), "{name} cut at {cut:?}");
-            assert_eq!(cut_up.result("train/checkpoint-0000000030.safetensors"), whole.result("train/checkpoint-0000000030.safetensors"));
+            assert_eq!(
+                cut_up.result("train/checkpoint-0000000030.safetensors"),
+                whole.result("train/checkpoint-0000000030.safetensors")
+            );
             assert_eq!(cut_up.result("train.safetensors"), whole.result("final.safetensors"));
             assert_eq!(cut_up.metrics(), whole.metrics(), "{name} cut at {cut:?}");
             assert_eq!(resumed.best, outcome.best);
@@ -126,7 +151,10 @@ fn a_finished_training_is_loaded() {
     let (outcome, again) = run(&folder, true, &plan(), Optimizer::adam(0.01), Some(0)).unwrap();
     assert_eq!(outcome.steps, 30);
     assert_eq!((folder.result("final.safetensors"), folder.metrics()), (result, metrics));
-    assert_eq!(net.parameter("0.weight").unwrap().to_vec().unwrap(), again.parameter("0.weight").unwrap().to_vec().unwrap());
+    assert_eq!(
+        net.parameter("0.weight").unwrap().to_vec().unwrap(),
+        again.parameter("0.weight").unwrap().to_vec().unwrap()
+    );
     // More steps go on from there.
     let longer = Plan { length: Length::Epochs(7), ..plan() };
     let (outcome, _) = run(&folder, true, &longer, Optimizer::adam(0.01), Some(3)).unwrap();
@@ -188,9 +216,15 @@ fn overfits_a_few_points() {
     // The rate falls to 0: at a constant rate the end depends on where Adam's last oscillation happened to be.
     let schedule = Schedule::Cosine { rate: 1e-2, last: 0.0, warmup: 0, steps: 600 };
     let mut optimizer = Optimizer::new(Method::Adam(Adam::default()), schedule);
-    let outcome = train(&session, &net, &mut optimizer, &Plan { samples: Some(4), ..Plan::steps(600) }, &mut |net, batch| {
-        error_on(net, &batch.indices.iter().map(|i| 7 * i).collect::<Vec<_>>())
-    }, None).unwrap();
+    let outcome = train(
+        &session,
+        &net,
+        &mut optimizer,
+        &Plan { samples: Some(4), ..Plan::steps(600) },
+        &mut |net, batch| error_on(net, &batch.indices.iter().map(|i| 7 * i).collect::<Vec<_>>()),
+        None,
+    )
+    .unwrap();
     let after = error_on(&net, &[0, 7, 14, 21]).unwrap().item().unwrap();
     assert!(before > 0.05 && after < 1e-5, "{before} {after} {:?}", outcome.loss);
     assert!(!net.parameters().values().iter().any(Tensor::is_tracked), "training leaves no graph behind");
@@ -201,17 +235,28 @@ fn stops_early_with_the_best_parameters() {
     let folder = Folder::new("early");
     let session = folder.session(false);
     let net = Net::new(session.context(), Rc::new(Linear::new(1, 1)), 1).unwrap();
-    let plan = Plan { check: Some(Every::Steps(1)), early_stop: Some(EarlyStop { patience: 3, least_gain: 0.0 }), ..Plan::steps(100) };
+    let plan = Plan {
+        check: Some(Every::Steps(1)),
+        early_stop: Some(EarlyStop { patience: 3, least_gain: 0.0 }),
+        ..Plan::steps(100)
+    };
     let scores = [5.0, 4.0, 3.0, 3.5, 3.2, 3.1, 0.0];
     let seen = Cell::new(0);
     let best = std::cell::RefCell::new(Vec::new());
-    let outcome = train(&session, &net, &mut Optimizer::sgd(0.1), &plan, &mut |net, _| error_on(net, &[3]), Some(&mut |net| {
-        let i = seen.replace(seen.get() + 1);
-        if i == 2 {
-            *best.borrow_mut() = net.parameter("weight")?.to_vec()?;
-        }
-        Ok(scores[i])
-    }))
+    let outcome = train(
+        &session,
+        &net,
+        &mut Optimizer::sgd(0.1),
+        &plan,
+        &mut |net, _| error_on(net, &[3]),
+        Some(&mut |net| {
+            let i = seen.replace(seen.get() + 1);
+            if i == 2 {
+                *best.borrow_mut() = net.parameter("weight")?.to_vec()?;
+            }
+            Ok(scores[i])
+        }),
+    )
     .unwrap();
     assert!(outcome.stopped_early && outcome.steps == 6);
     assert_eq!(outcome.best, Some((3.0, 3)));
@@ -220,7 +265,9 @@ fn stops_early_with_the_best_parameters() {
 
 #[test]
 fn batches_cover_the_samples() {
-    for (n, batch, drop_last, shuffle) in [(10, 3, false, true), (10, 3, true, true), (9, 3, true, false), (4, 100, false, true)] {
+    for (n, batch, drop_last, shuffle) in
+        [(10, 3, false, true), (10, 3, true, true), (9, 3, true, false), (4, 100, false, true)]
+    {
         let plan = Plan { drop_last, shuffle, ..Plan::epochs(2, n, batch) };
         let mut order = super::plan::Order::new();
         let per_epoch = plan.per_epoch().unwrap();
@@ -241,7 +288,8 @@ fn batches_cover_the_samples() {
 #[test]
 fn averages() {
     let c = Context::cpu(Precision::F64);
-    let one = |x: f64| crate::nn::Parameters::from_pairs([("w".to_string(), Tensor::full(&c, &[2], x).unwrap())]).unwrap();
+    let one =
+        |x: f64| crate::nn::Parameters::from_pairs([("w".to_string(), Tensor::full(&c, &[2], x).unwrap())]).unwrap();
     for (decay, t, expected) in [(0.5, 1000, 1.5), (0.999, 1, 2.0 * 9.0 / 11.0 + 2.0 / 11.0), (0.0, 5, 2.0)] {
         let mean = average(&one(1.0), &one(2.0), decay, t).unwrap().get("w").unwrap().to_vec().unwrap();
         assert!((mean[0] - expected).abs() < 1e-12, "{decay} {t}: {mean:?}");
@@ -255,7 +303,9 @@ fn errors_name_the_place() {
     let session = folder.session(false);
     let c = session.context().clone();
     let net = Net::new(&c, Rc::new(Linear::new(1, 1)), 1).unwrap();
-    let try_plan = |plan: &Plan, loss: &mut Loss| train(&session, &net, &mut Optimizer::adam(0.1), plan, loss, None).err().unwrap().to_string();
+    let try_plan = |plan: &Plan, loss: &mut Loss| {
+        train(&session, &net, &mut Optimizer::adam(0.1), plan, loss, None).err().unwrap().to_string()
+    };
     let nan = try_plan(&Plan::steps(5), &mut |net, batch| {
         let x = Tensor::full(net.context(), &[1, 1], if batch.step == 2 { -1.0 } else { 1.0 })?;
         net.forward(&x)?.unary(Unary::Square)?.mul(&x)?.unary(Unary::Sqrt)?.sum_all()
@@ -280,7 +330,9 @@ fn errors_name_the_place() {
         Plan::epochs(1, 4, 0),
     ];
     for plan in unfit {
-        let error = train(&session, &net, &mut Optimizer::adam(0.1), &plan, &mut |net, _| error_on(net, &[1]), None).err().unwrap();
+        let error = train(&session, &net, &mut Optimizer::adam(0.1), &plan, &mut |net, _| error_on(net, &[1]), None)
+            .err()
+            .unwrap();
         assert_eq!(error.kind(), Kind::Option, "{error}");
     }
 }
@@ -355,7 +407,8 @@ fn second_derivatives_of_a_network_train() {
     let exact = x.scale(pi).unwrap().unary(Unary::Sin).unwrap();
     let mut loss = |net: &Net, _: &Batch| -> Result<Tensor> {
         let slope = |x: &Tensor, f: &dyn Fn(&Tensor) -> Result<Tensor>| {
-            let (_, mut g) = crate::tensor::value_and_gradient(x.context(), std::slice::from_ref(x), |x| f(&x[0])?.sum_all())?;
+            let (_, mut g) =
+                crate::tensor::value_and_gradient(x.context(), std::slice::from_ref(x), |x| f(&x[0])?.sum_all())?;
             Ok::<_, Error>(g.remove(0))
         };
         let bent = slope(&x, &|x| slope(x, &|x| net.forward(x)))?;
@@ -365,6 +418,16 @@ fn second_derivatives_of_a_network_train() {
     };
     let mut optimizer = Optimizer::new(Method::Lbfgs(Lbfgs { reuse: true, ..Lbfgs::default() }), 1.0);
     train(&session, &net, &mut optimizer, &Plan::steps(150), &mut loss, None).unwrap();
-    let error = net.forward(&x).unwrap().sub(&exact).unwrap().unary(Unary::Abs).unwrap().max(&[], false).unwrap().item().unwrap();
+    let error = net
+        .forward(&x)
+        .unwrap()
+        .sub(&exact)
+        .unwrap()
+        .unary(Unary::Abs)
+        .unwrap()
+        .max(&[], false)
+        .unwrap()
+        .item()
+        .unwrap();
     assert!(error < 1e-2, "{error}");
 }

@@ -11,7 +11,9 @@ use crate::nn::Net;
 /// Writes parameters and buffers of a network, in the form that a training leaves them in `checkpoints/final.safetensors`.
 pub fn save(net: &Net, path: &Path) -> Result<()> {
     let groups = vec![("parameters".to_string(), net.parameters()), ("buffers".to_string(), net.buffers())];
-    let manifest = [("format".to_string(), json!(1)), ("version".to_string(), json!(env!("CARGO_PKG_VERSION")))].into_iter().collect();
+    let manifest = [("format".to_string(), json!(1)), ("version".to_string(), json!(env!("CARGO_PKG_VERSION")))]
+        .into_iter()
+        .collect();
     Checkpoint { groups, manifest }.write(path)
 }
 

@@ -13,7 +13,8 @@ use rustyline::{Context, Helper};
 use super::commands::COMMANDS;
 
 const KEYWORDS: [&str; 18] = [
-    "let", "const", "fn", "if", "else", "switch", "while", "until", "loop", "for", "in", "do", "break", "continue", "return", "throw", "try", "catch",
+    "let", "const", "fn", "if", "else", "switch", "while", "until", "loop", "for", "in", "do", "break", "continue",
+    "return", "throw", "try", "catch",
 ];
 
 /// Knows the names of a session.
@@ -71,8 +72,13 @@ impl Assistant {
             return (start, keys.map(|key| format!("{key}: ")).collect());
         }
         if before.get(..start).is_some_and(|text| text.ends_with('.') && !text.ends_with("..")) {
-            let methods = self.fixed.iter().filter(|n| !n.contains("::") && n.chars().all(|c| !c.is_uppercase()) && !KEYWORDS.contains(&n.as_str()));
-            let names = self.properties.iter().chain(methods).filter(|n| n.starts_with(word) && !word.is_empty() || self.properties.contains(*n) && word.is_empty());
+            let methods = self.fixed.iter().filter(|n| {
+                !n.contains("::") && n.chars().all(|c| !c.is_uppercase()) && !KEYWORDS.contains(&n.as_str())
+            });
+            let names =
+                self.properties.iter().chain(methods).filter(|n| {
+                    n.starts_with(word) && !word.is_empty() || self.properties.contains(*n) && word.is_empty()
+                });
             return (start, names.cloned().collect());
         }
         let names = self.session.iter().chain(&self.fixed).filter(|name| !word.is_empty() && name.starts_with(word));
@@ -234,7 +240,18 @@ mod tests {
 
     #[test]
     fn an_input_goes_on_while_something_is_open() {
-        for text in ["1 + 1", "f(x, [1, #{ a: 2 }])", "\"(\"", "'('", "// (", "/* ( */ 1", "\"a\\\"(\"", ")", "`a ${b}`", "x /* a /* b */ c */"] {
+        for text in [
+            "1 + 1",
+            "f(x, [1, #{ a: 2 }])",
+            "\"(\"",
+            "'('",
+            "// (",
+            "/* ( */ 1",
+            "\"a\\\"(\"",
+            ")",
+            "`a ${b}`",
+            "x /* a /* b */ c */",
+        ] {
             assert!(is_complete(text), "{text}");
         }
         for text in ["f(", "let a = [1,", "#{ a: 1", "\"text", "`text", "/* a", "fn f(x) {", "x /* a /* b */"] {

@@ -27,7 +27,8 @@ pub const COMMANDS: [(&str, &str); 6] = [
 
 /// Obeys a command.
 pub fn obey(shell: &mut Shell, command: &str) -> Next {
-    let (name, rest) = command.split_once(char::is_whitespace).map_or((command, ""), |(name, rest)| (name, rest.trim()));
+    let (name, rest) =
+        command.split_once(char::is_whitespace).map_or((command, ""), |(name, rest)| (name, rest.trim()));
     match name {
         "help" | "h" | "?" => {
             let lines: String = COMMANDS.iter().map(|(name, text)| format!("  :{name:<6} {text}\n")).collect();
@@ -40,7 +41,8 @@ pub fn obey(shell: &mut Shell, command: &str) -> Next {
         "quit" | "q" | "exit" => return Next::Leave,
         _ => {
             let near = ansatz::script::nearest(name, COMMANDS.iter().map(|(n, _)| n.to_string()));
-            let advice = near.first().map_or("; :help lists them".to_string(), |near| format!("; did you mean :{near}?"));
+            let advice =
+                near.first().map_or("; :help lists them".to_string(), |near| format!("; did you mean :{near}?"));
             complain(&format!("there is no command :{name}{advice}\n"));
         }
     }

@@ -9,7 +9,20 @@ use super::super::registry::Form;
 
 /// Words of the language that are written like functions, and take any number of arguments as far as is checked here.
 const KEYWORDS: [&str; 14] = [
-    "Fn", "call", "curry", "is_shared", "is_def_var", "is_def_fn", "type_of", "print", "debug", "this", "global", "to_string", "to_debug", "throw",
+    "Fn",
+    "call",
+    "curry",
+    "is_shared",
+    "is_def_var",
+    "is_def_fn",
+    "type_of",
+    "print",
+    "debug",
+    "this",
+    "global",
+    "to_string",
+    "to_debug",
+    "throw",
 ];
 
 /// See the module.
@@ -38,7 +51,9 @@ impl Names {
     /// What every script knows.
     pub fn of(host: &Host) -> Self {
         let mut names = Self::default();
-        let metadata = |info: rhai::FuncInfo| Some((info.metadata.name.to_string(), info.metadata.num_params, info.namespace.to_string()));
+        let metadata = |info: rhai::FuncInfo| {
+            Some((info.metadata.name.to_string(), info.metadata.num_params, info.namespace.to_string()))
+        };
         for (name, count, namespace) in host.engine().collect_fn_metadata(None, metadata, true) {
             if name == MARKER {
                 continue;
@@ -56,7 +71,9 @@ impl Names {
                 Form::Constant => {
                     names.constants.insert(entry.full_name());
                 }
-                Form::Function if space.is_empty() => names.functions.entry(entry.name.to_string()).or_default().extend(least..=most),
+                Form::Function if space.is_empty() => {
+                    names.functions.entry(entry.name.to_string()).or_default().extend(least..=most)
+                }
                 Form::Function => names.qualified.entry(entry.full_name()).or_default().extend(least..=most),
                 Form::Property | Form::Operator | Form::Index => {}
             }
@@ -94,7 +111,9 @@ impl Names {
         self.started = true;
         ast.walk(&mut |path| {
             match path.last() {
-                Some(ASTNode::Expr(Expr::Map(map, _))) => self.keys.extend(map.0.iter().map(|(key, _)| key.name.to_string())),
+                Some(ASTNode::Expr(Expr::Map(map, _))) => {
+                    self.keys.extend(map.0.iter().map(|(key, _)| key.name.to_string()))
+                }
                 Some(ASTNode::Expr(Expr::Property(property, _))) => {
                     self.keys.insert(property.2.to_string());
                 }

@@ -20,7 +20,14 @@ pub(super) struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     pub fn new(registry: &'a Registry, names: &'a Names, ast: &'a AST) -> Self {
-        Self { registry, names, ast, visible: names.earlier.iter().cloned().collect(), in_function: false, findings: Vec::new() }
+        Self {
+            registry,
+            names,
+            ast,
+            visible: names.earlier.iter().cloned().collect(),
+            in_function: false,
+            findings: Vec::new(),
+        }
     }
 
     /// What is wrong in the top level and in all functions.
@@ -116,7 +123,10 @@ impl<'a> Walker<'a> {
             Stmt::Expr(x) => self.expression(x),
             Stmt::BreakLoop(Some(x), ..) | Stmt::Return(Some(x), ..) => self.expression(x),
             Stmt::Import(x, at) if !matches!(x.0, Expr::StringConstant(..)) => {
-                self.found(Error::typ("import needs the path of a file in quotes").expected("import \"library\";"), *at);
+                self.found(
+                    Error::typ("import needs the path of a file in quotes").expected("import \"library\";"),
+                    *at,
+                );
             }
             _ => {}
         }
@@ -151,7 +161,11 @@ impl<'a> Walker<'a> {
                 return;
             }
             let error = if self.names.namespaces.contains(namespace) {
-                suggest(Error::new(Kind::Script, format!("there is no constant `{full}`")), &full, self.names.constants.iter().cloned())
+                suggest(
+                    Error::new(Kind::Script, format!("there is no constant `{full}`")),
+                    &full,
+                    self.names.constants.iter().cloned(),
+                )
             } else {
                 self.no_namespace(namespace)
             };
@@ -198,20 +212,31 @@ impl<'a> Walker<'a> {
             Some(counts) => {
                 let counts: Vec<usize> = counts.iter().map(|n| n.saturating_sub(usize::from(method))).collect();
                 let expected = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-                let error = Error::typ(format!("{name}: wrong number of arguments")).got(call.args.len()).expected(expected);
+                let error =
+                    Error::typ(format!("{name}: wrong number of arguments")).got(call.args.len()).expected(expected);
                 let usage = self.registry.entries().iter().find(|e| e.full_name() == name && e.form == Form::Function);
                 let error = match usage {
-                    Some(entry) if !self.names.scripted.contains(name) => error.advice(format!("usage: {}", entry.signature)),
+                    Some(entry) if !self.names.scripted.contains(name) => {
+                        error.advice(format!("usage: {}", entry.signature))
+                    }
                     _ => error,
                 };
                 self.found(error, at);
             }
             None => {
-                let error = Error::new(Kind::Script, format!("there is no {} `{name}`", if method { "method" } else { "function" }));
+                let error = Error::new(
+                    Kind::Script,
+                    format!("there is no {} `{name}`", if method { "method" } else { "function" }),
+                );
                 let error = if !method && self.is_variable(name) {
                     error.advice(format!("`{name}` is a variable: a closure in it is called with {name}.call(…)"))
                 } else {
-                    let candidates = self.names.functions.keys().filter(|n| n.starts_with(|c: char| c.is_alphabetic())).chain(self.names.qualified.keys());
+                    let candidates = self
+                        .names
+                        .functions
+                        .keys()
+                        .filter(|n| n.starts_with(|c: char| c.is_alphabetic()))
+                        .chain(self.names.qualified.keys());
                     suggest(error, name, candidates.cloned().collect::<Vec<_>>())
                 };
                 self.found(error, at);
@@ -228,7 +253,8 @@ impl<'a> Walker<'a> {
             Some(counts) if counts.contains(&call.args.len()) => return,
             Some(counts) => {
                 let expected = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-                let error = Error::typ(format!("{full}: wrong number of arguments")).got(call.args.len()).expected(expected);
+                let error =
+                    Error::typ(format!("{full}: wrong number of arguments")).got(call.args.len()).expected(expected);
                 match self.registry.entries().iter().find(|e| e.full_name() == full) {
                     Some(entry) => error.advice(format!("usage: {}", entry.signature)),
                     None => error,
@@ -236,7 +262,11 @@ impl<'a> Walker<'a> {
             }
             None if self.names.namespaces.contains(namespace) => {
                 let candidates = self.names.qualified.keys().chain(self.names.functions.keys()).cloned();
-                suggest(Error::new(Kind::Script, format!("there is no function `{full}`")), full, candidates.collect::<Vec<_>>())
+                suggest(
+                    Error::new(Kind::Script, format!("there is no function `{full}`")),
+                    full,
+                    candidates.collect::<Vec<_>>(),
+                )
             }
             None => self.no_namespace(namespace),
         };
@@ -251,7 +281,11 @@ impl<'a> Walker<'a> {
     /// Keys of a map written out as the last argument of a primitive that takes options.
     fn options_of_call(&mut self, call: &FnCallExpr, method: bool) {
         let Some(Expr::Map(map, _)) = call.args.last() else { return };
-        let full = if call.namespace.is_empty() { call.name.to_string() } else { format!("{}::{}", call.namespace, call.name) };
+        let full = if call.namespace.is_empty() {
+            call.name.to_string()
+        } else {
+            format!("{}::{}", call.namespace, call.name)
+        };
         if self.names.scripted.contains(&full) {
             return;
         }
@@ -269,7 +303,11 @@ impl<'a> Walker<'a> {
         let unknown = map.0.iter().filter(|(key, _)| !known.contains(&key.name.as_str()));
         for (key, _) in unknown.map(|(key, e)| (key.clone(), e)).collect::<Vec<_>>() {
             let error = Error::option(format!("{full}: there is no option `{}`", key.name));
-            let error = error.expected(if known.is_empty() { "no options".into() } else { format!("one of {}", known.join(", ")) });
+            let error = error.expected(if known.is_empty() {
+                "no options".into()
+            } else {
+                format!("one of {}", known.join(", "))
+            });
             self.found(suggest(error, &key.name, known.iter().map(ToString::to_string)), key.pos);
         }
     }

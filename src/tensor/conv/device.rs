@@ -1,8 +1,8 @@
 //! The same three partials by Burn's operations, for devices other than the CPU. Padding is put on before, because
 //! Burn's reverse passes want it equal on both sides.
 
-use burn::backend::{Dispatch, DispatchTensor};
 use burn::backend::ops::{ConvOptions as BurnOptions, ModuleOps};
+use burn::backend::{Dispatch, DispatchTensor};
 
 use super::geometry::Geometry;
 use super::{Result, Shape, Tensor};

@@ -39,7 +39,9 @@ impl ConvOptions {
                 .expected(format!("{dims}")));
         }
         if self.stride.contains(&0) || self.dilation.contains(&0) || self.groups == 0 {
-            return Err(Error::option(format!("{op}: stride, dilation and groups are at least 1")).got(format!("{self:?}")));
+            return Err(
+                Error::option(format!("{op}: stride, dilation and groups are at least 1")).got(format!("{self:?}"))
+            );
         }
         Ok(())
     }
@@ -66,7 +68,8 @@ impl Geometry {
             let (n, k) = (x[axis + 2], w[axis + 2]);
             let (before, after) = options.padding[axis];
             let padded = n.checked_add(before).and_then(|n| n.checked_add(after));
-            let span = k.checked_sub(1).and_then(|k| k.checked_mul(options.dilation[axis])).and_then(|k| k.checked_add(1));
+            let span =
+                k.checked_sub(1).and_then(|k| k.checked_mul(options.dilation[axis])).and_then(|k| k.checked_add(1));
             match (padded, span) {
                 (Some(padded), Some(span)) if span <= padded && padded < 1 << 48 => {
                     output.push((padded - span) / options.stride[axis] + 1);

@@ -75,14 +75,22 @@ fn add<'a, T: Real>(to: std::slice::IterMut<'a, T>, from: &[T], stride: usize, f
 }
 
 /// Calls `f(sample and group, chunk of out, buffer)` in parallel.
-fn each_part<T: Real>(geometry: &Geometry, out: &mut [T], part: usize, f: impl Fn(usize, &mut [T], &mut Vec<T>) + Send + Sync) {
+fn each_part<T: Real>(
+    geometry: &Geometry,
+    out: &mut [T],
+    part: usize,
+    f: impl Fn(usize, &mut [T], &mut Vec<T>) + Send + Sync,
+) {
     let work = geometry.output_points() * geometry.patch() * geometry.channels_out;
     if work * geometry.samples * geometry.groups < 1 << 16 {
         let mut buffer = Vec::new();
         out.chunks_mut(part).enumerate().for_each(|(i, out)| f(i, out, &mut buffer));
     } else {
         let least = ((1 << 16) / work.max(1)).max(1);
-        out.par_chunks_mut(part).with_min_len(least).enumerate().for_each_init(Vec::new, |buffer, (i, out)| f(i, out, buffer));
+        out.par_chunks_mut(part)
+            .with_min_len(least)
+            .enumerate()
+            .for_each_init(Vec::new, |buffer, (i, out)| f(i, out, buffer));
     }
 }
 
@@ -166,7 +174,13 @@ pub(super) fn weight<T: Real>(geometry: &Geometry, g: &[T], x: &[T]) -> Vec<T> {
             let i = sample * geometry.groups + group;
             let (g, x) = (&g[i * m * points..][..m * points], &x[i * part_x..][..part_x]);
             if geometry.is_pointwise() {
-                multiply(out, k, Matrix::new(g, m, points, points), Matrix::new(x, k, points, points).transposed(), true);
+                multiply(
+                    out,
+                    k,
+                    Matrix::new(g, m, points, points),
+                    Matrix::new(x, k, points, points).transposed(),
+                    true,
+                );
                 continue;
             }
             if geometry.is_thin() {

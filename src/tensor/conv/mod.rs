@@ -62,7 +62,8 @@ impl Tensor {
                 .expected("[sample, channel, 1 to 3 spatial axes] and [channel in, channel out, as many axes]"));
         }
         options.check(OP, dims)?;
-        let channels = w[1].checked_mul(options.groups).ok_or_else(|| Error::limit(format!("{OP}: too many groups")))?;
+        let channels =
+            w[1].checked_mul(options.groups).ok_or_else(|| Error::limit(format!("{OP}: too many groups")))?;
         let mut target: Shape = vec![x[0], channels];
         for axis in 0..dims {
             let (before, after) = options.padding[axis];

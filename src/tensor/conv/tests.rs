@@ -48,11 +48,15 @@ fn by_sums(x: &Tensor, w: &Tensor, o: &ConvOptions) -> Tensor {
                 for c in 0..g.channels_in {
                     for tap in 0..g.taps() {
                         let k = at(tap, g.kernel);
-                        let place: Vec<i64> = (0..3).map(|a| (p[a] * g.stride[a] + k[a] * g.dilation[a]) as i64 - g.before[a] as i64).collect();
+                        let place: Vec<i64> = (0..3)
+                            .map(|a| (p[a] * g.stride[a] + k[a] * g.dilation[a]) as i64 - g.before[a] as i64)
+                            .collect();
                         if (0..3).all(|a| (0..g.input[a] as i64).contains(&place[a])) {
                             let channel = n * g.groups * g.channels_in + c_out / g.channels_out * g.channels_in + c;
-                            let point = (place[0] as usize * g.input[1] + place[1] as usize) * g.input[2] + place[2] as usize;
-                            sum += xs[channel * g.input_points() + point] * ws[(c_out * g.channels_in + c) * g.taps() + tap];
+                            let point =
+                                (place[0] as usize * g.input[1] + place[1] as usize) * g.input[2] + place[2] as usize;
+                            sum += xs[channel * g.input_points() + point]
+                                * ws[(c_out * g.channels_in + c) * g.taps() + tap];
                         }
                     }
                 }
@@ -93,7 +97,11 @@ fn gradients_to_second_order() {
     }
     let o = options(&[2, 1], &[(1, 0), (0, 1)], &[1, 2], 2);
     functions.push((vec![1, 4, 3, 3], vec![4, 1, 3, 2], Box::new(move |t| t[0].conv_transpose(&t[1], &o, &[1, 0]))));
-    functions.push((vec![2, 2, 4], vec![2, 3, 2], Box::new(|t| t[0].conv_transpose(&t[1], &options(&[2], &[(0, 0)], &[1], 1), &[0]))));
+    functions.push((
+        vec![2, 2, 4],
+        vec![2, 3, 2],
+        Box::new(|t| t[0].conv_transpose(&t[1], &options(&[2], &[(0, 0)], &[1], 1), &[0])),
+    ));
     for (x, w, f) in functions {
         let inputs = [sample(&c, &x, 1), sample(&c, &w, 2)];
         let error = gradient_error(&inputs, &f);

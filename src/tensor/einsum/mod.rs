@@ -30,7 +30,9 @@ pub fn einsum(spec: &str, operands: &[Tensor]) -> Result<Tensor> {
         let product = a.join(b, kept)?;
         factors.push(product);
     }
-    let Some(last) = factors.pop() else { return Err(Error::value("einsum: nothing to sum").expected("at least one tensor")) };
+    let Some(last) = factors.pop() else {
+        return Err(Error::value("einsum: nothing to sum").expected("at least one tensor"));
+    };
     let mut last = last.summed(|label| spec.output.contains(label))?;
     // An index whose axes all had length 1 was dropped with them.
     for label in &spec.output {
@@ -55,7 +57,8 @@ fn cheapest(factors: &[Factor], output: &[Label]) -> (usize, usize) {
             let (a, b) = (&factors[i], &factors[j]);
             let (shape_a, shape_b) = (a.tensor.shape(), b.tensor.shape());
             let own = b.labels.iter().zip(&shape_b).filter(|(l, _)| !a.labels.contains(l));
-            let size: f64 = a.labels.iter().zip(&shape_a).chain(own).filter(|(l, _)| kept(l)).map(|(_, &n)| n as f64).product();
+            let size: f64 =
+                a.labels.iter().zip(&shape_a).chain(own).filter(|(l, _)| kept(l)).map(|(_, &n)| n as f64).product();
             if size < least {
                 (best, least) = ((i, j), size);
             }
@@ -117,9 +120,14 @@ impl Factor {
 
     /// The product, summed over common labels that are not kept.
     fn join(self, other: Self, kept: impl Fn(&Label) -> bool) -> Result<Self> {
-        let a = { let b = &other.labels; self.summed(|l| kept(l) || b.contains(l))? };
+        let a = {
+            let b = &other.labels;
+            self.summed(|l| kept(l) || b.contains(l))?
+        };
         let b = other.summed(|l| kept(l) || a.labels.contains(l))?;
-        let common = |keep: bool| a.labels.iter().copied().filter(|l| b.labels.contains(l) && kept(l) == keep).collect::<Vec<_>>();
+        let common = |keep: bool| {
+            a.labels.iter().copied().filter(|l| b.labels.contains(l) && kept(l) == keep).collect::<Vec<_>>()
+        };
         let (batch, inner) = (common(true), common(false));
         let own = |x: &Self, y: &Self| x.labels.iter().copied().filter(|l| !y.labels.contains(l)).collect::<Vec<_>>();
         let (left, right) = (own(&a, &b), own(&b, &a));
@@ -128,7 +136,8 @@ impl Factor {
         let (shape_a, shape_b) = (a.tensor.shape(), b.tensor.shape());
         let (nb, nl) = (batch.len(), left.len());
         let lens = (&shape_a[..nb], &shape_a[nb..nb + nl], &shape_a[nb + nl..], &shape_b[nb + inner.len()..]);
-        let [batches, m, k, n] = [element_count(lens.0)?, element_count(lens.1)?, element_count(lens.2)?, element_count(lens.3)?];
+        let [batches, m, k, n] =
+            [element_count(lens.0)?, element_count(lens.1)?, element_count(lens.2)?, element_count(lens.3)?];
         let (x, y) = (a.tensor.reshape(&[batches, m, k])?, b.tensor.reshape(&[batches, k, n])?);
         let product = if inner.is_empty() { x.mul(&y)? } else { x.matmul(&y)? };
         let tensor = product.reshape(&[lens.0, lens.1, lens.3].concat())?;
@@ -137,7 +146,10 @@ impl Factor {
 }
 
 fn repeated(labels: &[Label]) -> Option<(usize, usize)> {
-    labels.iter().enumerate().find_map(|(i, l)| labels[i + 1..].iter().position(|other| other == l).map(|j| (i, i + 1 + j)))
+    labels
+        .iter()
+        .enumerate()
+        .find_map(|(i, l)| labels[i + 1..].iter().position(|other| other == l).map(|j| (i, i + 1 + j)))
 }
 
 #[cfg(test)]

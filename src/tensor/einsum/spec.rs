@@ -35,8 +35,11 @@ impl Spec {
         let fault = Fault(text);
         let (terms, output) = terms(text, &fault)?;
         if terms.len() != shapes.len() {
-            return Err(Error::value("einsum: one term for each tensor, separated by commas")
-                .got(format!("{} terms in {text:?}, {} tensors", terms.len(), shapes.len())));
+            return Err(Error::value("einsum: one term for each tensor, separated by commas").got(format!(
+                "{} terms in {text:?}, {} tensors",
+                terms.len(),
+                shapes.len()
+            )));
         }
         let unnamed = |term: &Term, rank: usize| {
             let named = term.iter().filter(|(l, _)| l.is_some()).count();
@@ -51,7 +54,10 @@ impl Spec {
             if labels.len() != shape.len() {
                 let position = term.first().map_or(0, |t| t.1);
                 return Err(fault
-                    .at(position, &format!("tensor {} has {} axes, its term names {}", number + 1, shape.len(), labels.len()))
+                    .at(
+                        position,
+                        &format!("tensor {} has {} axes, its term names {}", number + 1, shape.len(), labels.len()),
+                    )
                     .expected(format!("one letter for each axis of shape {shape:?}, or `...`")));
             }
             for (label, &n) in labels.iter().zip(shape) {
@@ -121,7 +127,9 @@ fn terms(text: &str, fault: &Fault) -> Result<(Vec<Term>, Option<Term>)> {
                 output = true;
                 terms.push(Term::new());
             }
-            '.' if !(follows('.') && follows('.')) => return Err(fault.at(position, "an ellipsis is three points: `...`")),
+            '.' if !(follows('.') && follows('.')) => {
+                return Err(fault.at(position, "an ellipsis is three points: `...`"));
+            }
             '.' | '…' => {
                 let term = terms.last_mut().filter(|t| t.iter().all(|(l, _)| l.is_some()));
                 term.ok_or_else(|| fault.at(position, "a second `...` in one term"))?.push((None, position));
@@ -131,7 +139,9 @@ fn terms(text: &str, fault: &Fault) -> Result<(Vec<Term>, Option<Term>)> {
                     term.push((Some(c), position));
                 }
             }
-            c => return Err(fault.at(position, &format!("{c:?} is no index")).expected("letters, commas, `...`, `->`")),
+            c => {
+                return Err(fault.at(position, &format!("{c:?} is no index")).expected("letters, commas, `...`, `->`"));
+            }
         }
     }
     let last = if output { terms.pop() } else { None };

@@ -56,7 +56,9 @@ fn by_sums(text: &str, operands: &[Tensor]) -> Vec<f64> {
             rest /= lens[axis];
         }
         let place = |own: &[Label], shape: &[usize]| {
-            own.iter().zip(shape).fold(0, |p, (l, &n)| p * n + if n == 1 { 0 } else { at[labels.iter().position(|x| x == l).unwrap()] })
+            own.iter()
+                .zip(shape)
+                .fold(0, |p, (l, &n)| p * n + if n == 1 { 0 } else { at[labels.iter().position(|x| x == l).unwrap()] })
         };
         out[i / inner] += (0..values.len()).map(|t| values[t][place(&spec.operands[t], &shapes[t])]).product::<f64>();
     }

@@ -22,7 +22,9 @@ impl Axes {
         };
         for (i, axis) in axes.iter().enumerate() {
             if axes[..i].contains(axis) {
-                return Err(Error::shape(format!("{op}: an axis is named twice")).got(format!("axis {axis} in {axes:?}")));
+                return Err(
+                    Error::shape(format!("{op}: an axis is named twice")).got(format!("axis {axis} in {axes:?}"))
+                );
             }
             if shape[*axis] == 0 {
                 return Err(Error::shape(format!("{op}: axis {axis} is empty")).got(format!("shape {shape:?}")));

@@ -8,14 +8,20 @@ use super::volume::Direction;
 use super::{Axes, Complex, Result, Tensor};
 
 /// `cos` and `sin` of `2π j k / n`, `rows × columns`, times a weight of the column.
-fn waves(like: &Tensor, n: usize, (rows, columns): (usize, usize), weight: impl Fn(usize, usize) -> f64) -> Result<(Tensor, Tensor)> {
+fn waves(
+    like: &Tensor,
+    n: usize,
+    (rows, columns): (usize, usize),
+    weight: impl Fn(usize, usize) -> f64,
+) -> Result<(Tensor, Tensor)> {
     let make = |f: fn(f64) -> f64| {
         let value = |i: usize| {
             let (j, k) = (i / columns, i % columns);
             // The product is reduced as a whole number: large arguments would lose digits.
             weight(j, k) * f(TAU * ((j * k) % n) as f64 / n as f64)
         };
-        Tensor::from_vec(like.context(), (0..rows * columns).map(value).collect::<Vec<f64>>(), &[rows, columns])?.cast(like.precision())
+        Tensor::from_vec(like.context(), (0..rows * columns).map(value).collect::<Vec<f64>>(), &[rows, columns])?
+            .cast(like.precision())
     };
     Ok((make(f64::cos)?, make(f64::sin)?))
 }

@@ -149,8 +149,11 @@ fn filtered(x: &Tensor, re: &Tensor, im: Option<&Tensor>, axes: &[i64]) -> Resul
     if let (Some(last), Some(&n)) = (layout.last(), layout.lens().last()) {
         let last = last + spectrum.len() - x.rank();
         if spectrum[last] != n / 2 + 1 {
-            return Err(Error::shape(format!("{OP}: the multiplier does not fit the half spectrum"))
-                .got(format!("{:?} for {:?}", re.shape(), layout.half_shape())));
+            return Err(Error::shape(format!("{OP}: the multiplier does not fit the half spectrum")).got(format!(
+                "{:?} for {:?}",
+                re.shape(),
+                layout.half_shape()
+            )));
         }
         target[last] = n;
     }

@@ -152,7 +152,13 @@ impl<T: Planned> Mix<T> {
     fn apply(&self, z: &[Number<T>], out: &mut [Number<T>], n: usize, mirror: &[usize], spread: bool) {
         let line = |(line, out): (usize, &mut [Number<T>])| {
             let range = line * n..line * n + n;
-            mix_line(&self.direct[range.clone()], &self.opposite[range.clone()], &z[range], &z[mirror[line] * n..][..n], out);
+            mix_line(
+                &self.direct[range.clone()],
+                &self.opposite[range.clone()],
+                &z[range],
+                &z[mirror[line] * n..][..n],
+                out,
+            );
         };
         if spread {
             out.par_chunks_mut(n).with_min_len((1 << 12) / n.max(1) + 1).enumerate().for_each(line);
@@ -170,7 +176,9 @@ fn mix_line<T: Planned>(a: &[Number<T>], b: &[Number<T>], z: &[Number<T>], m: &[
             a.re * z.im + a.im * z.re + b.im * m.re - b.re * m.im,
         )
     };
-    let (Some(out0), Some(a0), Some(b0), Some(z0), Some(m0)) = (out.first_mut(), a.first(), b.first(), z.first(), m.first()) else {
+    let (Some(out0), Some(a0), Some(b0), Some(z0), Some(m0)) =
+        (out.first_mut(), a.first(), b.first(), z.first(), m.first())
+    else {
         return;
     };
     *out0 = one(a0, b0, z0, m0);

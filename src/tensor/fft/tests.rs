@@ -47,7 +47,9 @@ fn transforms_agree_with_matrices_and_invert() {
         let axes = Axes::new("", shape, list).unwrap();
         let points = axes.points() as f64;
         let tolerance = 1e-12 * points.sqrt();
-        for (direction, got) in [(Direction::Forward, fft(&z, list)), (Direction::Inverse, ifft(&z, list).unwrap().scale(points))] {
+        for (direction, got) in
+            [(Direction::Forward, fft(&z, list)), (Direction::Inverse, ifft(&z, list).unwrap().scale(points))]
+        {
             let expected = matrix::transform(&z, &axes, direction, 1.0).unwrap();
             let error = distance_complex(&got.unwrap(), &expected);
             assert!(error < 30.0 * tolerance, "{shape:?} {list:?} {direction:?}: {error:e}");
@@ -79,7 +81,9 @@ fn the_fused_product_agrees_with_the_composition() {
         let (half, last) = (axes.half_shape(), *axes.lens().last().unwrap());
         let mut shapes = vec![half.clone(), half[axes.list().iter().copied().min().unwrap()..].to_vec(), vec![1]];
         // One multiplier for each volume along one axis only, and more volumes than x has.
-        shapes.push(half.iter().enumerate().map(|(i, &n)| if i == 0 || axes.list().contains(&i) { n } else { 1 }).collect());
+        shapes.push(
+            half.iter().enumerate().map(|(i, &n)| if i == 0 || axes.list().contains(&i) { n } else { 1 }).collect(),
+        );
         shapes.push([&[2][..], &half].concat());
         for m in shapes {
             if m == [1] && last > 2 {
@@ -122,8 +126,16 @@ fn gradients_to_second_order() {
         ("rfft im", vec![vec![4, 2]], Box::new(move |x| Ok(rfft(&x[0], &[0])?.im))),
         ("irfft even", vec![vec![3, 4]; 2], Box::new(move |x| irfft(&z(x)?, 6, &[]))),
         ("irfft odd", vec![vec![3, 3]; 2], Box::new(move |x| irfft(&z(x)?, 5, &[0, 1]))),
-        ("multiply", vec![vec![2, 4, 4], vec![4, 3], vec![4, 3]], Box::new(move |x| fourier_multiply(&x[0], &z(&x[1..])?, &[1, 2]))),
-        ("multiply odd", vec![vec![2, 5], vec![2, 3], vec![2, 3]], Box::new(move |x| fourier_multiply(&x[0], &z(&x[1..])?, &[1]))),
+        (
+            "multiply",
+            vec![vec![2, 4, 4], vec![4, 3], vec![4, 3]],
+            Box::new(move |x| fourier_multiply(&x[0], &z(&x[1..])?, &[1, 2])),
+        ),
+        (
+            "multiply odd",
+            vec![vec![2, 5], vec![2, 3], vec![2, 3]],
+            Box::new(move |x| fourier_multiply(&x[0], &z(&x[1..])?, &[1])),
+        ),
         ("multiply real", vec![vec![2, 4], vec![3]], Box::new(move |x| fourier_multiply_real(&x[0], &x[1], &[-1]))),
         ("multiply more", vec![vec![4], vec![2, 3]], Box::new(move |x| fourier_multiply_real(&x[0], &x[1], &[-1]))),
         ("shift", vec![vec![3, 4]], Box::new(move |x| ifftshift(&fftshift(&x[0], &[0])?.unary(Unary::Square)?, &[]))),
@@ -214,7 +226,9 @@ fn speed() {
             let fused = time(&|| drop(fourier_multiply(&x, &m, list).unwrap()));
             let pair = time(&|| drop(irfft(&rfft(&x, list).unwrap(), last, list).unwrap()));
             let composed = time(&|| drop(irfft(&rfft(&x, list).unwrap().mul(&m).unwrap(), last, list).unwrap()));
-            println!("{precision:?} {shape:?}: fused {fused:.2}, rfft and irfft {pair:.2}, composed {composed:.2} ns/point");
+            println!(
+                "{precision:?} {shape:?}: fused {fused:.2}, rfft and irfft {pair:.2}, composed {composed:.2} ns/point"
+            );
         }
     }
 }

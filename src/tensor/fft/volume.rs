@@ -180,7 +180,9 @@ impl<T: Planned> Volume<T> {
             to.copy_from_slice(from);
         } else if self.spread {
             let band = (SPREAD / 8 / rows).clamp(1, columns);
-            to.par_chunks_mut(band * rows).enumerate().for_each(|(i, to)| transpose_band(from, to, columns, rows, i * band));
+            to.par_chunks_mut(band * rows)
+                .enumerate()
+                .for_each(|(i, to)| transpose_band(from, to, columns, rows, i * band));
         } else {
             transpose_band(from, to, columns, rows, 0);
         }

@@ -86,7 +86,9 @@ fn decode(context: &Context, element: Element, bytes: &[u8], shape: &[usize]) ->
 /// Checks what a file claims: the bytes of an array are there, and there is room for them and for the tensor.
 fn claimed(context: &Context, element: Element, shape: &[usize], available: u64) -> Result<usize> {
     if shape.len() > MOST_AXES {
-        return Err(Error::file("an array with too many axes").got(shape.len()).expected(format!("at most {MOST_AXES}")));
+        return Err(Error::file("an array with too many axes")
+            .got(shape.len())
+            .expected(format!("at most {MOST_AXES}")));
     }
     let count = element_count(shape)?;
     let bytes = count.saturating_mul(element.bytes());

@@ -128,7 +128,8 @@ impl<'a> Literal<'a> {
     }
     fn string(&mut self) -> Result<&'a str> {
         let quote = if self.takes("'") { '\'' } else { self.expect("\"").map(|()| '"')? };
-        let (text, rest) = self.0.split_once(quote).ok_or_else(|| malformed("a string without an end in its header"))?;
+        let (text, rest) =
+            self.0.split_once(quote).ok_or_else(|| malformed("a string without an end in its header"))?;
         self.0 = rest;
         Ok(text)
     }
@@ -141,7 +142,9 @@ impl<'a> Literal<'a> {
         while !self.takes(")") {
             let text = self.0.trim_start();
             let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-            shape.push(text[..digits].parse().map_err(|_| malformed("a length that is not a whole number").got(text.chars().take(20).collect::<String>()))?);
+            shape.push(text[..digits].parse().map_err(|_| {
+                malformed("a length that is not a whole number").got(text.chars().take(20).collect::<String>())
+            })?);
             // Python 2 wrote whole numbers as `3L`.
             self.0 = text[digits..].trim_start_matches('L');
             if !self.takes(",") {
@@ -164,7 +167,8 @@ impl<'a> Literal<'a> {
         };
         let mut chars = descr.chars();
         let order = chars.next().ok_or_else(unfit)?;
-        let (order, kind) = if "<>|=".contains(order) { (order, chars.next().ok_or_else(unfit)?) } else { ('<', order) };
+        let (order, kind) =
+            if "<>|=".contains(order) { (order, chars.next().ok_or_else(unfit)?) } else { ('<', order) };
         let kind = match (kind, chars.as_str()) {
             ('b', "1") => Kind::Bool,
             ('?', "") => Kind::Bool,

@@ -17,7 +17,11 @@ fn fault(e: impl std::fmt::Display) -> Error {
 }
 
 #[allow(clippy::type_complexity)]
-pub(super) fn read(context: &Context, mut file: File, len: u64) -> Result<(Vec<(String, Tensor)>, BTreeMap<String, String>)> {
+pub(super) fn read(
+    context: &Context,
+    mut file: File,
+    len: u64,
+) -> Result<(Vec<(String, Tensor)>, BTreeMap<String, String>)> {
     let room = usize::try_from(len).map_err(fault)?;
     context.reserve(room)?;
     let mut bytes = Vec::with_capacity(room);
@@ -53,7 +57,11 @@ fn element(dtype: Dtype) -> Result<Element> {
         Dtype::BF16 => Kind::Brain,
         Dtype::F32 => Kind::Float(4),
         Dtype::F64 => Kind::Float(8),
-        other => return Err(Error::file("the numbers of this tensor have a type that is not read").got(format!("{other:?}"))),
+        other => {
+            return Err(
+                Error::file("the numbers of this tensor have a type that is not read").got(format!("{other:?}"))
+            );
+        }
     }))
 }
 

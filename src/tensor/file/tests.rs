@@ -149,7 +149,17 @@ fn files_that_lie_are_refused() {
     let c = Context::cpu(Precision::F32);
     c.set_memory_limit(1 << 30);
     let huge = u64::MAX.to_string();
-    let shapes = ["(1000000000000,)", "(4294967296, 4294967296, 4294967296)", "(3,)", "(-1,)", "(2.5,)", "3", "(", "((1,),)", "(1,,)"];
+    let shapes = [
+        "(1000000000000,)",
+        "(4294967296, 4294967296, 4294967296)",
+        "(3,)",
+        "(-1,)",
+        "(2.5,)",
+        "3",
+        "(",
+        "((1,),)",
+        "(1,,)",
+    ];
     for shape in shapes.into_iter().chain([format!("({huge},)").as_str(), "(99999999999999999999999,)"]) {
         let path = folder.with("a.npy", &npy_bytes(&header("<f8", "False", shape), &[0; 16]));
         assert!(load_npy(&c, &path).is_err(), "{shape}");

@@ -65,7 +65,10 @@ impl Key {
     }
     /// 64 random bits.
     fn bits(&self, index: u64) -> u64 {
-        let words = block([index as u32, self.step, self.sample as u32, (self.sample >> 32) as u32], splitmix(self.key ^ (index >> 32)));
+        let words = block(
+            [index as u32, self.step, self.sample as u32, (self.sample >> 32) as u32],
+            splitmix(self.key ^ (index >> 32)),
+        );
         words[0] as u64 | (words[1] as u64) << 32
     }
 }
@@ -91,7 +94,9 @@ pub fn normal_samples(context: &Context, key: Key, samples: &[u64], shape: &[usi
 /// Numbers spread evenly over `[low, high)`.
 pub fn uniform(context: &Context, key: Key, low: f64, high: f64, shape: &[usize]) -> Result<Tensor> {
     if !(low.is_finite() && high.is_finite() && low <= high && (high - low).is_finite()) {
-        return Err(Error::value("uniform: not a range").got(format!("{low} to {high}")).expected("finite numbers, low ≤ high"));
+        return Err(Error::value("uniform: not a range")
+            .got(format!("{low} to {high}"))
+            .expected("finite numbers, low ≤ high"));
     }
     draw(context, key, &[key.sample], shape, shape, Law::Uniform { low, high })
 }
@@ -123,7 +128,9 @@ const GRAIN: usize = 8192;
 fn draw(context: &Context, key: Key, samples: &[u64], row: &[usize], target: &[usize], law: Law) -> Result<Tensor> {
     let len = element_count(row)?;
     if len > MOST {
-        return Err(Error::limit("one key cannot give as many random numbers").got(len).expected(format!("at most {MOST}")));
+        return Err(Error::limit("one key cannot give as many random numbers")
+            .got(len)
+            .expected(format!("at most {MOST}")));
     }
     let count = element_count(target)?;
     context.reserve(count.saturating_mul(context.precision().bytes()))?;

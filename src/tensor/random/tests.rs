@@ -19,7 +19,14 @@ fn normal_moments_and_tails() {
             assert!(error < 4.0, "{precision:?}, moment {p}: {error} standard errors");
         }
         // P(|x| > s) against the number found.
-        for (s, p) in [(1.0, 0.317_310_5), (2.0, 4.550_026e-2), (3.0, 2.699_796e-3), (4.0, 6.334_248e-5), (5.0, 5.733_031e-7), (5.5, 3.797_9e-8)] {
+        for (s, p) in [
+            (1.0, 0.317_310_5),
+            (2.0, 4.550_026e-2),
+            (3.0, 2.699_796e-3),
+            (4.0, 6.334_248e-5),
+            (5.0, 5.733_031e-7),
+            (5.5, 3.797_9e-8),
+        ] {
             let found = x.iter().filter(|v| v.abs() > s).count() as f64;
             let expected = p * n as f64;
             let error = (found - expected).abs() / expected.sqrt().max(1.0);
@@ -147,7 +154,13 @@ fn permutations_are_permutations_and_fair() {
 #[test]
 #[ignore = "a measurement"]
 fn speed() {
-    for (precision, shape) in [(Precision::F32, vec![1 << 24]), (Precision::F64, vec![1 << 23]), (Precision::F32, vec![1 << 16]), (Precision::F32, vec![1600, 1024]), (Precision::F32, vec![1 << 20, 2])] {
+    for (precision, shape) in [
+        (Precision::F32, vec![1 << 24]),
+        (Precision::F64, vec![1 << 23]),
+        (Precision::F32, vec![1 << 16]),
+        (Precision::F32, vec![1600, 1024]),
+        (Precision::F32, vec![1 << 20, 2]),
+    ] {
         let c = Context::cpu(precision);
         let n: usize = shape.iter().product();
         let samples: Vec<u64> = (0..shape[0] as u64).collect();

@@ -46,21 +46,32 @@ impl Adam {
     pub(super) fn slots(&self) -> &'static [&'static str] {
         if self.amsgrad { &["m", "v", "v_max"] } else { &["m", "v"] }
     }
-    pub(super) fn update(&self, p: &Tensor, g: &Tensor, moments: &[Tensor], rate: f64, t: u64) -> Result<(Tensor, Vec<Tensor>)> {
+    pub(super) fn update(
+        &self,
+        p: &Tensor,
+        g: &Tensor,
+        moments: &[Tensor],
+        rate: f64,
+        t: u64,
+    ) -> Result<(Tensor, Vec<Tensor>)> {
         in_precision!(p.precision(), T => self.update_in::<T>(p, g, moments, rate, t))
     }
-    fn update_in<T: Real>(&self, p: &Tensor, g: &Tensor, moments: &[Tensor], rate: f64, t: u64) -> Result<(Tensor, Vec<Tensor>)> {
+    fn update_in<T: Real>(
+        &self,
+        p: &Tensor,
+        g: &Tensor,
+        moments: &[Tensor],
+        rate: f64,
+        t: u64,
+    ) -> Result<(Tensor, Vec<Tensor>)> {
         let unbias = |beta: f64| 1.0 - beta.powf(t as f64);
         let (beta1, beta2, epsilon) = (T::of(self.beta1), T::of(self.beta2), T::of(self.epsilon));
         // 1 − β in doubles: in f32, 1 − 0.999 has lost 4 digits.
         let (rest1, rest2) = (T::of(1.0 - self.beta1), T::of(1.0 - self.beta2));
         let eta = T::of(rate / unbias(self.beta1));
         let root = T::of(unbias(self.beta2).sqrt().recip());
-        let (coupled, kept) = if self.decoupled {
-            (T::of(0.0), T::of(1.0 - rate * self.decay))
-        } else {
-            (T::of(self.decay), T::of(1.0))
-        };
+        let (coupled, kept) =
+            if self.decoupled { (T::of(0.0), T::of(1.0 - rate * self.decay)) } else { (T::of(self.decay), T::of(1.0)) };
         let moved = move |p: &mut T, g: T, m: &mut T, v: &mut T| {
             let g = g + coupled * *p;
             *m = beta1 * *m + rest1 * g;

@@ -80,7 +80,8 @@ impl Lbfgs {
         let gradients = parameters.with_values(split(parameters, &context, &gradient)?)?;
         // Bounds would break the curvature condition; only the look for NaNs applies.
         let look = Guard { not_finite: NotFinite::Stop, clip_norm: None, clip_value: None };
-        let (gradients, gradient_norm) = Guard { not_finite: guard.not_finite, ..look }.apply(gradients, memory.steps)?;
+        let (gradients, gradient_norm) =
+            Guard { not_finite: guard.not_finite, ..look }.apply(gradients, memory.steps)?;
         let gradient = flat(&gradients)?;
 
         let mut found = None;
@@ -167,7 +168,9 @@ impl Pairs {
     }
     fn read(tensors: &Parameters, n: usize) -> Result<Self> {
         let mut list = Vec::new();
-        while let (Some(s), Some(y)) = (tensors.get(&format!("s/{}", list.len())), tensors.get(&format!("y/{}", list.len()))) {
+        while let (Some(s), Some(y)) =
+            (tensors.get(&format!("s/{}", list.len())), tensors.get(&format!("y/{}", list.len())))
+        {
             if s.len() != n || y.len() != n {
                 return Err(super::another_network());
             }
@@ -195,7 +198,9 @@ struct Known {
 impl Known {
     /// What was known, if the parameters are still there.
     fn read(tensors: &Parameters, x: &[f64]) -> Result<Option<Self>> {
-        let (Some(point), Some(loss), Some(gradient)) = (tensors.get("point"), tensors.get("loss"), tensors.get("gradient")) else {
+        let (Some(point), Some(loss), Some(gradient)) =
+            (tensors.get("point"), tensors.get("loss"), tensors.get("gradient"))
+        else {
             return Ok(None);
         };
         let known = Self { point: point.to_vec()?, loss: loss.item()?, gradient: gradient.to_vec()? };

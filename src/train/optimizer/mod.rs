@@ -172,7 +172,13 @@ impl Optimizer {
         }
         Ok(tensors)
     }
-    fn moved(&self, parameters: &Parameters, gradients: &Parameters, moments: &Parameters, rate: f64) -> Result<(Parameters, Parameters)> {
+    fn moved(
+        &self,
+        parameters: &Parameters,
+        gradients: &Parameters,
+        moments: &Parameters,
+        rate: f64,
+    ) -> Result<(Parameters, Parameters)> {
         let width = self.slots().len();
         if moments.len() != width * parameters.len() {
             return Err(another_network());
@@ -182,7 +188,8 @@ impl Optimizer {
         for (i, ((name, p), g)) in parameters.iter().zip(gradients.values()).enumerate() {
             let own = moments.values().get(i * width..(i + 1) * width).unwrap_or_default();
             let fits = |t: &Tensor| t.shape() == p.shape() && t.precision() == p.precision();
-            let named = moments.names().get(i * width).is_none_or(|n| n.split_once('/').is_some_and(|(_, n)| n == name));
+            let named =
+                moments.names().get(i * width).is_none_or(|n| n.split_once('/').is_some_and(|(_, n)| n == name));
             if !named || !own.iter().all(fits) {
                 return Err(another_network());
             }
@@ -231,7 +238,9 @@ impl Optimizer {
     /// What identifies it in a checkpoint.
     pub fn describe(&self) -> Value {
         let method = match &self.method {
-            Method::Sgd(m) => json!({ "method": "sgd", "momentum": m.momentum, "nesterov": m.nesterov, "decay": m.decay }),
+            Method::Sgd(m) => {
+                json!({ "method": "sgd", "momentum": m.momentum, "nesterov": m.nesterov, "decay": m.decay })
+            }
             Method::Adam(m) => json!({
                 "method": if m.decoupled { "adamw" } else { "adam" },
                 "beta1": m.beta1, "beta2": m.beta2, "epsilon": m.epsilon, "decay": m.decay, "amsgrad": m.amsgrad,

@@ -34,10 +34,22 @@ impl Sgd {
     pub(super) fn slots(&self) -> &'static [&'static str] {
         if self.momentum == 0.0 { &[] } else { &["velocity"] }
     }
-    pub(super) fn update(&self, p: &Tensor, g: &Tensor, moments: &[Tensor], rate: f64) -> Result<(Tensor, Vec<Tensor>)> {
+    pub(super) fn update(
+        &self,
+        p: &Tensor,
+        g: &Tensor,
+        moments: &[Tensor],
+        rate: f64,
+    ) -> Result<(Tensor, Vec<Tensor>)> {
         in_precision!(p.precision(), T => self.update_in::<T>(p, g, moments, rate))
     }
-    fn update_in<T: Real>(&self, p: &Tensor, g: &Tensor, moments: &[Tensor], rate: f64) -> Result<(Tensor, Vec<Tensor>)> {
+    fn update_in<T: Real>(
+        &self,
+        p: &Tensor,
+        g: &Tensor,
+        moments: &[Tensor],
+        rate: f64,
+    ) -> Result<(Tensor, Vec<Tensor>)> {
         let (eta, mu, decay) = (T::of(rate), T::of(self.momentum), T::of(self.decay));
         let nesterov = self.nesterov;
         match moments {

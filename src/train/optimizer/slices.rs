@@ -43,7 +43,8 @@ pub(crate) fn fused<T: Real, const N: usize>(
         with_numbers::<T, _>(gradient, |g| rule(&mut p, g, array))?;
     }
     let updated = Tensor::from_vec(context, p, &shape)?;
-    let mut made = copies.into_iter().map(|m| Tensor::from_vec(context, m, &shape)).collect::<Result<Vec<_>>>()?.into_iter();
+    let mut made =
+        copies.into_iter().map(|m| Tensor::from_vec(context, m, &shape)).collect::<Result<Vec<_>>>()?.into_iter();
     let mut array: [Tensor; N] = std::array::from_fn(|_| updated.clone());
     for slot in &mut array {
         if let Some(moment) = made.next() {
