@@ -6,6 +6,8 @@ pub mod random;
 pub(crate) mod script;
 pub mod spectral;
 pub mod spectrum;
+#[cfg(test)]
+mod tests;
 
 pub use base::Field;
 pub use grid::{Axis, Grid};

@@ -236,8 +236,13 @@ fn operators() -> Vec<Entry> {
             .brief("A linear operator with constant coefficients, L u = F⁻¹(λ(k) F u).")
             .text("symbol: a closure of one wavenumber per axis that returns λ, a tensor or a Complex; called once on the half spectrum. \
                    The Laplacian is |kx, ky| -(kx * kx + ky * ky); advection with velocity c is |k| Complex(0 * k, -c * k). \
-                   Wavenumbers are 2π m / length.")
+                   Wavenumbers are 2π m / length. Of a mode that is its own mirror image, such as Nyquist, only the real part of λ counts.")
             .example("spectral::operator(grid::periodic([8], [TAU]), |k| -k * k)", "SpectralOperator")
+            .example(
+                "let g = grid::periodic([9], [TAU]); let u = g.sample(|x| exp(cos(x))); let advection = spectral::operator(g, |k| Complex(0 * k, -2 * k)); \
+                 max(abs(advection.propagate(u, 2 * TAU / 18).values - roll(u.values, 2, 2))) < 1e-5",
+                "1",
+            )
             .run(|c| {
                 let grid = grid(c, 0)?;
                 let closure = c.closure(1, grid.dimensions())?;

@@ -107,7 +107,8 @@ struct Inner {
 }
 
 impl SpectralOperator {
-    /// The operator with the symbol `λ(k)` on the half spectrum of `grid`.
+    /// The operator with the symbol `λ(k)` on the half spectrum of `grid`; of the modes that are their own mirror image, such as
+    /// Nyquist in one dimension, only the real part counts.
     ///
     /// # Errors
     /// When the symbol does not fit the half spectrum or is not finite.
@@ -123,7 +124,7 @@ impl SpectralOperator {
             }
             t.expand(&shape)
         };
-        let (re, im) = (fit(&symbol.re)?, fit(&symbol.im)?);
+        let (re, im) = symmetric(&grid, fit(&symbol.re)?, fit(&symbol.im)?)?;
         let real = im.unary(Unary::Abs)?.max(&[], false)?.item()? == 0.0;
         Ok(Self(Rc::new(Inner { grid, symbol: Complex::new(re, im)?, real })))
     }
@@ -173,6 +174,23 @@ impl SpectralOperator {
     pub fn multiply_by(&self, u: &Tensor, multiplier: &Complex) -> Result<Tensor> {
         self.multiply(u, multiplier)
     }
+}
+
+/// `½(λ(k) + λ(−k)*)` on the planes of the half spectrum that hold both `k` and `−k`: wavenumber 0 and Nyquist of the last axis.
+///
+/// A real field stays real under nothing else. With `λ = −ick` at Nyquist the inverse transform would drop what is imaginary of
+/// each multiplier by itself: `L` would give 0 and `e^(Lt)` a factor cos(ckt), which is not the exponential of 0.
+fn symmetric(grid: &Grid, re: Tensor, im: Tensor) -> Result<(Tensor, Tensor)> {
+    let points = grid.axes().last().map_or(1, |axis| axis.points);
+    let half = points / 2 + 1;
+    let planes = (0..half).map(|k| if k == 0 || 2 * k == points { 1.0 } else { 0.0 }).collect();
+    let planes = Tensor::from_vec::<f64>(re.context(), planes, &[half])?;
+    // The order 0, 1, … −1 backwards is −1, … 1, 0; one step on, 0, −1, … 1.
+    let mirrored = |t: &Tensor| {
+        (0..grid.dimensions().saturating_sub(1)).try_fold(t.clone(), |t, axis| t.flip(&[axis])?.roll(1, axis as i64))
+    };
+    let (re_mean, im_mean) = (re.add(&mirrored(&re)?)?.scale(0.5)?, im.sub(&mirrored(&im)?)?.scale(0.5)?);
+    Ok((planes.choose(&re_mean, &re)?, planes.choose(&im_mean, &im)?))
 }
 
 impl std::fmt::Display for SpectralOperator {

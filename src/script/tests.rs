@@ -57,3 +57,64 @@ fn no_call_means_two_entries() {
         }
     }
 }
+
+/// Networks whose forward pass is a closure: evaluated, trained, and used by later cells that define functions of their own.
+#[test]
+fn closures_in_layers_live_as_long_as_the_session() {
+    let mut host = host();
+    let mut cell = |text: &str| match host.evaluate("cell", text) {
+        Ok(value) => compact(&value),
+        Err(e) => panic!("{text}\n{e}"),
+    };
+    cell("let scale = 0.5; fn bend(x) { tanh(x) * 2 }");
+    cell(
+        "let net = nn::net(nn::sequential([
+            nn::custom(#{ inner: nn::linear(1, 8) }, |parts, x| bend(parts.inner.forward(x)) * scale),
+            nn::function(|x| x + 0.1 * x * x),
+            nn::custom(#{ a: nn::linear(8, 1), b: nn::linear(8, 1) }, |parts, x| parts.a.forward(x) + parts.b.forward(x), #{ name: \"sum\" }),
+        ]), #{ seed: 1 });
+        let x = linspace(-1, 1, 16).reshape([16, 1]);",
+    );
+    assert_eq!(cell("net.forward(x).shape"), "[16, 1]");
+    // Other closures and functions come and go.
+    cell("let other = [1, 2, 3].map(|v| v * 2); fn unrelated(x) { x }");
+    let before = cell("let before = item(mse(net.forward(x), x * x)); before");
+    let trained = "train(net, #{ steps: 150, name: \"custom\", optimizer: optim::adam(#{ lr: 0.02 }), loss: |net, batch| mse(net.forward(x), x * x), validate: |net| mse(net.forward(x), x * x), check_every: 50 }).loss";
+    cell(trained);
+    assert_eq!(cell("item(mse(net.forward(x), x * x)) < 0.1 * before"), "true", "from {before}");
+    cell("for i in 0..3 { step(optim::sgd(#{ lr: 0.01 }), net, |net| mse(net.forward(x), x * x)); }");
+    // Inside of a function, of a gradient with respect to the input, and of a copy.
+    assert_eq!(cell("fn call(n, x) { n.forward(x) } call(net, x).shape"), "[16, 1]");
+    assert_eq!(cell("grad(|y| sum(net.forward(y)), x).shape"), "[16, 1]");
+    assert_eq!(cell("max(abs(copy(net).forward(x) - net.forward(x)))"), "0");
+    // A variable that the closure captured was captured by value; the function it calls is the one of now.
+    cell("let scale = 0.0; fn bend(x) { x * 0 }");
+    assert_eq!(cell("std(net.forward(x)) < 1e-6"), "1");
+    // A closure that fails in training leaves the network as it was.
+    let error =
+        host.evaluate("cell", "step(optim::adam(), net, |net| mse(net.forward(x), nothing))").unwrap_err().to_string();
+    assert!(error.contains("nothing"), "{error}");
+    assert_eq!(compact(&host.evaluate("cell", "net.forward(x).shape").unwrap()), "[16, 1]");
+}
+
+#[test]
+fn complex_tensors_print_and_meet_gradients() {
+    let mut host = host();
+    let mut run = |text: &str| match host.evaluate("script", text) {
+        Ok(value) => compact(&value),
+        Err(e) => format!("{e}"),
+    };
+    assert_eq!(run("complex([1, 2], [0.5, -1]).to_string()").matches("imaginary part").count(), 1);
+    assert_eq!(run("`${complex(1, -2)}`"), "1 - 2i  ([] complex)");
+    assert_eq!(run("complex(1, 2) == complex(1, 2)"), "1");
+    assert_eq!(run("complex([1, 2], 0) != 1"), "[0, 1]");
+    assert_eq!(run("2 / complex(0, 1)"), "0 - 2i");
+    assert_eq!(run("-complex(0, 1) - 1"), "-1 - 1i");
+    assert_eq!(run("where([1, 0], complex(0, 1), 5)"), "[0 + 1i, 5 + 0i]");
+    assert_eq!(run("complex([[1, 2], [3, 4]], 1)[[1, 0]]"), "3 + 1i");
+    assert_eq!(run("let z = complex(1, 2); z.shape"), "[]");
+    assert_eq!(run("sum(complex([1, 2], [3, 4]))"), "3 + 7i");
+    // ∂|z|²/∂x + i ∂|z|²/∂y = 2z.
+    assert_eq!(run("grad(|z| sum(abs_squared(z)), complex([1, 2], [3, 4]))"), "[2 + 6i, 4 + 8i]");
+    assert_eq!(run("type_name(complex(1, 2))"), "Complex");
+}

@@ -8,6 +8,8 @@ mod process;
 mod reverse;
 mod score;
 pub(crate) mod script;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use path::{Path, State};
