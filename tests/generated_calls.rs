@@ -56,6 +56,15 @@ const VALUES: &[&str] = &[
     "Fn(\"nothing\")",
     "table([\"a\"])",
     "blob(4)",
+    "complex([1.0, 2.0], 0.5)",
+    "complex(0, NAN)",
+    "grid::periodic([4], [1.0])",
+    "grid::periodic([3, 2], [1.0, 2.0]).sample(|x, y| x * y)",
+    "sde::process(|x, t| -x, #{ diffusion: 1 })",
+    "nn::conv(1, 2, #{ dims: 1 })",
+    "nn::net(nn::linear(3, 2), #{ seed: 1 })",
+    "spectral::operator(grid::periodic([4], [1.0]), |k| -k * k)",
+    "sample(sde::process(|x, t| -x, #{ diffusion: 1 }), ones([2, 3]), [0, 1], #{ seed: 1 })",
 ];
 
 /// Calls of each primitive.

@@ -41,6 +41,9 @@ impl fmt::Display for Net {
     }
 }
 
+/// Longest axis of a layer that scripts may ask for.
+const MOST: usize = 1 << 24;
+
 pub(crate) fn types(engine: &mut Engine) {
     printable::<Part>(engine, "Layer");
     printable::<Bound>(engine, "BoundLayer");
@@ -169,8 +172,14 @@ pub(crate) fn entries() -> Vec<Entry> {
             .option("bias", "whether b is added (true)")
             .example("nn::net(nn::linear(2, 3)).parameters", "9")
             .run(|c| {
-                let layer = Linear { bias: c.options(2)?.boolean("bias", true)?, ..Linear::new(c.count(0)?, c.count(1)?) };
-                part(layer)
+                let (inputs, outputs) = (c.count(0)?, c.count(1)?);
+                crate::tensor::element_count(&[inputs, outputs])?;
+                for (i, n) in [inputs, outputs].into_iter().enumerate() {
+                    if !(1..=MOST).contains(&n) {
+                        return Err(c.unfit(i, n, &format!("a whole number from 1 to {MOST}")));
+                    }
+                }
+                part(Linear { bias: c.options(2)?.boolean("bias", true)?, ..Linear::new(inputs, outputs) })
             }),
         entry("nn::activation(name)")
             .brief("A layer that applies a function to each element: \"tanh\", \"relu\", \"silu\", \"gelu\", …")

@@ -52,7 +52,8 @@ impl SpectralScore {
         let given = t.to_vec()?;
         let rows = self.times.len();
         let mut weights = vec![0.0; samples * rows];
-        for (sample, row) in weights.chunks_mut(rows).enumerate() {
+        let mut slopes = weights.clone();
+        for (sample, (row, slope)) in weights.chunks_mut(rows).zip(slopes.chunks_mut(rows)).enumerate() {
             let t = given.get(sample).or(given.first()).copied().unwrap_or(f64::NAN);
             if t.is_nan() {
                 return Err(Error::not_finite("a time is NaN"));
@@ -60,16 +61,25 @@ impl SpectralScore {
             let after = self.times.partition_point(|&knot| knot <= t);
             match (after.checked_sub(1), self.times.get(after)) {
                 (Some(before), Some(&next)) => {
-                    let part = (t - self.times[before]) / (next - self.times[before]);
-                    row[before] = 1.0 - part;
-                    row[after] = part;
+                    let width = next - self.times[before];
+                    let part = (t - self.times[before]) / width;
+                    (row[before], row[after]) = (1.0 - part, part);
+                    (slope[before], slope[after]) = (-1.0 / width, 1.0 / width);
                 }
                 // Outside of the table its ends hold.
                 (Some(before), None) => row[before] = 1.0,
                 (None, _) => row[0] = 1.0,
             }
         }
-        Tensor::from_vec::<f64>(t.context(), weights, &[samples, rows])?.cast(t.precision())
+        let spread =
+            |values: Vec<f64>| Tensor::from_vec::<f64>(t.context(), values, &[samples, rows])?.cast(t.precision());
+        let weights = spread(weights)?;
+        if !t.is_tracked() {
+            return Ok(weights);
+        }
+        // The same numbers, with their slope in t.
+        let shift = t.sub(&t.detach())?.reshape(&[t.len(), 1])?;
+        weights.add(&spread(slopes)?.mul(&shift)?)
     }
 }
 
@@ -119,7 +129,7 @@ impl Module for SpectralScore {
             Tensor::from_vec::<f64>(x.context(), unit, &[self.channels * self.squares.len()])?.cast(Precision::F64)?;
         let table = scope.parameter("gain")?;
         let table = table.mul(&unit.cast(table.precision())?)?;
-        let rows = self.weights(&t.detach(), shape[0])?.cast(table.precision())?;
+        let rows = self.weights(t, shape[0])?.cast(table.precision())?;
         // Interpolated per shell before it is spread over the modes: there are fewer shells.
         let gains = rows.matmul(&table)?.reshape(&[shape[0], self.channels, self.squares.len()])?;
         let mut spread = vec![shape[0], self.channels];

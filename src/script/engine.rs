@@ -233,7 +233,7 @@ fn register_remainder(engine: &mut Engine) {
     engine.register_fn("%", move |a: f64, b: i64| of(a, b as f64));
     engine.register_fn("%", move |a: i64, b: f64| of(a as f64, b));
     engine.register_fn("%", |a: i64, b: i64| -> std::result::Result<i64, Box<EvalAltResult>> {
-        let rest = a.checked_rem(b).ok_or_else(|| into_rhai(Error::value("the remainder of a division by 0")))?;
+        let rest = a.checked_rem(b).ok_or_else(|| into_rhai(Error::value("the remainder of a division by zero")))?;
         Ok(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
     });
 }

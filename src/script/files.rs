@@ -107,7 +107,7 @@ fn load_into(c: &mut Call) -> Result<Dynamic> {
         let exact = tensors.iter().find(|(name, _)| name == wanted);
         let found = exact.or_else(|| {
             tensors.iter().find(|(name, _)| {
-                name.rsplit_once('/').is_some_and(|(lead, n)| n == wanted && lead.starts_with("parameters"))
+                name.rsplit_once('/').is_some_and(|(lead, n)| n == wanted && ["parameters", "buffers"].contains(&lead))
             })
         });
         found.map(|(_, t)| t.clone()).ok_or_else(|| {
@@ -116,7 +116,9 @@ fn load_into(c: &mut Call) -> Result<Dynamic> {
         })
     };
     let parameters = net.parameters().map(|name, _| find(name))?;
+    let buffers = net.buffers().map(|name, _| find(name))?;
     net.set_parameters(&parameters)?;
+    net.set_buffers(&buffers)?;
     engine::nothing()
 }
 
@@ -135,7 +137,7 @@ pub(super) fn entries() -> Vec<Entry> {
             .example("save(#{ a: ones(2) }, \"example.npz\"); load(\"example.npz\").a", "[1, 1]")
             .run(load),
         entry("load_into(net, name)")
-            .brief("Gives a network the parameters of a .safetensors file, by name.")
+            .brief("Gives a network the numbers of a .safetensors file, by name: its parameters, and running statistics where it has them.")
             .example("let net = nn::net(nn::linear(1, 1)); save(net, \"example.safetensors\"); net.load_into(\"example.safetensors\")", "")
             .run(load_into),
     ]

@@ -84,7 +84,7 @@ fn closures_in_layers_live_as_long_as_the_session() {
     assert_eq!(cell("item(mse(net.forward(x), x * x)) < 0.1 * before"), "true", "from {before}");
     cell("for i in 0..3 { step(optim::sgd(#{ lr: 0.01 }), net, |net| mse(net.forward(x), x * x)); }");
     // Inside of a function, of a gradient with respect to the input, and of a copy.
-    assert_eq!(cell("fn call(n, x) { n.forward(x) } call(net, x).shape"), "[16, 1]");
+    assert_eq!(cell("fn value_of(n, x) { n.forward(x) } value_of(net, x).shape"), "[16, 1]");
     assert_eq!(cell("grad(|y| sum(net.forward(y)), x).shape"), "[16, 1]");
     assert_eq!(cell("max(abs(copy(net).forward(x) - net.forward(x)))"), "0");
     // A variable that the closure captured was captured by value; the function it calls is the one of now.

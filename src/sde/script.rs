@@ -196,7 +196,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             .brief("The reverse-time SDE from states at the last of the times back to the first; a draw from the posterior.")
             .text("Algorithm 1 of Holzschuh et al. (2023) with integrator \"euler\": y ← y − P(y) + g² Δt s(y, t) + g √Δt z. \
                    With \"conditional_mean\": y ← e^(−λΔt)(y + g² Δt s) + g √Δt z, the exact conditional mean of the discrete process when s is exact.\n\
-                   score: a network of state and time, sde::gaussian_score(…), or a closure |x, t|.")
+                   score: a network of state and time, sde::gaussian_score(…), or a closure |x, t|; t holds one time for each sample, [sample].")
             .option("factor", "what the score function returns, divided by the score; 2 for a network trained with smdp::window_loss (1)")
             .option("integrator", "\"euler\" or \"conditional_mean\" (\"euler\")")
             .option("last_noise", "whether noise is added after the last step too (true)")

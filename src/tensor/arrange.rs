@@ -228,8 +228,13 @@ impl Tensor {
     }
     /// Tensors of one shape joined along a new axis.
     pub fn stack(parts: &[Self], axis: i64) -> Result<Self> {
-        let rank = parts.first().map_or(0, |p| p.rank());
-        let axis = axis_index("stack", axis, rank + 1)?;
+        let shape = parts.first().map_or_else(Vec::new, Self::shape);
+        if let Some(other) = parts.iter().map(Self::shape).find(|other| *other != shape) {
+            return Err(Error::shape("stack: tensors of one shape")
+                .got(format!("{shape:?} and {other:?}"))
+                .advice("concat joins along an axis that is there"));
+        }
+        let axis = axis_index("stack", axis, shape.len() + 1)?;
         let lifted: Vec<Self> = parts.iter().map(|p| p.unsqueeze(axis)).collect::<Result<_>>()?;
         Self::concat(&lifted, axis)
     }

@@ -6,6 +6,7 @@ use burn::tensor::IntDType;
 
 use super::base::Tensor;
 use super::binary::Compare;
+use super::context::Precision;
 use super::shape::{Shape, axes_indices, axis_index, element_count};
 use super::unary::Unary;
 use crate::error::{Error, Result};
@@ -194,6 +195,7 @@ impl Tensor {
             return Ok(self.detach());
         }
         let data = Dispatch::float_argsort(self.data.clone(), axis, descending, IntDType::I64);
-        Ok(Self::made(self.context(), Dispatch::int_into_float(data, self.precision().dtype())))
+        // In f32 positions beyond 2²⁴ would be rounded.
+        Ok(Self::made(self.context(), Dispatch::int_into_float(data, Precision::F64.dtype())))
     }
 }

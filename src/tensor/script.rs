@@ -258,11 +258,16 @@ fn reducing() -> Vec<Entry> {
         ),
         reduction(
             "std(x, [axes], [options])",
-            "The standard deviation, √variance.",
-            "",
+            "The standard deviation, √(Σ(x − x̄)²/n).",
+            "Of equal numbers it is 0, and so is its gradient there.",
             ("std(tensor([1, 3]))", "1"),
             Linear::No,
-            |x, axes, keep| x.variance(axes, keep, 0.0)?.unary(super::Unary::Sqrt),
+            // As a norm, whose gradient at 0 is 0; that of a root would be NaN.
+            |x, axes, keep| {
+                let norm = x.sub(&x.mean(axes, true)?)?.norm(axes, keep)?;
+                let count = x.len() as f64 / norm.len().max(1) as f64;
+                norm.scale(1.0 / count.max(1.0).sqrt())
+            },
         ),
         reduction(
             "logsumexp(x, [axes], [options])",
