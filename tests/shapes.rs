@@ -181,7 +181,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
         "3:6",
         &["no such time", "0 to 1"],
     ),
-    ("nn::net(nn::linear(0, 3))", "1:5", &["would be empty", "[0, 3]"]),
+    ("nn::net(nn::linear(0, 3))", "1:13", &["nn::linear", "`inputs`", "0", "from 1 to"]),
     ("nn::net(3)", "1:5", &["not a layer", "the number 3", "nn::linear(2, 20)"]),
     (
         "let net = nn::net(nn::linear(2, 3));\nnet.forward(ones([4, 5]))",
