@@ -21,7 +21,6 @@ use commands::Next;
 
 /// Reads and evaluates until the input ends; returns the exit code.
 pub fn repl(options: SessionOptions) -> i32 {
-    stop_on_ctrl_c();
     let work = move || {
         let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs/repl"));
         let session = Session::new(options.session(Some(PathBuf::from(".")), out));
@@ -56,6 +55,8 @@ impl Shell {
             Config::builder().auto_add_history(true).max_history_size(10_000).map(rustyline::config::Builder::build);
         let editor = config.and_then(Editor::<Assistant, DefaultHistory>::with_config);
         let Ok(mut editor) = editor else { return self.read() };
+        // After the editor, which puts a handler of its own in place; while it reads, Ctrl-C is a key like others.
+        stop_on_ctrl_c();
         editor.set_helper(Some(Assistant::new(&self.host)));
         let history = history::file();
         if let Some(path) = &history {
@@ -85,6 +86,7 @@ impl Shell {
 
     /// From a file or a pipe: complete inputs one after the other, no prompt.
     fn read(&mut self) {
+        stop_on_ctrl_c();
         let mut pending = String::new();
         for line in std::io::stdin().lock().lines() {
             let Ok(line) = line else { break };
