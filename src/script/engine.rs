@@ -13,6 +13,7 @@ use super::diagnose::panic_text;
 use super::registry::{Entry, Form, Registry};
 use super::table::SharedTable;
 use super::value::{All, Operand};
+use crate::equation::Expr;
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::session::Session;
@@ -78,7 +79,7 @@ fn any_types(count: usize) -> Vec<TypeId> {
 
 /// Our own types: what operators, indices and printing must not leave to Rhai.
 fn own_types() -> Vec<TypeId> {
-    vec![TypeId::of::<Tensor>(), TypeId::of::<Field>(), TypeId::of::<Complex>()]
+    vec![TypeId::of::<Tensor>(), TypeId::of::<Field>(), TypeId::of::<Complex>(), TypeId::of::<Expr>()]
 }
 
 /// Functions of one argument that Rhai has already. Its own take numbers before ours would, and differ: its `int` gives a
@@ -140,8 +141,12 @@ fn wrap(session: Session, entry: Rc<Entry>) -> Code {
         };
         let position = context.call_position();
         let guard = enter(&context);
+        let code = match &entry.symbolic {
+            Some(symbolic) if arguments.iter().any(|a| is_symbolic(a)) => symbolic,
+            _ => &entry.code,
+        };
         let mut call = Call { session: &session, entry: &entry, arguments, position: context.call_position() };
-        let result = catch_unwind(AssertUnwindSafe(|| (entry.code)(&mut call)));
+        let result = catch_unwind(AssertUnwindSafe(|| code(&mut call)));
         drop(guard);
         match result {
             // Rhai fills in the position of a plain call, not that of one with a namespace.
@@ -158,6 +163,12 @@ fn wrap(session: Session, entry: Rc<Entry>) -> Code {
     };
     // A method that does not change its object: the first argument is not copied, and constants may be passed.
     RhaiFunc::Method { func: rhai::Shared::new(func), has_context: true, is_pure: true, is_volatile: true }
+}
+
+/// Whether a value is a symbol, or a vector with one in it.
+fn is_symbolic(value: &Dynamic) -> bool {
+    value.read_lock::<Expr>().is_some()
+        || value.read_lock::<rhai::Array>().is_some_and(|array| array.iter().any(|v| v.read_lock::<Expr>().is_some()))
 }
 
 fn at(mut error: Box<EvalAltResult>, position: rhai::Position) -> Box<EvalAltResult> {
@@ -187,6 +198,7 @@ fn name_types(engine: &mut Engine, session: &Session) {
     engine.register_fn("to_string", |t: &mut Tensor| in_text(t));
     engine.register_fn("to_debug", |t: &mut Tensor| in_text(t));
     printable::<Complex>(engine, "Complex");
+    crate::equation::script::types(engine);
     crate::field::script::types(engine);
     crate::sde::script::types(engine);
     crate::nn::script::types(engine);
