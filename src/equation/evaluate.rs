@@ -1,8 +1,45 @@
-//! What both lanes do alike at points.
+//! What the lanes do alike at points: leaves, operations, functions that are not looked into.
 
 use super::opaque::Opaque;
+use super::program::{Code, Program};
+use super::setting::Setting;
 use crate::error::{Error, Result};
 use crate::tensor::{Binary, Tensor};
+
+/// Values that do not depend on the state.
+pub(super) struct Leaves {
+    coordinates: Vec<Tensor>,
+    data: Vec<Tensor>,
+    /// Quadrature weights per axis; a cell volume alone where all are equal.
+    weights: Vec<Tensor>,
+}
+
+impl Leaves {
+    pub fn new(setting: &Setting, program: &Program) -> Result<Self> {
+        Ok(Self { coordinates: setting.coordinates()?, data: setting.data(program)?, weights: setting.weights()? })
+    }
+    /// The value of a leaf, `[sample | 1, 1, x…]`; `None` for anything else.
+    pub fn of(&self, code: &Code, setting: &Setting, t: f64) -> Result<Option<Tensor>> {
+        let missing = || Error::internal("a value of the equation is missing");
+        Ok(Some(match code {
+            Code::Number(n) => setting.number(*n)?,
+            Code::Time => setting.time(t)?,
+            Code::Parameter(i) => setting.parameters.get(*i).cloned().ok_or_else(missing)?,
+            Code::Data(i) => self.data.get(*i).cloned().ok_or_else(missing)?,
+            Code::Coordinate(i) => self.coordinates.get(*i).cloned().ok_or_else(missing)?,
+            _ => return Ok(None),
+        }))
+    }
+    /// The integral of a value written out on all points, as `[sample, 1, 1…]`.
+    pub fn integral(&self, value: &Tensor, setting: &Setting) -> Result<Tensor> {
+        let mut value = value.clone();
+        for weights in &self.weights {
+            value = value.mul(weights)?;
+        }
+        let axes: Vec<i64> = (1..=setting.space.len() as i64).map(|i| -i).collect();
+        if axes.is_empty() { Ok(value) } else { value.sum(&axes, true) }
+    }
+}
 
 /// An operation on values at points. A whole power of one element goes the way of `powf`, exact for negative numbers.
 pub(super) fn binary(op: Binary, a: &Tensor, b: &Tensor) -> Result<Tensor> {

@@ -17,6 +17,7 @@ mod script_trace;
 mod setting;
 mod spectral;
 mod split;
+mod stencil;
 
 pub use class::{Class, Facts};
 pub use equation::{Equation, Unknown};
@@ -27,3 +28,4 @@ pub use parameter::{Parameter, Value};
 pub use program::{Code, Program};
 pub use setting::Setting;
 pub use spectral::Spectral;
+pub use stencil::Stencil;

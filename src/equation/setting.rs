@@ -17,6 +17,8 @@ pub struct Setting {
     pub precision: Precision,
     /// The points.
     pub grid: Grid,
+    /// Lengths of the axes after sample and channel: the grid's, or the number of bodies.
+    pub space: Vec<usize>,
     /// Names of the equation's parameters.
     names: Vec<String>,
     /// Their values, lifted to broadcast against values at points.
@@ -31,25 +33,60 @@ impl Setting {
     /// # Errors
     /// When one does not fit the grid.
     pub fn new(equation: &Equation, grid: &Grid, context: &Context, precision: Precision) -> Result<Self> {
-        let space = grid.shape();
+        Self::over(equation, grid, grid.shape(), context, precision)
+    }
+    /// The parameters of an equation of so many bodies. A tensor `[…, bodies, bodies]` is a number for each pair.
+    ///
+    /// # Errors
+    /// When one does not fit.
+    pub fn bodies(equation: &Equation, bodies: usize, context: &Context, precision: Precision) -> Result<Self> {
+        Self::over(equation, &Grid::point(), vec![bodies], context, precision)
+    }
+    fn over(
+        equation: &Equation,
+        grid: &Grid,
+        space: Vec<usize>,
+        context: &Context,
+        precision: Precision,
+    ) -> Result<Self> {
         let mut setting = Self {
             context: context.clone(),
             precision,
             grid: grid.clone(),
+            space,
             names: Vec::new(),
             parameters: Vec::new(),
             uniform: Vec::new(),
         };
         for parameter in equation.parameters() {
             setting.names.push(parameter.name.clone());
-            setting.uniform.push(parameter.value.is_uniform(&space));
+            setting.uniform.push(parameter.value.is_uniform(&setting.space));
             setting.parameters.push(setting.lift(&parameter.name, &parameter.value)?);
         }
         Ok(setting)
     }
     /// Numbers on the points, in the precision of the state.
     pub fn lift(&self, name: &str, value: &Value) -> Result<Tensor> {
-        value.on(name, &self.context, &self.grid.shape(), Some(&self.grid))?.cast(self.precision)
+        if let (Value::Tensor(t), [bodies], 0) = (value, &self.space[..], self.grid.dimensions()) {
+            let shape = t.shape();
+            if let [lead @ .., a, b] = shape.as_slice()
+                && a == bodies
+                && b == bodies
+                && lead.len() < 2
+            {
+                let samples = lead.first().copied().unwrap_or(1);
+                return t.reshape(&[samples, 1, *bodies, *bodies])?.cast(self.precision);
+            }
+        }
+        value.on(name, &self.context, &self.space, Some(&self.grid))?.cast(self.precision)
+    }
+    /// A number at all points.
+    pub fn number(&self, n: f64) -> Result<Tensor> {
+        Tensor::full_in(&self.context, self.precision, &vec![1; self.space.len() + 2], n)
+    }
+    /// The time at all points.
+    pub fn time(&self, t: f64) -> Result<Tensor> {
+        self.number(t)
     }
     /// The same with other numbers for the parameters.
     pub fn with_parameters(&self, parameters: &[Tensor]) -> Self {
@@ -57,16 +94,19 @@ impl Setting {
     }
     /// Coordinates of the points, each `[1, 1, x…]` with length 1 along other axes.
     pub fn coordinates(&self) -> Result<Vec<Tensor>> {
-        let dimensions = self.grid.dimensions();
-        let one = |(axis, of): (usize, &crate::field::Axis)| {
-            let positions = of.positions();
-            let mut shape = vec![1; dimensions + 2];
-            if let Some(len) = shape.get_mut(axis + 2) {
-                *len = positions.len();
-            }
-            Tensor::from_vec::<f64>(&self.context, positions, &shape)?.cast(self.precision)
+        self.lifted(self.grid.coordinates(&self.context, self.precision)?)
+    }
+    /// Quadrature weights, one per axis, shaped like coordinates.
+    pub fn weights(&self) -> Result<Vec<Tensor>> {
+        self.lifted(self.grid.weights(&self.context, self.precision)?)
+    }
+    fn lifted(&self, per_axis: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        let lift = |t: Tensor| {
+            let mut shape = vec![1, 1];
+            shape.extend(t.shape());
+            t.reshape(&shape)
         };
-        self.grid.axes().iter().enumerate().map(one).collect()
+        per_axis.into_iter().map(lift).collect()
     }
     /// Numbers without a name, lifted.
     pub fn data(&self, program: &Program) -> Result<Vec<Tensor>> {
@@ -74,11 +114,11 @@ impl Setting {
     }
     /// Whether an expression is the same number at all points and times, for any state.
     pub fn is_constant(&self, e: &Expr) -> bool {
-        let space = self.grid.shape();
+        let space = &self.space;
         !e.any(&mut |op| match op {
             Op::Number(_) | Op::Unary(..) | Op::Binary(..) => false,
             Op::Parameter(index, _) => !self.uniform.get(*index).copied().unwrap_or(false),
-            Op::Data(value) => !value.is_uniform(&space),
+            Op::Data(value) => !value.is_uniform(space),
             _ => true,
         })
     }

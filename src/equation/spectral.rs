@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::evaluate::{Leaves, binary, opaque};
 use super::expr::{Expr, Orders};
 use super::form::Evolution;
 use super::program::{Code, Program};
@@ -62,8 +63,7 @@ struct Plan {
     /// 1 for modes that products may have, 0 for others; `None` when nothing is cut.
     mask: Option<Tensor>,
     multipliers: RefCell<HashMap<(Orders, u8), Multiplier>>,
-    coordinates: Vec<Tensor>,
-    data: Vec<Tensor>,
+    leaves: Leaves,
     /// Lengths of the axes of space, and their positions from the end.
     axes: Vec<i64>,
     last: usize,
@@ -107,8 +107,7 @@ impl Spectral {
             places,
             mask,
             multipliers: RefCell::new(HashMap::new()),
-            coordinates: setting.coordinates()?,
-            data: setting.data(&program)?,
+            leaves: Leaves::new(&setting, &program)?,
             axes: grid.space_axes(),
             last: grid.shape().last().copied().unwrap_or(1),
             channels: evolution.rates.len(),
@@ -400,31 +399,21 @@ impl Run<'_> {
     }
     fn computed_points(&self, at: usize) -> Result<Tensor> {
         let setting = &self.of.setting;
-        let missing = || Error::internal("a value of the equation is missing");
-        let number =
-            |n: f64| Tensor::full_in(&setting.context, setting.precision, &vec![1; setting.grid.dimensions() + 2], n);
+        if let Some(leaf) = self.of.plan.leaves.of(self.code(at)?, setting, self.t)? {
+            return Ok(leaf);
+        }
         match self.code(at)? {
-            Code::Number(n) => number(*n),
-            Code::Time => number(self.t),
-            Code::Parameter(i) => setting.parameters.get(*i).cloned().ok_or_else(missing),
-            Code::Data(i) => self.of.plan.data.get(*i).cloned().ok_or_else(missing),
-            Code::Coordinate(i) => self.of.plan.coordinates.get(*i).cloned().ok_or_else(missing),
             Code::Unary(f, a) => self.points(*a)?.unary(*f),
-            Code::Binary(op, a, b) => super::evaluate::binary(*op, &self.points(*a)?, &self.points(*b)?),
-            Code::Integral(a) => {
-                let sum = self.on_all_points(*a)?.sum(&self.of.plan.axes, true)?;
-                sum.scale(setting.grid.cell_volume())
-            }
+            Code::Binary(op, a, b) => binary(*op, &self.points(*a)?, &self.points(*b)?),
+            Code::Integral(a) => self.of.plan.leaves.integral(&self.on_all_points(*a)?, setting),
             Code::Opaque(f, arguments) => {
                 let arguments = arguments.iter().map(|&a| self.points(a)).collect::<Result<Vec<_>>>()?;
-                super::evaluate::opaque(f, &arguments)
+                opaque(f, &arguments)
             }
             Code::PairSum(_) | Code::Separation(_) | Code::Other(_) => {
                 Err(Error::value("pair sums are over bodies, not over points of a grid"))
             }
-            Code::Channel(_) | Code::Partial(..) | Code::Diffusion(..) | Code::InverseLaplacian(_) => {
-                Err(Error::internal("an instruction without values at points"))
-            }
+            _ => Err(Error::internal("an instruction without values at points")),
         }
     }
 }
