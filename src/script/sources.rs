@@ -74,8 +74,8 @@ fn place_of_key(text: &str, position: Position, key: &str) -> Option<Position> {
             (None, ')' | ']' | '}') => depth -= 1,
             (None, _) if depth > 0 && chars.get(at..)?.starts_with(&wanted) => {
                 let mut after = chars.get(at + wanted.len()..)?.iter();
-                let ends = !word(after.as_slice().first()) && !(at > 0 && word(chars.get(at - 1)));
-                if ends && after.find(|c| !c.is_whitespace()) == Some(&':') {
+                let longer = word(after.as_slice().first()) || at > 0 && word(chars.get(at - 1));
+                if !longer && after.find(|c| !c.is_whitespace()) == Some(&':') {
                     let line = chars.get(..at)?.iter().filter(|c| **c == '\n').count() + 1;
                     let column = chars.get(..at)?.iter().rev().take_while(|c| **c != '\n').count() + 1;
                     return Some(Position::new(u16::try_from(line).ok()?, u16::try_from(column).ok()?));

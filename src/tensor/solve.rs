@@ -58,7 +58,14 @@ impl Tensor {
     /// The inverse of `[…, n, n]`.
     pub fn inverse(&self) -> Result<Self> {
         let shape = self.shape();
-        let n = shape.last().copied().unwrap_or(0);
+        let n = match shape[..] {
+            [.., m, n] if m == n => n,
+            _ => {
+                return Err(Error::shape("inverse: a square matrix is needed")
+                    .got(format!("shape {shape:?}"))
+                    .expected("[…, n, n]"));
+            }
+        };
         self.context().reserve(element_count(&[n, n])?.saturating_mul(8))?;
         let identity = (0..n * n).map(|i| if i % (n + 1) == 0 { 1.0 } else { 0.0 }).collect::<Vec<f64>>();
         self.solve(&Self::from_vec(self.context(), identity, &[n, n])?.cast(self.precision())?)
