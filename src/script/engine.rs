@@ -12,7 +12,7 @@ use super::closure::{Exit, enter, into_rhai};
 use super::diagnose::panic_text;
 use super::registry::{Entry, Form, Registry};
 use super::table::SharedTable;
-use super::value::{All, Operand};
+use super::value::{All, Operand, printed};
 use crate::equation::Expr;
 use crate::error::{Error, Result};
 use crate::field::Field;
@@ -38,6 +38,8 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     engine.on_debug(move |text, _, position| sink.sink().text(&format!("{position}: {text}")));
 
     let namesakes = namesakes(&engine);
+    let names: Rc<BTreeSet<String>> =
+        Rc::new(registry.entries().iter().flat_map(|e| [e.name.to_string(), e.full_name()]).collect());
     let mut global = Module::new();
     let mut modules: Vec<(&str, Module)> = Vec::new();
     for entry in registry.entries() {
@@ -48,7 +50,7 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
         let (least, most) = entry.arity();
         let entry = Rc::new(entry.clone());
         for count in least..=most.min(MOST_ARGUMENTS) {
-            let code = wrap(session.clone(), entry.clone());
+            let code = wrap(session.clone(), entry.clone(), names.clone());
             match entry.namespace.strip_suffix("::") {
                 Some(namespace) => {
                     let at = modules.iter().position(|(name, _)| *name == namespace).unwrap_or_else(|| {
@@ -134,7 +136,7 @@ fn register_constant(global: &mut Module, modules: &mut [(&str, Module)], sessio
 }
 
 /// A primitive as Rhai calls it: arguments named, panics caught, closures given a context to run in.
-fn wrap(session: Session, entry: Rc<Entry>) -> Code {
+fn wrap(session: Session, entry: Rc<Entry>, names: Rc<BTreeSet<String>>) -> Code {
     let func = move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
         let Some(context) = context else {
             return Err(into_rhai(Error::internal("a primitive was called without a context")));
@@ -150,7 +152,7 @@ fn wrap(session: Session, entry: Rc<Entry>) -> Code {
         drop(guard);
         match result {
             // Rhai fills in the position of a plain call, not that of one with a namespace.
-            Ok(result) => result.map_err(|e| at(into_rhai(e), position)),
+            Ok(result) => result.map_err(|e| at(into_rhai(as_called(e, &entry, &names)), position)),
             Err(payload) => Err(at(
                 into_rhai(
                     Error::internal(format!("{} failed in a way it should not", entry.full_name()))
@@ -169,6 +171,32 @@ fn wrap(session: Session, entry: Rc<Entry>) -> Code {
 fn is_symbolic(value: &Dynamic) -> bool {
     value.read_lock::<Expr>().is_some()
         || value.read_lock::<rhai::Array>().is_some_and(|array| array.iter().any(|v| v.read_lock::<Expr>().is_some()))
+}
+
+/// Chapters whose functions are made of one another.
+const MADE_OF_EACH_OTHER: [&str; 6] = [
+    "Mathematics",
+    "Tensors",
+    "Complex numbers and Fourier transforms",
+    "Linear algebra and convolutions",
+    "Random numbers",
+    "Grids and fields",
+];
+
+/// An error of a part under the name of the whole: who called `inverse` has not heard of a `solve` in it.
+fn as_called(error: Error, entry: &Entry, names: &BTreeSet<String>) -> Error {
+    let part = error.what().split_once(": ").map(|(part, _)| part.to_string());
+    match part {
+        Some(part)
+            if entry.form == Form::Function
+                && error.script().is_none()
+                && MADE_OF_EACH_OTHER.contains(&entry.chapter)
+                && names.contains(&part) =>
+        {
+            error.without(part).within(entry.full_name())
+        }
+        _ => error,
+    }
 }
 
 fn at(mut error: Box<EvalAltResult>, position: rhai::Position) -> Box<EvalAltResult> {
@@ -205,6 +233,12 @@ fn name_types(engine: &mut Engine, session: &Session) {
     crate::train::script::types(engine);
     crate::plot::script::types(engine);
     printable::<SharedTable>(engine, "Table");
+    // Arrays and maps show their elements by `to_debug`; `to_string` of a number is for files and names, and loses nothing.
+    let precision = session.context().precision();
+    engine.register_fn("print", move |x: f64| Dynamic::from(printed(x, precision)).to_string());
+    for name in ["debug", "to_debug"] {
+        engine.register_fn(name, move |x: f64| format!("{:?}", Dynamic::from(printed(x, precision))));
+    }
     engine.register_fn("to_string", |e: &mut Error| e.to_string());
     engine.register_fn("to_debug", |e: &mut Error| e.to_string());
     engine.register_get("message", |e: &mut Error| e.what().to_string());

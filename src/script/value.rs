@@ -6,7 +6,7 @@ use crate::equation::{Expr, script as symbolic};
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::tensor::script_complex;
-use crate::tensor::{Binary, Compare, Complex, Context, Shape, Span, Tensor, Unary, number, position};
+use crate::tensor::{Binary, Compare, Complex, Context, Precision, Shape, Span, Tensor, Unary, number, position};
 
 type ExclusiveRange = std::ops::Range<i64>;
 type InclusiveRange = std::ops::RangeInclusive<i64>;
@@ -152,6 +152,14 @@ pub fn number_of(value: &Dynamic) -> Option<f64> {
     } else {
         None
     }
+}
+
+/// A number as it is printed: in single precision the digits after the sixth say nothing. Whole ones are shown in full.
+pub fn printed(x: f64, precision: Precision) -> f64 {
+    if precision == Precision::F64 || !x.is_finite() || x.fract() == 0.0 {
+        return x;
+    }
+    format!("{x:.5e}").parse().unwrap_or(x)
 }
 
 /// Whole numbers: one, an array of them, or a range.

@@ -151,9 +151,7 @@ fn walk(c: &Call, o: &Options, dims: usize) -> Result<ConvOptions> {
         ..ConvOptions::new(dims)
     };
     if options.stride.iter().chain(&options.dilation).any(|&n| n > 1 << 40) {
-        return Err(
-            Error::value(format!("{}: stride and dilation are too large", c.name())).got(format!("{options:?}"))
-        );
+        return Err(Error::value(format!("{}: stride and dilation are too large", c.name())).got(options));
     }
     Ok(options)
 }
