@@ -15,7 +15,7 @@ pub use adam::Adam;
 pub use guard::{Guard, NotFinite};
 pub use lbfgs::Lbfgs;
 pub use sgd::Sgd;
-pub(crate) use slices::{fused, with_numbers};
+pub(crate) use slices::fused;
 
 use super::schedule::Schedule;
 use crate::error::{Error, Result};

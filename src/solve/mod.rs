@@ -1,0 +1,41 @@
+//! Equations in time: what a system offers, the integrators as tables, and rollouts with their gradients.
+//!
+//! *The system is data, the integrator is an algorithm*: a [`System`] says what `dy/dt` is and which part of it is linear; every
+//! integrator takes every system that has the parts it needs, and says which part is missing where it does not.
+
+mod adaptive;
+mod checkpoint;
+mod combination;
+mod counting;
+mod explicit;
+mod exponential;
+mod imex;
+mod implicit;
+mod krylov;
+mod method;
+mod multiplier;
+mod newton;
+mod phi;
+mod rollout;
+mod stability;
+mod symbol;
+mod symplectic;
+mod system;
+mod tableau;
+mod vector;
+
+pub use adaptive::Adaptive;
+pub use combination::combine;
+pub use exponential::Exponential;
+pub use imex::{ARS_222, ARS_443, ImexTableau};
+pub use implicit::Implicit;
+pub use method::{Memory, Method, Step};
+pub use rollout::{Checkpoints, Rollout, Solution, Statistics, StepRule};
+pub use symbol::Symbol;
+pub use symplectic::{Acceleration, LEAPFROG, Newton, Part, SYMPLECTIC_EULER, Splitting, VERLET, YOSHIDA_4};
+pub use system::{Linear, Parametrized, Phi, Reach, Separable, System};
+pub use tableau::{BOGACKI_SHAMPINE, DORMAND_PRINCE, EULER, Embedded, HEUN, MIDPOINT, RALSTON, RK4, SSP_RK3, Tableau};
+pub use vector::{Pair, Vector};
+
+#[cfg(test)]
+mod tests;
