@@ -4,6 +4,7 @@ pub mod banded;
 mod base;
 mod edge;
 mod grid;
+mod path;
 pub mod random;
 pub(crate) mod script;
 pub mod spectral;
@@ -13,8 +14,9 @@ pub mod stencil;
 mod tests;
 
 pub use banded::{AxisOperator, Banded};
-pub use base::Field;
+pub use base::{Field, Names};
 pub use edge::{Edge, EdgeFunction, EdgeKind, EdgeValue, Side, SideEdges};
 pub use grid::{Axis, Grid, Location};
+pub use path::{Path, State};
 pub use random::GaussianField;
 pub use spectral::SpectralOperator;

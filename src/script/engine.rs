@@ -15,7 +15,7 @@ use super::table::SharedTable;
 use super::value::{All, Operand, printed};
 use crate::equation::Expr;
 use crate::error::{Error, Result};
-use crate::field::Field;
+use crate::field::{Field, Path};
 use crate::session::Session;
 use crate::tensor::{Binary, Complex, Tensor};
 
@@ -106,7 +106,7 @@ fn register_global(global: &mut Module, entry: &Entry, count: usize, code: Code,
         }
         Form::Property => put(&format!("get${}", entry.name), &[any]),
         Form::Index => {
-            for own in own_types() {
+            for own in own_types().into_iter().chain([TypeId::of::<Path>()]) {
                 put("index$get$", &[own, any]);
             }
         }

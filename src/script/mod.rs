@@ -42,6 +42,7 @@ fn tables() -> Vec<(&'static str, Vec<Entry>)> {
         ("Random numbers", crate::tensor::script_random::entries()),
         ("Grids and fields", crate::field::script::entries()),
         ("Equations", crate::equation::script::entries()),
+        ("Solving", crate::solve::script::entries()),
         ("Stochastic processes", crate::sde::script::entries()),
         ("Networks", crate::nn::script::entries()),
         ("Layers", crate::nn::script_layers::entries()),
