@@ -1,5 +1,7 @@
 //! Fields against closed forms: trigonometric polynomials, random fields, operators; and what is refused.
 
+mod stencils;
+
 use std::f64::consts::TAU;
 
 use super::random::GaussianField;
