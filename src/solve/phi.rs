@@ -214,9 +214,9 @@ fn phi_of_matrix(a: &[C], m: usize, weights: &[f64]) -> Vec<C> {
     for _ in 0..halvings {
         let doubled = |j: usize| -> Vec<C> {
             let mut out = product(&all[0], &all[j], m);
-            for i in 1..=j {
+            for (i, lower) in all.iter().enumerate().take(j + 1).skip(1) {
                 let c = inverse_factorial_at(j - i);
-                out.iter_mut().zip(&all[i]).for_each(|(o, phi)| *o += phi * c);
+                out.iter_mut().zip(lower).for_each(|(o, phi)| *o += phi * c);
             }
             let half = (-(j as f64)).exp2();
             out.iter_mut().for_each(|o| *o *= half);

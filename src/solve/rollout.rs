@@ -219,13 +219,16 @@ impl Rollout {
     }
 }
 
+/// What the next step needs, and the outputs in this one.
+pub(super) type Advanced<V> = (Memory<V>, Vec<V>);
+
 /// One step with the outputs in it.
 pub(super) fn advance<S: Parametrized>(
     method: Method,
     system: &S,
     planned: &Planned,
     memory: &Memory<S::State>,
-) -> Result<(Memory<S::State>, Vec<S::State>)> {
+) -> Result<Advanced<S::State>> {
     let step = method.step(system, planned.t, planned.h, memory)?;
     let outputs = outputs_of(method, system, planned, &memory.y, &step.memory.y, &step.stages)?;
     Ok((step.memory, outputs))

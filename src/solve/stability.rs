@@ -74,7 +74,7 @@ impl Tableau {
 /// A text when steps of `h` are too long for the method, with the longest that is stable.
 pub(super) fn warning(tableau: &Tableau, reach: Reach, h: f64) -> Option<String> {
     let longest = tableau.stable_step(reach);
-    if !(h > longest * (1.0 + 1e-9)) {
+    if h <= longest * (1.0 + 1e-9) {
         return None;
     }
     let Reach { real, imaginary } = reach;

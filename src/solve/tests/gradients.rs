@@ -184,13 +184,14 @@ fn a_rate_gives_the_gradient_of_the_final_time() {
         }
     }
     let (c, span) = (context(), 1.5);
-    let (_, g) = value_and_gradient(&c, &[tensor(&[1.0], &[1])], |rate| {
-        let y0 = tensor(&[2.0], &[1]);
+    let (_, g) = value_and_gradient(&c, &[Tensor::new(&c, vec![1.0], &[1]).unwrap()], |rate| {
+        let y0 = Tensor::new(&c, vec![2.0], &[1])?;
         fixed("dormand_prince", 40).run(&Decay(rate[0].clone()), &y0, &[0.0, span], None)?.states[1].sum_all()
     })
     .unwrap();
     let exact = -0.8 * 2.0 * (-0.8f64 * span).exp();
-    assert!((g[0].item().unwrap() / span - exact).abs() < 1e-9);
+    let got = g[0].item().unwrap() / span;
+    assert!((got - exact).abs() < 1e-9, "{got} {exact}");
 }
 
 #[test]
