@@ -8,6 +8,7 @@ pub mod script;
 pub mod sde;
 
 pub mod session;
+pub mod solve;
 pub mod tensor;
 pub mod train;
 

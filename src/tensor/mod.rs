@@ -48,4 +48,4 @@ pub use tape::{Differentiated, jvp, value_and_gradient, vjp};
 pub use unary::Unary;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

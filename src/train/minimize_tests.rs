@@ -174,9 +174,14 @@ fn it_ends_where_it_should() {
     let found = minimize(&s, &Optimizer::lbfgs(), &start, &quiet(0), &mut { bowl }).unwrap();
     assert_eq!((numbers(&found.x), found.losses), (vec![1.0, -2.0], vec![5.0]));
     // The best point, although the last ones are worse.
-    let jumping = Optimizer::new(Method::Sgd(Sgd::default()), Schedule::Piecewise(vec![(0, 0.5), (1, -10.0)]));
-    let found = minimize(&s, &jumping, &start, &Minimization { tolerance: -1.0, ..quiet(3) }, &mut { bowl }).unwrap();
-    assert_eq!(found.loss, 0.0);
+    let jumping = Optimizer::new(Method::Sgd(Sgd::default()), Schedule::Piecewise(vec![(0, 0.45), (1, 10.0)]));
+    for keep_last in [false, true] {
+        let plan = Minimization { keep_last, ..quiet(3) };
+        let found = minimize(&s, &jumping, &start, &plan, &mut { bowl }).unwrap();
+        let at = if keep_last { 3 } else { 1 };
+        assert!((found.loss - found.losses[at]).abs() < 1e-12 && found.losses[1] < found.losses[3]);
+        assert!((bowl(&found.x).unwrap().item().unwrap() - found.loss).abs() < 1e-12 * found.loss);
+    }
 }
 
 #[test]
