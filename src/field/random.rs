@@ -59,6 +59,7 @@ impl GaussianField {
     }
     /// Fields `[samples, channels, x…]` from counters: sample `i` is the same however many are drawn.
     pub fn draw(&self, grid: &Grid, context: &Context, seed: u64, samples: usize, channels: usize) -> Result<Field> {
+        grid.require_periodic("a Gaussian random field")?;
         let mut shape = vec![channels];
         shape.extend(grid.shape());
         let count = crate::tensor::element_count(&[samples, channels, grid.points()])?;

@@ -58,16 +58,7 @@ fn bounds(c: &Call, i: usize, axes: usize) -> Result<Vec<(f64, f64)>> {
 
 /// Coordinates of the points, one tensor per axis, shaped to broadcast against each other.
 fn coordinates(c: &Call, grid: &Grid) -> Result<Vec<Tensor>> {
-    c.session.context().reserve(grid.shape().iter().sum::<usize>().saturating_mul(24))?;
-    grid.axes()
-        .iter()
-        .enumerate()
-        .map(|(i, axis)| {
-            let mut shape = vec![1; grid.dimensions()];
-            shape[i] = axis.points;
-            Tensor::new(c.session.context(), axis.positions(), &shape)
-        })
-        .collect()
+    grid.coordinates(c.session.context(), c.session.context().precision())
 }
 
 /// Calls a closure with one tensor per axis and brings its result to `shape`.

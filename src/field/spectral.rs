@@ -15,6 +15,7 @@ impl Grid {
     /// Wavenumbers of axis `axis` on the half spectrum, shaped to broadcast against it.
     pub fn wavenumbers(&self, context: &Context, precision: Precision, axis: usize) -> Result<Tensor> {
         let of = self.numbered(axis)?;
+        self.require_periodic("a Fourier transform")?;
         context.reserve(of.points.saturating_mul(16))?;
         let mut values = of.wavenumbers();
         if axis + 1 == self.dimensions() {
@@ -38,6 +39,7 @@ impl Grid {
     }
     /// `|k|²` on the half spectrum.
     pub fn wavenumber_squared(&self, context: &Context, precision: Precision) -> Result<Tensor> {
+        self.require_periodic("a Fourier transform")?;
         let mut sum = Tensor::full_in(context, precision, &self.spectral_shape(), 0.0)?;
         for axis in 0..self.dimensions() {
             sum = sum.add(&self.wavenumbers(context, precision, axis)?.unary(Unary::Square)?)?;
@@ -113,6 +115,7 @@ impl SpectralOperator {
     /// # Errors
     /// When the symbol does not fit the half spectrum or is not finite.
     pub fn new(grid: Grid, symbol: Complex) -> Result<Self> {
+        grid.require_periodic("a spectral operator")?;
         let shape = grid.spectral_shape();
         let fit = |t: &Tensor| -> Result<Tensor> {
             let t = t.cast(Precision::F64)?.detach();

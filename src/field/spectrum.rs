@@ -26,6 +26,7 @@ pub enum Amplitude {
 /// The radial spectrum of each sample (channels are averaged for amplitudes, summed for energies).
 pub fn spectrum(u: &Field, amplitude: Amplitude) -> Result<Spectrum> {
     let grid = u.grid();
+    grid.require_periodic("a spectrum")?;
     let (shells, count) = shells(grid)?;
     let values = u.values().detach();
     let transformed = fft(&Complex::real(values)?, &grid.space_axes())?;

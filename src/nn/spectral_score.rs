@@ -43,6 +43,7 @@ impl SpectralScore {
         if times.is_empty() || times.iter().any(|t| !t.is_finite()) || times.windows(2).any(|w| w[1] <= w[0]) {
             return Err(Error::value("the times of a spectral score must ascend").got(format!("{} times", times.len())));
         }
+        grid.require_periodic("a spectral score")?;
         let (shells, squares) = shells(&grid);
         Ok(Self { grid, channels, times, scale, shells, squares })
     }

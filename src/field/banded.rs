@@ -1,0 +1,470 @@
+//! Linear maps along one axis with a few diagonals: stencils, interpolations, their products and transposes.
+//!
+//! All rows but a few at either end hold the same weights at the same distance from the diagonal. Those rows are one loop over
+//! neighbouring numbers for any axis: with `inner` numbers between two positions along the axis,
+//! `out[i·inner + j] = Σ_k w_k x[(i + s_k)·inner + j]` is a sum of shifted copies of a flat array.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::session::interrupt;
+use crate::tensor::{Context, Real, Tensor, axis_index, broadcast, in_precision};
+
+/// The entries of one row: columns in ascending order, and what stands there.
+pub type Row = Vec<(usize, f64)>;
+
+/// A matrix with few diagonals that acts along one axis of a tensor. Cheap to clone.
+#[derive(Clone)]
+pub struct Banded(Arc<Parts>);
+
+struct Parts {
+    rows: usize,
+    columns: usize,
+    /// Rows before the regular ones.
+    first: Vec<Row>,
+    /// Column minus row, and weight, of every regular row.
+    taps: Vec<(i64, f64)>,
+    /// Rows after the regular ones.
+    last: Vec<Row>,
+    transpose: OnceLock<Banded>,
+}
+
+impl Banded {
+    /// A matrix from its rows, each a list of columns with weights; equal columns are added up.
+    ///
+    /// # Errors
+    /// A column outside of the matrix, or a weight that is not finite.
+    pub fn from_rows(columns: usize, rows: Vec<Row>) -> Result<Self> {
+        let mut tidy: Vec<Row> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut entries: BTreeMap<usize, f64> = BTreeMap::new();
+            for (column, weight) in row {
+                if column >= columns || !weight.is_finite() {
+                    return Err(Error::internal("a row of a matrix leaves it or is not finite")
+                        .got(format!("{weight} in column {column} of {columns}")));
+                }
+                *entries.entry(column).or_insert(0.0) += weight;
+            }
+            tidy.push(entries.into_iter().filter(|(_, weight)| *weight != 0.0).collect());
+        }
+        Ok(Self::compressed(columns, tidy))
+    }
+    /// The same weights around every position of a ring: `out[i] = Σ_k w_k x[(i + s_k) mod n]`.
+    pub fn ring(points: usize, taps: &[(i64, f64)]) -> Result<Self> {
+        let row = |i: usize| {
+            let at = |s: i64| (i as i64 + s).rem_euclid(points.max(1) as i64) as usize;
+            taps.iter().map(|&(s, w)| (at(s), w)).collect()
+        };
+        Self::from_rows(points, (0..points).map(row).collect())
+    }
+    /// The identity.
+    pub fn identity(points: usize) -> Self {
+        Self(Arc::new(Parts {
+            rows: points,
+            columns: points,
+            first: Vec::new(),
+            taps: vec![(0, 1.0)],
+            last: Vec::new(),
+            transpose: OnceLock::new(),
+        }))
+    }
+    /// Finds the regular rows around the middle one.
+    fn compressed(columns: usize, mut rows: Vec<Row>) -> Self {
+        let count = rows.len();
+        let shifted = |i: usize| rows.get(i).into_iter().flatten().map(move |&(c, w)| (c as i64 - i as i64, w));
+        let taps: Vec<(i64, f64)> = shifted(count / 2).collect();
+        let regular = |i: usize| shifted(i).eq(taps.iter().copied());
+        let begin = (0..count / 2).rev().take_while(|&i| regular(i)).last().unwrap_or(count / 2);
+        let end = (count / 2..count).take_while(|&i| regular(i)).last().map_or(count, |i| i + 1);
+        let last = rows.split_off(end);
+        rows.truncate(begin);
+        rows.shrink_to_fit();
+        Self(Arc::new(Parts { rows: count, columns, first: rows, taps, last, transpose: OnceLock::new() }))
+    }
+
+    /// Number of rows: the length of the axis afterwards.
+    pub fn rows(&self) -> usize {
+        self.0.rows
+    }
+    /// Number of columns: the length of the axis before.
+    pub fn columns(&self) -> usize {
+        self.0.columns
+    }
+    /// The regular rows: their range, and column minus row with the weight.
+    pub fn stencil(&self) -> (std::ops::Range<usize>, &[(i64, f64)]) {
+        (self.0.first.len()..self.0.rows - self.0.last.len(), &self.0.taps)
+    }
+    /// The entries of a row.
+    pub fn row(&self, i: usize) -> Row {
+        let parts = &*self.0;
+        if let Some(row) = parts.first.get(i) {
+            return row.clone();
+        }
+        match i.checked_sub(parts.rows - parts.last.len()) {
+            Some(from_end) => parts.last.get(from_end).cloned().unwrap_or_default(),
+            None => parts.taps.iter().map(|&(s, w)| ((i as i64 + s) as usize, w)).collect(),
+        }
+    }
+    /// The matrix with rows and columns exchanged; computed once.
+    pub fn transpose(&self) -> Self {
+        let made = self.0.transpose.get_or_init(|| {
+            let mut rows: Vec<Row> = vec![Vec::new(); self.columns()];
+            for i in 0..self.rows() {
+                for (column, weight) in self.row(i) {
+                    if let Some(row) = rows.get_mut(column) {
+                        row.push((i, weight));
+                    }
+                }
+            }
+            Self::compressed(self.rows(), rows)
+        });
+        made.clone()
+    }
+    /// This map after another one: the matrix product.
+    ///
+    /// # Errors
+    /// When the inner lengths differ.
+    pub fn compose(&self, before: &Self) -> Result<Self> {
+        if self.columns() != before.rows() {
+            return Err(Error::shape("maps that do not follow each other").got(format!(
+                "{} columns after {} rows",
+                self.columns(),
+                before.rows()
+            )));
+        }
+        let product = |i: usize| -> Row {
+            let of = |(column, weight): (usize, f64)| before.row(column).into_iter().map(move |(c, w)| (c, w * weight));
+            self.row(i).into_iter().flat_map(of).collect()
+        };
+        Self::from_rows(before.columns(), (0..self.rows()).map(product).collect())
+    }
+    /// Every weight times a number.
+    pub fn scale(&self, factor: f64) -> Self {
+        let parts = &*self.0;
+        let rows = |rows: &[Row]| rows.iter().map(|r| r.iter().map(|&(c, w)| (c, w * factor)).collect()).collect();
+        Self(Arc::new(Parts {
+            rows: parts.rows,
+            columns: parts.columns,
+            first: rows(&parts.first),
+            taps: parts.taps.iter().map(|&(s, w)| (s, w * factor)).collect(),
+            last: rows(&parts.last),
+            transpose: OnceLock::new(),
+        }))
+    }
+    /// The sum of two maps of one shape.
+    ///
+    /// # Errors
+    /// When the shapes differ.
+    pub fn add(&self, other: &Self) -> Result<Self> {
+        if (self.rows(), self.columns()) != (other.rows(), other.columns()) {
+            return Err(Error::shape("a sum of maps of different shape"));
+        }
+        Self::from_rows(self.columns(), (0..self.rows()).map(|i| [self.row(i), other.row(i)].concat()).collect())
+    }
+    /// The entries `(i, i)`.
+    pub fn diagonal(&self) -> Vec<f64> {
+        let at = |i: usize| self.row(i).into_iter().find(|(c, _)| *c == i).map_or(0.0, |(_, w)| w);
+        (0..self.rows().min(self.columns())).map(at).collect()
+    }
+    /// How many diagonals there are below and above the main one.
+    pub fn bandwidth(&self) -> (usize, usize) {
+        let entries = (0..self.rows()).flat_map(|i| self.row(i).into_iter().map(move |(c, _)| (i, c)));
+        entries.fold((0, 0), |(low, high), (i, c)| (low.max(i.saturating_sub(c)), high.max(c.saturating_sub(i))))
+    }
+    /// All numbers, row after row.
+    ///
+    /// # Errors
+    /// When the whole matrix would pass the limit of tensor memory.
+    pub fn to_dense(&self, context: &Context) -> Result<Vec<f64>> {
+        let count = crate::tensor::element_count(&[self.rows(), self.columns()])?;
+        context.reserve(count.saturating_mul(8))?;
+        let mut dense = vec![0.0; count];
+        for i in 0..self.rows() {
+            for (column, weight) in self.row(i) {
+                if let Some(place) = dense.get_mut(i * self.columns() + column) {
+                    *place = weight;
+                }
+            }
+        }
+        Ok(dense)
+    }
+
+    /// `out[…, i, …] = Σ_k M[i, k] x[…, k, …]` along an axis, counted from the end when negative. Differentiable to any order: the
+    /// gradient is the same primitive with the transpose.
+    ///
+    /// # Errors
+    /// When the axis has another length than the matrix has columns.
+    pub fn apply(&self, x: &Tensor, axis: i64) -> Result<Tensor> {
+        let along = self.along(x, axis)?;
+        let out = in_precision!(x.precision(), T => {
+            let mut numbers = vec![T::default(); along.outer * self.rows() * along.inner];
+            along.multiply::<T>(self, x, &mut numbers)?;
+            Tensor::from_vec(x.context(), numbers, &along.shape)?
+        });
+        Ok(self.with_rule(out, x, axis))
+    }
+    fn with_rule(&self, out: Tensor, x: &Tensor, axis: i64) -> Tensor {
+        out.from(x, || {
+            let back = self.transpose();
+            move |g: &Tensor| back.apply(g, axis)
+        })
+    }
+    fn along(&self, x: &Tensor, axis: i64) -> Result<Along> {
+        let axis = axis_index("a map along an axis", axis, x.rank())?;
+        let mut shape = x.shape();
+        let (before, after) = shape.split_at(axis);
+        let (outer, inner) = (before.iter().product(), after.iter().skip(1).product());
+        if after.first() != Some(&self.columns()) {
+            return Err(Error::shape("a map along an axis of another length")
+                .got(format!("axis {axis} of {shape:?}"))
+                .expected(format!("length {}", self.columns())));
+        }
+        shape.iter_mut().skip(axis).take(1).for_each(|n| *n = self.rows());
+        let count = crate::tensor::element_count(&shape)?;
+        x.context().reserve(count.saturating_mul(x.precision().bytes()))?;
+        Ok(Along { outer, inner, shape })
+    }
+}
+
+impl std::fmt::Debug for Banded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Banded {} × {}, inside {:?}", self.rows(), self.columns(), self.0.taps)
+    }
+}
+
+/// How a tensor lies around an axis, and the shape of the result.
+struct Along {
+    outer: usize,
+    inner: usize,
+    shape: Vec<usize>,
+}
+
+/// Numbers of one piece of work: fits the first cache with its neighbours.
+const PIECE: usize = 1 << 12;
+/// Fewer numbers than this are not worth a second thread.
+const SPREAD: usize = 1 << 15;
+
+impl Along {
+    fn multiply<T: Real>(&self, matrix: &Banded, x: &Tensor, out: &mut [T]) -> Result<()> {
+        interrupt::poll()?;
+        let flex = x.flex_contiguous();
+        let read;
+        let source: &[T] = match flex.as_ref().and_then(|flex| flex.as_slice::<T>()) {
+            Some(slice) => slice,
+            None => {
+                read = x.detach().read::<T>()?;
+                &read
+            }
+        };
+        let (from, to) = (matrix.columns() * self.inner, matrix.rows() * self.inner);
+        if from == 0 || to == 0 {
+            return Ok(());
+        }
+        let spread = out.len() >= SPREAD;
+        let blocks = source.chunks(from).zip(out.chunks_mut(to)).collect::<Vec<_>>();
+        let one = |(x, out): (&[T], &mut [T])| self.block(matrix, x, out, spread);
+        if spread {
+            blocks.into_par_iter().for_each(one)
+        } else {
+            blocks.into_iter().for_each(one)
+        }
+        Ok(())
+    }
+
+    /// One place of the axes before.
+    fn block<T: Real>(&self, matrix: &Banded, x: &[T], out: &mut [T], spread: bool) {
+        let (parts, inner) = (&*matrix.0, self.inner);
+        let (first, rest) = out.split_at_mut(parts.first.len() * inner);
+        let (regular, last) = rest.split_at_mut(rest.len() - parts.last.len() * inner);
+        for (rows, out) in [(&parts.first, first), (&parts.last, last)] {
+            for (row, out) in rows.iter().zip(out.chunks_mut(inner)) {
+                for &(column, weight) in row {
+                    add_scaled(out, T::of(weight), &x[column * inner..][..inner]);
+                }
+            }
+        }
+        let begin = (parts.first.len() * inner) as i64;
+        let taps: Vec<(i64, T)> = parts.taps.iter().map(|&(s, w)| (begin + s * inner as i64, T::of(w))).collect();
+        let piece = |(i, out): (usize, &mut [T])| {
+            let at = |&(start, w): &(i64, T)| (&x[(start + (i * PIECE) as i64) as usize..][..out.len()], w);
+            let sources: Vec<(&[T], T)> = taps.iter().map(at).collect();
+            weighted_sum(out, &sources);
+        };
+        if spread && regular.len() > 4 * PIECE {
+            regular.par_chunks_mut(PIECE).enumerate().with_min_len(4).for_each(piece);
+        } else {
+            regular.chunks_mut(PIECE).enumerate().for_each(piece);
+        }
+    }
+}
+
+#[inline(always)]
+fn scaled_sum<T: Real, const K: usize>(out: &mut [T], sources: &[(&[T], T)]) {
+    let weights: [T; K] = std::array::from_fn(|k| sources[k].1);
+    let slices: [&[T]; K] = std::array::from_fn(|k| &sources[k].0[..out.len()]);
+    for (i, out) in out.iter_mut().enumerate() {
+        let mut sum = weights[0] * slices[0][i];
+        for k in 1..K {
+            sum = sum + weights[k] * slices[k][i];
+        }
+        *out = sum;
+    }
+}
+
+crate::tensor::vectorised! {
+    /// `out = Σ_k w_k x_k` of slices of one length.
+    fn weighted_sum<T: Real>(out: &mut [T], sources: &[(&[T], T)]) {
+        match sources.len() {
+            0 => out.fill(T::default()),
+            1 => scaled_sum::<T, 1>(out, sources),
+            2 => scaled_sum::<T, 2>(out, sources),
+            3 => scaled_sum::<T, 3>(out, sources),
+            4 => scaled_sum::<T, 4>(out, sources),
+            5 => scaled_sum::<T, 5>(out, sources),
+            6 => scaled_sum::<T, 6>(out, sources),
+            7 => scaled_sum::<T, 7>(out, sources),
+            8 => scaled_sum::<T, 8>(out, sources),
+            9 => scaled_sum::<T, 9>(out, sources),
+            _ => {
+                scaled_sum::<T, 9>(out, sources);
+                for &(x, w) in &sources[9..] {
+                    for (out, &x) in out.iter_mut().zip(x) {
+                        *out = *out + w * x;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `out += w x`
+fn add_scaled<T: Real>(out: &mut [T], w: T, x: &[T]) {
+    for (out, &x) in out.iter_mut().zip(x) {
+        *out = *out + w * x;
+    }
+}
+
+/// An affine map along one axis, `M u + l ⊗ b_low + r ⊗ b_high`, with the values `b` of the edge conditions at its two ends.
+#[derive(Clone, Debug)]
+pub struct AxisOperator {
+    /// What multiplies the points.
+    pub matrix: Banded,
+    /// For each row, what multiplies the value at the low end.
+    pub low: Vec<f64>,
+    /// For each row, what multiplies the value at the high end.
+    pub high: Vec<f64>,
+}
+
+impl AxisOperator {
+    /// A linear map that no edge value enters.
+    pub fn linear(matrix: Banded) -> Self {
+        let zero = vec![0.0; matrix.rows()];
+        Self { matrix, low: zero.clone(), high: zero }
+    }
+    /// Whether no edge value enters.
+    pub fn is_linear(&self) -> bool {
+        self.low.iter().chain(&self.high).all(|w| *w == 0.0)
+    }
+    /// This map after another one.
+    ///
+    /// # Errors
+    /// When the inner lengths differ.
+    pub fn compose(&self, before: &Self) -> Result<Self> {
+        let matrix = self.matrix.compose(&before.matrix)?;
+        let through = |own: &[f64], inner: &[f64]| -> Vec<f64> {
+            let of = |i: usize| self.matrix.row(i).iter().filter_map(|(c, w)| Some(inner.get(*c)? * w)).sum::<f64>();
+            own.iter().enumerate().map(|(i, own)| own + of(i)).collect()
+        };
+        Ok(Self { matrix, low: through(&self.low, &before.low), high: through(&self.high, &before.high) })
+    }
+    /// Every weight times a number.
+    pub fn scale(&self, factor: f64) -> Self {
+        let times = |v: &[f64]| v.iter().map(|w| w * factor).collect();
+        Self { matrix: self.matrix.scale(factor), low: times(&self.low), high: times(&self.high) }
+    }
+    /// The sum of two maps.
+    ///
+    /// # Errors
+    /// When the shapes differ.
+    pub fn add(&self, other: &Self) -> Result<Self> {
+        let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a + b).collect();
+        let matrix = self.matrix.add(&other.matrix)?;
+        Ok(Self { matrix, low: sum(&self.low, &other.low), high: sum(&self.high, &other.high) })
+    }
+
+    /// The map along an axis of `u`. `edges` are the values at the two ends, with length 1 along the axis and broadcasting against
+    /// `u`; `None` means 0. Differentiable with respect to `u` and the values.
+    ///
+    /// # Errors
+    /// When lengths do not fit.
+    pub fn apply(&self, u: &Tensor, axis: i64, edges: [Option<&Tensor>; 2]) -> Result<Tensor> {
+        let ends = [(&self.low, edges[0]), (&self.high, edges[1])];
+        let ends =
+            ends.map(|(weights, value)| value.filter(|_| weights.iter().any(|w| *w != 0.0)).map(|v| (weights, v)));
+        if ends.iter().all(Option::is_none) {
+            return self.matrix.apply(u, axis);
+        }
+        let (u, sides) = self.sides(u, axis, &ends)?;
+        let along = self.matrix.along(&u, axis)?;
+        let mut out = in_precision!(u.precision(), T => {
+            let mut numbers = vec![T::default(); along.outer * self.matrix.rows() * along.inner];
+            along.multiply::<T>(&self.matrix, &u, &mut numbers)?;
+            for (weights, value) in &sides {
+                add_side(&mut numbers, weights, &value.detach().read::<T>()?, along.inner);
+            }
+            Tensor::from_vec(u.context(), numbers, &along.shape)?
+        });
+        out = self.matrix.with_rule(out, &u, axis);
+        for (weights, value) in sides {
+            let column = |(i, &w): (usize, &f64)| (i, w);
+            let row: Row = weights.iter().enumerate().map(column).collect();
+            let back = Banded::from_rows(weights.len(), vec![row])?;
+            out = out.from(&value, || move |g: &Tensor| back.apply(g, axis));
+        }
+        Ok(out)
+    }
+    /// The points and the edge values, stretched to fit each other.
+    #[allow(clippy::type_complexity)]
+    fn sides<'a>(
+        &self,
+        u: &Tensor,
+        axis: i64,
+        ends: &[Option<(&'a Vec<f64>, &Tensor)>; 2],
+    ) -> Result<(Tensor, Vec<(&'a Vec<f64>, Tensor)>)> {
+        let place = axis_index("a map along an axis", axis, u.rank())?;
+        let mut side = u.shape();
+        side.iter_mut().skip(place).take(1).for_each(|n| *n = 1);
+        for (_, value) in ends.iter().flatten() {
+            let fitted = broadcast("edge", &side, &value.shape())?;
+            if fitted.len() != side.len() || fitted.get(place) != Some(&1) {
+                return Err(Error::shape("the value of an edge does not fit")
+                    .got(format!("shape {:?}", value.shape()))
+                    .expected(format!("a shape that broadcasts to {side:?}")));
+            }
+            side = fitted;
+        }
+        let stretched = |value: &Tensor| value.cast(u.precision())?.expand(&side);
+        let sides = ends.iter().flatten().map(|(weights, value)| Ok((*weights, stretched(value)?)));
+        let sides = sides.collect::<Result<Vec<_>>>()?;
+        let mut whole = side.clone();
+        whole.iter_mut().zip(u.shape()).skip(place).take(1).for_each(|(n, own)| *n = own);
+        Ok((u.expand(&whole)?, sides))
+    }
+}
+
+/// `out[o, i, j] += w_i b[o, j]`
+fn add_side<T: Real>(out: &mut [T], weights: &[f64], side: &[T], inner: usize) {
+    if inner == 0 || weights.is_empty() {
+        return;
+    }
+    for (block, side) in out.chunks_mut(weights.len() * inner).zip(side.chunks(inner)) {
+        for (out, &w) in block.chunks_mut(inner).zip(weights) {
+            if w != 0.0 {
+                add_scaled(out, T::of(w), side);
+            }
+        }
+    }
+}
