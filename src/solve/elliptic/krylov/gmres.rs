@@ -93,7 +93,8 @@ impl Triangle {
         let j = self.columns.len();
         let (a, b) = (column[j], column[j + 1]);
         let length = a.hypot(b);
-        let (c, s) = if length > 0.0 { (a / length, b / length) } else { (1.0, 0.0) };
+        // A column of zeros reduces nothing. NaN stays NaN, for the look at the residual.
+        let (c, s) = if length == 0.0 { (0.0, 1.0) } else { (a / length, b / length) };
         (column[j], column[j + 1]) = (length, 0.0);
         let old = self.right[j];
         self.right[j] = c * old;
