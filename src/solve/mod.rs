@@ -8,6 +8,7 @@ mod checkpoint;
 mod combination;
 mod counting;
 mod doubling;
+pub mod elliptic;
 mod explicit;
 mod exponential;
 mod imex;

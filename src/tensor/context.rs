@@ -152,6 +152,12 @@ impl Context {
         self.0.recording.set(self.0.recording.get() && self.0.depth.get() > 0);
         f()
     }
+    /// Runs `f` with recording, even within a reverse pass: for rules that differentiate on their own account.
+    pub(crate) fn with_recording<T>(&self, f: impl FnOnce() -> T) -> T {
+        let _guard = Restore(&self.0.recording, self.0.recording.get());
+        self.0.recording.set(true);
+        f()
+    }
     /// Runs `f` without recording anything.
     pub fn without_recording<T>(&self, f: impl FnOnce() -> T) -> T {
         let _guard = Restore(&self.0.recording, self.0.recording.get());
