@@ -164,12 +164,6 @@ impl Context {
         self.0.recording.set(false);
         f()
     }
-    /// Runs `f` with recording, also inside a reverse pass: for rules that compute a part of the forward pass again.
-    pub(crate) fn with_recording<T>(&self, f: impl FnOnce() -> T) -> T {
-        let _guard = Restore(&self.0.recording, self.0.recording.get());
-        self.0.recording.set(true);
-        f()
-    }
     /// Whether two handles mean the same session.
     pub fn same(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
