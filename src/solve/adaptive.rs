@@ -100,7 +100,7 @@ impl Control {
             let left = end - t;
             let last = self.h.abs() * 1.01 >= left.abs();
             let h = if last { left } else { self.h };
-            if t + h == t || h.abs() < 16.0 * f64::EPSILON * t.abs() {
+            if !last && (t + h == t || h.abs() < 16.0 * f64::EPSILON * t.abs()) {
                 return Err(Error::not_finite("the step became too small to advance")
                     .got(format!("h = {h:.1e} at t = {t}"))
                     .advice("the solution has a singularity there, or the system is stiff: take an implicit method"));

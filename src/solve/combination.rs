@@ -52,14 +52,17 @@ pub fn combine(terms: &[(f64, &Tensor)]) -> Result<Tensor> {
 
 fn sum<T: Real>(len: usize, parts: &[(T, &[T])]) -> Vec<T> {
     let mut out = vec![T::default(); len];
-    let Some(((c, x), rest)) = parts.split_first() else { return out };
-    out.par_chunks_mut(BLOCK).enumerate().for_each(|(block, out)| {
-        let start = block * BLOCK;
-        let part = |x: &'_ [T]| -> std::ops::Range<usize> { start..(start + BLOCK).min(x.len()) };
-        out.iter_mut().zip(&x[part(x)]).for_each(|(o, &x)| *o = *c * x);
-        for (c, x) in rest {
-            out.iter_mut().zip(&x[part(x)]).for_each(|(o, &x)| *o = *o + *c * x);
-        }
-    });
+    // Handing a block to another thread costs more than a small state.
+    if len <= BLOCK {
+        add_block(&mut out, 0, parts);
+    } else {
+        out.par_chunks_mut(BLOCK).enumerate().for_each(|(block, out)| add_block(out, block * BLOCK, parts));
+    }
     out
+}
+
+fn add_block<T: Real>(out: &mut [T], start: usize, parts: &[(T, &[T])]) {
+    for (c, x) in parts {
+        out.iter_mut().zip(&x[start..]).for_each(|(o, &x)| *o = *o + *c * x);
+    }
 }

@@ -58,8 +58,8 @@ pub(super) fn gmres<V: Vector>(
         x = x.add_scaled(&[(1.0, &precondition(&V::combination(&terms)?)?)])?;
         residual = b.add_scaled(&[(-1.0, &apply(&x)?)])?;
         // A cycle that gains nothing will not gain in the next one: rounding sets the limit.
-        if residual.dot(&residual)?.sqrt() > 0.9 * beta {
-            let after = residual.dot(&residual)?.sqrt();
+        let after = residual.dot(&residual)?.sqrt();
+        if after > 0.99 * beta {
             return Ok((x, after / size));
         }
     }

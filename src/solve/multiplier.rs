@@ -80,6 +80,9 @@ pub(super) fn multiply(terms: &[(&Multiplier, &Complex)]) -> Result<Complex> {
             Ok(((*m).clone(), v))
         })
         .collect::<Result<Vec<_>>>()?;
+    if terms.iter().any(|(_, v)| v.re.flex().is_none()) {
+        return composed(&terms);
+    }
     let outputs = product(&terms, &shape)?;
     let mut inputs: Vec<Tensor> = Vec::new();
     for (m, v) in &terms {
@@ -125,6 +128,24 @@ pub(super) fn multiply(terms: &[(&Multiplier, &Complex)]) -> Result<Complex> {
         Ok([re, im]) => Ok(Complex { re, im }),
         Err(_) => Err(Error::internal("a spectrum without two parts")),
     }
+}
+
+/// The same as tensor operations, for other devices.
+fn composed(terms: &[(Multiplier, Complex)]) -> Result<Complex> {
+    let mut sum: Option<Complex> = None;
+    for (m, v) in terms {
+        let v = if m.is_matrix { v.map(|t| t.unsqueeze(1))? } else { v.clone() };
+        let product = match &m.im {
+            Some(im) => v.mul(&Complex { re: m.re.clone(), im: im.clone() })?,
+            None => v.mul_real(&m.re)?,
+        };
+        let product = if m.is_matrix { product.map(|t| t.sum(&[2], false))? } else { product };
+        sum = Some(match sum {
+            Some(sum) => sum.add(&product)?,
+            None => product,
+        });
+    }
+    sum.ok_or_else(|| Error::internal("a sum of no spectra"))
 }
 
 fn product(terms: &[(Multiplier, Complex)], shape: &[usize]) -> Result<Vec<Tensor>> {
@@ -176,8 +197,7 @@ fn kernel<T: Real>(terms: &[Slices<'_, T>], shape: &[usize]) -> (Vec<T>, Vec<T>)
     if count == 0 {
         return (re, im);
     }
-    let lines = re.par_chunks_mut(modes).zip(im.par_chunks_mut(modes)).enumerate();
-    lines.with_min_len((1 << 13) / modes + 1).for_each(|(line, (re, im))| {
+    let line = |(line, (re, im)): (usize, (&mut [T], &mut [T]))| {
         let (sample, row) = (line / unknowns, line % unknowns);
         for term in terms {
             let of_sample = if term.shared { 0 } else { sample };
@@ -190,7 +210,14 @@ fn kernel<T: Real>(terms: &[Slices<'_, T>], shape: &[usize]) -> (Vec<T>, Vec<T>)
                 accumulate(re, im, term, (of_sample * unknowns + row) * modes, line * modes);
             }
         }
-    });
+    };
+    // Handing lines to other threads costs more than a small spectrum.
+    if count <= 1 << 13 {
+        re.chunks_mut(modes).zip(im.chunks_mut(modes)).enumerate().for_each(line);
+    } else {
+        let lines = re.par_chunks_mut(modes).zip(im.par_chunks_mut(modes)).enumerate();
+        lines.with_min_len((1 << 13) / modes + 1).for_each(line);
+    }
     (re, im)
 }
 
@@ -211,5 +238,56 @@ fn accumulate<T: Real>(re: &mut [T], im: &mut [T], term: &Slices<'_, T>, m: usiz
                 im[k] = im[k] + m_re[k] * v_im[k];
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::tests::{context, gradient_error, sample};
+
+    #[test]
+    fn one_pass_is_the_same_as_tensor_operations() {
+        let c = context();
+        for (samples, modes) in [(1, 5), (3, 5), (3, 9000)] {
+            let part = |shape: &[usize], salt: usize| sample(&c, shape, salt);
+            let full = Multiplier {
+                re: part(&[samples, 2, 2, modes], 1),
+                im: Some(part(&[samples, 2, 2, modes], 2)),
+                is_matrix: true,
+            };
+            let real = Multiplier { re: part(&[1, 2, modes], 3), im: None, is_matrix: false };
+            let v = |salt| Complex { re: part(&[3, 2, modes], salt), im: part(&[3, 2, modes], salt + 1) };
+            let terms = [(full, v(4)), (real, v(6))];
+            let one = multiply(&terms.iter().map(|(m, v)| (m, v)).collect::<Vec<_>>()).unwrap();
+            let other = composed(&terms).unwrap();
+            let error = one.sub(&other).unwrap().abs().unwrap().max(&[], false).unwrap().item().unwrap();
+            assert!(error < 1e-14, "{samples} {modes}: {error:e}");
+        }
+    }
+
+    #[test]
+    fn gradients_of_all_factors() {
+        let c = context();
+        for shape in [[1, 2, 2, 3], [2, 2, 2, 3]] {
+            let inputs = [
+                sample(&c, &shape, 1),
+                sample(&c, &shape, 2),
+                sample(&c, &[2, 2, 3], 3),
+                sample(&c, &[2, 2, 3], 4),
+                sample(&c, &[1, 2, 3], 5),
+            ];
+            let error = gradient_error(&inputs, |x| {
+                let m = Multiplier { re: x[0].clone(), im: Some(x[1].clone()), is_matrix: true };
+                let n = Multiplier { re: x[4].clone(), im: None, is_matrix: false };
+                let v = Complex { re: x[2].clone(), im: x[3].clone() };
+                let y = multiply(&[(&m, &v), (&n, &v)])?;
+                Tensor::concat(&[y.re, y.im], 0)
+            });
+            assert!(error < 1e-8, "{shape:?}: {error:e}");
+        }
+        let unfit = Multiplier { re: sample(&c, &[1, 3, 3], 1), im: None, is_matrix: false };
+        let v = Complex { re: sample(&c, &[2, 2, 3], 3), im: sample(&c, &[2, 2, 3], 4) };
+        assert!(multiply(&[(&unfit, &v)]).is_err());
     }
 }

@@ -20,7 +20,12 @@ type C = Number<f64>;
 pub(crate) fn phi_elements(z: &Complex, weights: &[f64]) -> Result<Complex> {
     let z = z.map(|t| t.cast(Precision::F64))?;
     let outputs = computed(&z, |values| {
-        values.par_iter_mut().with_min_len(256).for_each(|z| *z = phi_of_number(*z, weights));
+        let f = |z: &mut C| *z = phi_of_number(*z, weights);
+        if values.len() <= 256 {
+            values.iter_mut().for_each(f);
+        } else {
+            values.par_iter_mut().with_min_len(256).for_each(f);
+        }
     })?;
     let (input, slope) = (z.clone(), derivative(weights));
     recorded(&z, outputs, move |g| phi_elements(&input, &slope)?.conj()?.mul(&g))

@@ -78,7 +78,7 @@ pub(super) fn step<S: System>(splitting: &Splitting, system: &S, t: f64, h: f64,
 
 /// `x'' = a(t, x)` with the state [`Pair`]: what the symplectic methods are for; every other method takes it as well.
 #[derive(Clone)]
-pub struct Newton<A> {
+pub struct Motion<A> {
     /// The accelerations and their parameters.
     pub acceleration: A,
 }
@@ -97,7 +97,7 @@ pub trait Acceleration: Clone + 'static {
     fn with_parameters(&self, parameters: &[Tensor]) -> Result<Self>;
 }
 
-impl<A: Acceleration> System for Newton<A> {
+impl<A: Acceleration> System for Motion<A> {
     type State = Pair<A::Position>;
     fn nonlinear(&self, t: f64, y: &Self::State) -> Result<Self::State> {
         Ok(Pair { x: y.v.clone(), v: self.acceleration.at(t, &y.x)? })
@@ -106,7 +106,7 @@ impl<A: Acceleration> System for Newton<A> {
         Some(self)
     }
 }
-impl<A: Acceleration> Separable<Pair<A::Position>> for Newton<A> {
+impl<A: Acceleration> Separable<Pair<A::Position>> for Motion<A> {
     fn drift(&self, h: f64, y: &Pair<A::Position>) -> Result<Pair<A::Position>> {
         Ok(Pair { x: y.x.add_scaled(&[(h, &y.v)])?, v: y.v.clone() })
     }
@@ -114,7 +114,7 @@ impl<A: Acceleration> Separable<Pair<A::Position>> for Newton<A> {
         Ok(Pair { x: y.x.clone(), v: y.v.add_scaled(&[(h, &self.acceleration.at(t, &y.x)?)])? })
     }
 }
-impl<A: Acceleration> Parametrized for Newton<A> {
+impl<A: Acceleration> Parametrized for Motion<A> {
     fn parameters(&self) -> Vec<Tensor> {
         self.acceleration.parameters()
     }

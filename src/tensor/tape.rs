@@ -276,7 +276,8 @@ pub fn vjp<R>(
     f: impl FnOnce(&[Tensor]) -> Result<(Vec<(Tensor, Tensor)>, R)>,
 ) -> Result<Differentiated<R>> {
     let leaves: Vec<Tensor> = inputs.iter().map(Tensor::leaf).collect();
-    let (outputs, result) = context.deeper(|| f(&leaves))?;
+    // Also where nothing is recorded around it: in a reverse pass, or in the forward pass of a checkpointed rollout.
+    let (outputs, result) = context.with_recording(|| context.deeper(|| f(&leaves)))?;
     let gradients = context.reverse(|| reverse(&outputs, &leaves))?;
     Ok(Differentiated { result, gradients })
 }

@@ -10,9 +10,9 @@ fn modes(nu: f64) -> (Modes, Complex) {
     let system = Modes::new(tensor(&[nu], &[1]), tensor(&[0.4], &[1])).unwrap();
     (system, complex(&[0.8, -0.3, 0.5], &[0.2, 0.6, -0.4], &[1, 1, 3]))
 }
-fn pendulum() -> (Newton<Pendulum>, Pair<Tensor>) {
+fn pendulum() -> (Motion<Pendulum>, Pair<Tensor>) {
     let y = Pair { x: tensor(&[1.0, 0.3], &[1, 1, 2]), v: tensor(&[0.0, 1.1], &[1, 1, 2]) };
-    (Newton { acceleration: Pendulum { w: tensor(&[1.5], &[1]) } }, y)
+    (Motion { acceleration: Pendulum { w: tensor(&[1.5], &[1]) } }, y)
 }
 
 /// The slope of the error over four halvings of the step.
@@ -199,13 +199,13 @@ fn states_inside_a_step_have_the_order_of_the_polynomial() {
 #[test]
 fn stiff_relaxation_by_implicit_steps() {
     // Between its jumps the solution obeys v ≈ x/(μ(1 − x²)), so ln x − x²/2 = t/μ + const to first order in 1/μ².
-    for precision in [Precision::F64, Precision::F32] {
+    for (precision, by_hand) in [(Precision::F64, false), (Precision::F64, true), (Precision::F32, false)] {
         let c = Context::cpu(precision);
         let mu = 1000.0;
         let x0: f64 = 2.0;
         let t = |x: f64| Tensor::new(&c, vec![x], &[1, 1, 1]).unwrap();
         let y0 = vec![t(x0), t(x0 / (mu * (1.0 - x0 * x0)))];
-        let y = last(&fixed("bdf2", 40), &VanDerPol { mu }, &y0, &[0.0, 200.0]);
+        let y = last(&fixed("bdf2", 40), &VanDerPol { mu, by_hand }, &y0, &[0.0, 200.0]);
         let x = numbers(&y)[0];
         let invariant = |x: f64| x.ln() - x * x / 2.0;
         let drift = invariant(x) - invariant(x0) - 200.0 / mu;
@@ -213,9 +213,32 @@ fn stiff_relaxation_by_implicit_steps() {
     }
     // The same steps are hopeless for an explicit method, which says so.
     let y0 = vec![tensor(&[2.0], &[1, 1, 1]), tensor(&[-0.000_67], &[1, 1, 1])];
-    let stopped = fixed("rk4", 40).run(&VanDerPol { mu: 1000.0 }, &y0, &[0.0, 200.0], None).err().unwrap();
+    let stopped =
+        fixed("rk4", 40).run(&VanDerPol { mu: 1000.0, by_hand: false }, &y0, &[0.0, 200.0], None).err().unwrap();
     assert_eq!(stopped.kind(), Kind::NotFinite);
     assert!(stopped.to_string().contains("step ") && stopped.to_string().contains("t = "), "{stopped}");
+}
+
+#[test]
+fn stiff_linear_parts_do_not_bound_the_step() {
+    // Eigenvalues to −4e6, followed with steps of 0.05: an explicit method would need 1.5 million of them.
+    let (system, y0) = modes(1e6);
+    let exact = numbers(&last(&fixed("etdrk4", 4000), &system, &y0, &[0.0, 2.0]));
+    let cases = [
+        ("etdrk1", 0.1),
+        ("etdrk2", 2e-3),
+        ("etdrk3", 1e-4),
+        ("etdrk4", 1e-5),
+        ("ars222", 5e-3),
+        ("ars443", 2e-4),
+        ("backward_euler", 0.1),
+        ("bdf2", 5e-3),
+    ];
+    for (name, tolerance) in cases {
+        let error = largest_difference(&numbers(&last(&fixed(name, 40), &system, &y0, &[0.0, 2.0])), &exact);
+        let size = exact.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        assert!(error < tolerance * size, "{name}: {error:e} of {size:e}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Gradients through integrators against central differences; checkpoints against none; memory.
 
-use super::systems::{Logistic, Modes, Pendulum};
+use super::systems::{Downhill, Logistic, Modes, Pendulum};
 use super::*;
 use crate::error::Result;
 use crate::tensor::tests::{gradient_error, sample};
@@ -20,7 +20,7 @@ fn modes(rollout: &Rollout, x: &[Tensor], times: &[f64]) -> Result<Tensor> {
 }
 /// The same of positions, velocities and `w`.
 fn bodies(rollout: &Rollout, x: &[Tensor], times: &[f64]) -> Result<Tensor> {
-    let system = Newton { acceleration: Pendulum { w: x[2].clone() } };
+    let system = Motion { acceleration: Pendulum { w: x[2].clone() } };
     joined(&rollout.run(&system, &Pair { x: x[0].clone(), v: x[1].clone() }, times, None)?.states)
 }
 type Problem = fn(&Rollout, &[Tensor], &[f64]) -> Result<Tensor>;
@@ -161,6 +161,28 @@ fn gradients_of_coupled_and_sampled_symbols() {
                 joined(&rollout.run(&Coupled::new(x[2].clone())?, &y0, &[0.0, 0.2], None)?.states)
             });
             assert!(error < 1e-6, "{name}, {samples} samples, {checkpoints:?}: {error:e}");
+        }
+    }
+}
+
+#[test]
+fn a_right_hand_side_may_take_gradients_itself() {
+    let c = context();
+    let inputs = [sample(&c, &[1, 1, 3], 1), sample(&c, &[3], 2)];
+    // y' = −a y³ has the solution y₀/√(1 + 2 a y₀² t).
+    let (y, a) = (inputs[0].to_vec().unwrap(), inputs[1].to_vec().unwrap());
+    let exact: Vec<f64> = y.iter().zip(&a).map(|(y, a)| y / (1.0 + a * y * y).sqrt()).collect();
+    for (name, n) in [("rk4", 20), ("bdf2", 4)] {
+        for checkpoints in [Checkpoints::None, Checkpoints::Sqrt] {
+            let rollout = Rollout { checkpoints, ..fixed(name, n) };
+            let end = |x: &[Tensor]| {
+                let solution = rollout.run(&Downhill { a: x[1].clone() }, &x[0], &[0.0, 0.5], None)?;
+                Ok(solution.states[1].clone())
+            };
+            let error = largest_difference(&end(&inputs).unwrap().to_vec().unwrap(), &exact);
+            assert!(error < if name == "rk4" { 1e-7 } else { 1e-2 }, "{name} {checkpoints:?}: {error:e}");
+            let error = gradient_error(&inputs, end);
+            assert!(error < 1e-6, "{name} {checkpoints:?}: {error:e}");
         }
     }
 }

@@ -5,8 +5,16 @@ mod gradients;
 mod systems;
 
 use super::*;
-use crate::tensor::tests::context;
-use crate::tensor::{Complex, Tensor};
+use crate::tensor::{Complex, Context, Precision, Tensor};
+
+thread_local! {
+    static CONTEXT: Context = Context::cpu(Precision::F64);
+}
+
+/// One for a whole test: nodes are numbered by it, so what is differentiated together must share it.
+fn context() -> Context {
+    CONTEXT.with(Context::clone)
+}
 
 /// A rollout of equal steps without checkpoints.
 fn fixed(method: &str, n: usize) -> Rollout {

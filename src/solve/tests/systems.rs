@@ -2,9 +2,9 @@
 
 use crate::error::Result;
 use crate::solve::{Acceleration, Linear, Parametrized, Reach, Symbol, System};
-use crate::tensor::{Complex, Tensor, Unary};
+use crate::tensor::{Complex, Tensor, Unary, value_and_gradient};
 
-/// Spectra of three modes: `û' = (−ν k² + i c k) û + w û² + 0.3 cos(2t)`, stiff or not as `ν` is.
+/// Spectra of three modes, k = 0, 1, 2: `û' = (−ν k² + i c k) û + w û² + 0.3 cos(2t)`, stiff or not as `ν` is.
 #[derive(Clone)]
 pub struct Modes {
     pub nu: Tensor,
@@ -15,7 +15,7 @@ pub struct Modes {
 impl Modes {
     pub fn new(nu: Tensor, w: Tensor) -> Result<Self> {
         let c = nu.context();
-        let k = Tensor::from_vec::<f64>(c, vec![0.5, 1.0, 2.0], &[1, 1, 3])?;
+        let k = Tensor::from_vec::<f64>(c, vec![0.0, 1.0, 2.0], &[1, 1, 3])?;
         let re = k.mul(&k)?.mul(&nu)?.scale(-1.0)?;
         let symbol = Symbol::diagonal(Complex { re, im: k.scale(0.7)? })?;
         Ok(Self { nu, w, symbol })
@@ -75,6 +75,8 @@ impl Logistic {
 #[derive(Clone)]
 pub struct VanDerPol {
     pub mu: f64,
+    /// Whether it gives products with its Jacobian itself.
+    pub by_hand: bool,
 }
 impl System for VanDerPol {
     type State = Vec<Tensor>;
@@ -82,6 +84,15 @@ impl System for VanDerPol {
         let (x, v) = (&y[0], &y[1]);
         let damping = x.unary(Unary::Square)?.scale(-1.0)?.shift(1.0)?.mul(v)?.scale(self.mu)?;
         Ok(vec![v.clone(), damping.sub(x)?])
+    }
+    fn jvp(&self, _: f64, y: &Vec<Tensor>, d: &Vec<Tensor>) -> Option<Result<Vec<Tensor>>> {
+        let product = || {
+            let (x, v) = (&y[0], &y[1]);
+            let of_x = x.mul(v)?.scale(-2.0 * self.mu)?.shift(-1.0)?.mul(&d[0])?;
+            let of_v = x.unary(Unary::Square)?.scale(-1.0)?.shift(1.0)?.scale(self.mu)?.mul(&d[1])?;
+            Ok(vec![d[1].clone(), of_x.add(&of_v)?])
+        };
+        self.by_hand.then(product)
     }
 }
 impl Parametrized for VanDerPol {
@@ -105,5 +116,27 @@ impl Acceleration for Pendulum {
     }
     fn with_parameters(&self, p: &[Tensor]) -> Result<Self> {
         Ok(Self { w: p[0].clone() })
+    }
+}
+
+/// Downhill: `y' = −∇E`, `E = Σ a y⁴/4`, with the gradient taken inside the right-hand side.
+#[derive(Clone)]
+pub struct Downhill {
+    pub a: Tensor,
+}
+impl System for Downhill {
+    type State = Tensor;
+    fn nonlinear(&self, _: f64, y: &Tensor) -> Result<Tensor> {
+        let energy = |y: &[Tensor]| y[0].powf(4.0)?.mul(&self.a)?.scale(0.25)?.sum_all();
+        let (_, g) = value_and_gradient(y.context(), std::slice::from_ref(y), energy)?;
+        g[0].scale(-1.0)
+    }
+}
+impl Parametrized for Downhill {
+    fn parameters(&self) -> Vec<Tensor> {
+        vec![self.a.clone()]
+    }
+    fn with_parameters(&self, p: &[Tensor]) -> Result<Self> {
+        Ok(Self { a: p[0].clone() })
     }
 }
