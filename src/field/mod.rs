@@ -19,7 +19,7 @@ mod tests;
 pub mod transport;
 
 pub use banded::{AxisOperator, Banded};
-pub use base::Field;
+pub use base::{Field, Source};
 pub use edge::{Edge, EdgeFunction, EdgeKind, EdgeValue, Side, SideEdges};
 pub use grid::{Axis, Grid, Location};
 pub use interpolate::{Interpolation, interpolate};
