@@ -197,7 +197,7 @@ fn padded(axis: &Axis, kinds: [EdgeKind; 2], width: usize, accuracy: usize, reac
 }
 
 /// The same weights at every place where they fit: `out[i] = Σ_k w_k x[i + k]`, `columns → columns − weights + 1`.
-fn sliding(columns: usize, weights: &[f64]) -> Result<Banded> {
+pub(super) fn sliding(columns: usize, weights: &[f64]) -> Result<Banded> {
     let row = |i: usize| weights.iter().enumerate().map(|(k, &w)| (i + k, w)).collect();
     Banded::from_rows(columns, (0..(columns + 1).saturating_sub(weights.len())).map(row).collect())
 }

@@ -1,6 +1,8 @@
 //! Fields against closed forms: trigonometric polynomials, random fields, operators; and what is refused.
 
+mod edges;
 mod stencils;
+mod transport;
 
 use std::f64::consts::TAU;
 
