@@ -41,6 +41,7 @@ fn tables() -> Vec<(&'static str, Vec<Entry>)> {
         ("Gradients", crate::tensor::script_gradients::entries()),
         ("Random numbers", crate::tensor::script_random::entries()),
         ("Grids and fields", crate::field::script::entries()),
+        ("Equations without time", crate::solve::elliptic::script::entries()),
         ("Stochastic processes", crate::sde::script::entries()),
         ("Networks", crate::nn::script::entries()),
         ("Layers", crate::nn::script_layers::entries()),

@@ -1,3 +1,4 @@
 //! Solvers.
 
 pub mod elliptic;
+pub mod flow;
