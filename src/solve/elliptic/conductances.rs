@@ -42,14 +42,6 @@ impl Conductances {
     fn tensors(&self) -> Vec<&Tensor> {
         self.faces.iter().chain(self.walls.iter().flatten()).chain(&self.reaction).collect()
     }
-    fn from_tensors(&self, tensors: &[Tensor]) -> Self {
-        let mut all = tensors.iter().cloned();
-        Self {
-            faces: self.faces.iter().filter_map(|_| all.next()).collect(),
-            walls: self.walls.iter().map(|wall| wall.as_ref().and_then(|_| all.next())).collect(),
-            reaction: self.reaction.as_ref().and_then(|_| all.next()),
-        }
-    }
 
     /// `A u`; differentiable.
     pub fn apply(&self, u: &Tensor) -> Result<Tensor> {

@@ -70,7 +70,7 @@ impl Diffusion {
         let mut walls = vec![None; ends.len()];
         let mut lift: Option<Tensor> = None;
         for (axis, ends) in ends.iter().enumerate() {
-            let (at, n) = (lead + axis, space[axis]);
+            let at = lead + axis;
             let square = 1.0 / (ends.spacing * ends.spacing);
             faces.push(self.between(&a, at, ends.kinds[0] == EdgeKind::Periodic)?.scale(square)?);
             for end in 0..2 {

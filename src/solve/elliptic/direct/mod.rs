@@ -61,10 +61,6 @@ impl Direct {
     fn lens(&self) -> Vec<usize> {
         self.lines.iter().map(|line| line.unknowns).collect()
     }
-    /// Whether the solution is known up to a constant only.
-    pub fn is_singular(&self) -> bool {
-        self.singular
-    }
 
     /// `u` of `f [.., unknowns…]`; differentiable. In the singular case the mean of `u` is 0 (nodes on an edge count half).
     ///

@@ -77,7 +77,10 @@ impl<T: Real> Solver<T> {
     pub fn solve(&self, b: &[f64], limits: Limits) -> Result<(Vec<f64>, Vec<f64>), Fault> {
         let cells = b.len();
         let mut r = b.to_vec();
-        self.connected(&r)?;
+        match limits.balance {
+            Some(_) => self.connected(&r)?,
+            None => r.iter_mut().zip(&self.fine.diagonal).filter(|(_, d)| **d == 0.0).for_each(|(r, _)| *r = 0.0),
+        }
         self.parts.balance(&mut r, limits.balance)?;
         let norm = dot(&r, &r).sqrt();
         if !norm.is_finite() {
