@@ -2,19 +2,27 @@
 
 pub mod banded;
 mod base;
+pub mod difference;
 mod edge;
 mod grid;
+mod interpolate;
+pub mod measure;
 pub mod random;
+pub mod resample;
 pub(crate) mod script;
+pub(crate) mod script_grids;
 pub mod spectral;
 pub mod spectrum;
 pub mod stencil;
 #[cfg(test)]
 mod tests;
+pub mod transport;
 
 pub use banded::{AxisOperator, Banded};
 pub use base::Field;
 pub use edge::{Edge, EdgeFunction, EdgeKind, EdgeValue, Side, SideEdges};
 pub use grid::{Axis, Grid, Location};
+pub use interpolate::{Interpolation, interpolate};
 pub use random::GaussianField;
+pub use resample::Refinement;
 pub use spectral::SpectralOperator;

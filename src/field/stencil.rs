@@ -94,59 +94,46 @@ struct End {
 impl End {
     /// `reach` is the order of the derivative that the ghosts are for; it matters where nothing is known.
     fn new(axis: &Axis, kind: EdgeKind, accuracy: usize, reach: usize) -> Self {
-        let nodes = axis.has_nodes();
-        let kind = match kind {
-            EdgeKind::Robin(_, 0.0) => EdgeKind::Dirichlet,
-            EdgeKind::Robin(0.0, _) => EdgeKind::Neumann,
-            other => other,
-        };
         let through = match kind {
             EdgeKind::Periodic => 0,
-            EdgeKind::Dirichlet if nodes => accuracy,
-            EdgeKind::Dirichlet => accuracy - 1,
-            EdgeKind::Neumann | EdgeKind::Robin(..) => accuracy,
+            EdgeKind::Dirichlet | EdgeKind::Robin(_, 0.0) if !axis.has_nodes() => accuracy - 1,
+            EdgeKind::Dirichlet | EdgeKind::Neumann | EdgeKind::Robin(..) => accuracy,
             EdgeKind::Free => accuracy + reach,
         };
         Self { kind, inset: axis.inset(), spacing: axis.spacing(), through }
     }
     fn skip(&self) -> usize {
-        (self.kind == EdgeKind::Dirichlet && self.inset == 0.0) as usize
+        (matches!(self.kind, EdgeKind::Dirichlet | EdgeKind::Robin(_, 0.0)) && self.inset == 0.0) as usize
     }
     /// Points of the axis that are needed.
     fn needs(&self) -> usize {
         self.through + self.skip()
     }
     /// The value at distance `s` (negative beyond the edge) from the polynomial through the points and the edge condition.
-    fn value_at(&self, s: f64, factors: (f64, f64)) -> Result<Beyond> {
+    fn value_at(&self, s: f64) -> Result<Beyond> {
         let at: Vec<f64> = (0..self.through).map(|k| (k + self.skip()) as f64 + self.inset).collect();
         // The outward derivative is minus that along the inward distance, which is counted in spacings.
-        let (a, b) = match self.kind {
-            EdgeKind::Dirichlet => (1.0, 0.0),
-            EdgeKind::Neumann => (0.0, -1.0 / self.spacing),
-            EdgeKind::Robin(a, b) => (a, -b / self.spacing),
-            EdgeKind::Free | EdgeKind::Periodic => {
-                return Ok(Beyond { points: fornberg(s, &at, 0), skip: 0, value: 0.0 });
-            }
-        };
-        // Exact on 1, s, s², …: Σ w_k s_k^m + β (a [m = 0] + b [m = 1]) = s^m.
-        let count = self.through + 1;
-        let scale = a.abs().max(b.abs());
-        let row = |m: i32| -> Vec<f64> {
-            let edge = match m {
-                0 => a / scale,
-                1 => b / scale,
-                _ => 0.0,
-            };
-            at.iter().map(|x| x.powi(m)).chain([edge, s.powi(m)]).collect()
-        };
-        let weights = eliminate((0..count as i32).map(row).collect()).ok_or_else(|| {
-            Error::value("an edge condition that fixes nothing at this spacing")
-                .got(format!("{} u + {} ∂u/∂n with a spacing of {}", factors.0, factors.1, self.spacing))
-                .advice("take a and b of one sign, or a finer grid")
-        })?;
-        let (value, points) = weights.split_last().map_or((0.0, Vec::new()), |(v, p)| (*v, p.to_vec()));
-        Ok(Beyond { points, skip: self.skip(), value: value / scale })
+        if self.kind == EdgeKind::Free {
+            return Ok(Beyond { points: fornberg(s, &at, 0), skip: 0, value: 0.0 });
+        }
+        let (a, b) = (self.factors().0, -self.factors().1 / self.spacing);
+        // The polynomial through the points and an unknown ghost `g` next to them: the condition gives `g`, and it any other value.
+        let nodes: Vec<f64> = std::iter::once(self.inset - 1.0).chain(at).collect();
+        let (value, slope) = (fornberg(0.0, &nodes, 0), fornberg(0.0, &nodes, 1));
+        let condition = clean(value.iter().zip(&slope).map(|(v, d)| a * v + b * d).collect());
+        let size = condition.iter().fold(0.0f64, |m, w| m.max(w.abs()));
+        let (own, others) = condition.split_first().map_or((0.0, &[][..]), |(own, others)| (*own, others));
+        if !(own.abs() > 1e-9 * size) {
+            return Err(Error::value("an edge condition that fixes nothing at this spacing")
+                .got(format!("{a} u + {} ∂u/∂n with a spacing of {}", -b * self.spacing, self.spacing))
+                .advice("take a and b of one sign, or a finer grid"));
+        }
+        let wanted = fornberg(s, &nodes, 0);
+        let (ghost, direct) = wanted.split_first().map_or((0.0, &[][..]), |(g, d)| (*g, d));
+        let points = direct.iter().zip(others).map(|(d, w)| d - ghost * w / own).collect();
+        Ok(Beyond { points: clean(points), skip: self.skip(), value: ghost / own })
     }
+    /// `a` and `b` of the condition `a u + b ∂u/∂n`.
     fn factors(&self) -> (f64, f64) {
         match self.kind {
             EdgeKind::Robin(a, b) => (a, b),
@@ -156,29 +143,11 @@ impl End {
     }
 }
 
-/// Solves a small system given as rows `[A | b]`, with pivots; `None` when it is singular.
-fn eliminate(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
-    let n = rows.len();
-    for k in 0..n {
-        let pivot = (k..n).max_by(|&i, &j| rows[i][k].abs().total_cmp(&rows[j][k].abs()))?;
-        rows.swap(k, pivot);
-        let head = rows[k].clone();
-        if !(head[k].abs() > 1e-9) {
-            return None;
-        }
-        for row in rows.iter_mut().skip(k + 1) {
-            let factor = row[k] / head[k];
-            for (x, h) in row.iter_mut().zip(&head) {
-                *x -= factor * h;
-            }
-        }
-    }
-    let mut x = vec![0.0; n];
-    for k in (0..n).rev() {
-        let known: f64 = (k + 1..n).map(|j| rows[k][j] * x[j]).sum();
-        x[k] = (rows[k][n] - known) / rows[k][k];
-    }
-    Some(x)
+/// Puts 0 where rounding left something near it.
+fn clean(mut weights: Vec<f64>) -> Vec<f64> {
+    let size = weights.iter().fold(0.0f64, |m, w| m.max(w.abs()));
+    weights.iter_mut().filter(|w| w.abs() < 1e-14 * size).for_each(|w| *w = 0.0);
+    weights
 }
 
 /// Values with `width` points more at each end: ghosts, by the edge conditions. `n → n + 2·width`.
@@ -214,8 +183,8 @@ fn padded(axis: &Axis, kinds: [EdgeKind; 2], width: usize, accuracy: usize, reac
         let values = if upper { &mut high } else { &mut low };
         for i in 0..width + end.skip() {
             let beyond = match i.checked_sub(width) {
-                Some(_) => Beyond { points: Vec::new(), skip: 0, value: 1.0 },
-                None => end.value_at(i as f64 - width as f64 + end.inset, end.factors())?,
+                Some(_) => Beyond { points: Vec::new(), skip: 0, value: 1.0 / end.factors().0 },
+                None => end.value_at(i as f64 - width as f64 + end.inset)?,
             };
             let entry = |(k, &w): (usize, &f64)| (column(k + beyond.skip), w);
             if let (Some(row), Some(value)) = (matrix.get_mut(place(i)), values.get_mut(place(i))) {
@@ -228,7 +197,7 @@ fn padded(axis: &Axis, kinds: [EdgeKind; 2], width: usize, accuracy: usize, reac
 }
 
 /// The same weights at every place where they fit: `out[i] = Σ_k w_k x[i + k]`, `columns → columns − weights + 1`.
-fn sliding(columns: usize, weights: &[f64]) -> Result<Banded> {
+pub(super) fn sliding(columns: usize, weights: &[f64]) -> Result<Banded> {
     let row = |i: usize| weights.iter().enumerate().map(|(k, &w)| (i + k, w)).collect();
     Banded::from_rows(columns, (0..(columns + 1).saturating_sub(weights.len())).map(row).collect())
 }
@@ -237,10 +206,7 @@ fn sliding(columns: usize, weights: &[f64]) -> Result<Banded> {
 fn centred(count: usize, order: usize, spacing: f64) -> Vec<f64> {
     let middle = (count as f64 - 1.0) / 2.0;
     let points: Vec<f64> = (0..count).map(|i| i as f64 - middle).collect();
-    let weights = fornberg(0.0, &points, order);
-    // The formula leaves rounding where the exact weight is 0.
-    let size = weights.iter().fold(0.0f64, |m, w| m.max(w.abs()));
-    weights.iter().map(|w| if w.abs() < 1e-13 * size { 0.0 } else { w / spacing.powi(order as i32) }).collect()
+    clean(fornberg(0.0, &points, order)).iter().map(|w| w / spacing.powi(order as i32)).collect()
 }
 
 /// `∂ᵐ/∂xᵐ` on the points: `n → n`, `m ≥ 0`.

@@ -1,5 +1,9 @@
 //! Fields against closed forms: trigonometric polynomials, random fields, operators; and what is refused.
 
+mod edges;
+mod stencils;
+mod transport;
+
 use std::f64::consts::TAU;
 
 use super::random::GaussianField;

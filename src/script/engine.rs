@@ -188,6 +188,7 @@ fn name_types(engine: &mut Engine, session: &Session) {
     engine.register_fn("to_debug", |t: &mut Tensor| in_text(t));
     printable::<Complex>(engine, "Complex");
     crate::field::script::types(engine);
+    crate::solve::flow::script::types(engine);
     crate::sde::script::types(engine);
     crate::nn::script::types(engine);
     crate::train::script::types(engine);

@@ -42,6 +42,7 @@ fn tables() -> Vec<(&'static str, Vec<Entry>)> {
         ("Random numbers", crate::tensor::script_random::entries()),
         ("Grids and fields", crate::field::script::entries()),
         ("Equations without time", crate::solve::elliptic::script::entries()),
+        ("Flows", crate::solve::flow::script::entries()),
         ("Stochastic processes", crate::sde::script::entries()),
         ("Networks", crate::nn::script::entries()),
         ("Layers", crate::nn::script_layers::entries()),

@@ -6,6 +6,7 @@
 mod advect;
 mod domain;
 mod interpolate;
+pub(crate) mod script;
 mod smoke;
 mod staggered;
 #[cfg(test)]
