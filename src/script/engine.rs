@@ -228,6 +228,7 @@ fn name_types(engine: &mut Engine, session: &Session) {
     printable::<Complex>(engine, "Complex");
     crate::equation::script::types(engine);
     crate::field::script::types(engine);
+    crate::solve::flow::script::types(engine);
     crate::sde::script::types(engine);
     crate::nn::script::types(engine);
     crate::train::script::types(engine);

@@ -43,6 +43,8 @@ fn tables() -> Vec<(&'static str, Vec<Entry>)> {
         ("Grids and fields", crate::field::script::entries()),
         ("Equations", crate::equation::script::entries()),
         ("Solving", crate::solve::script::entries()),
+        ("Equations without time", crate::solve::elliptic::script::entries()),
+        ("Flows", crate::solve::flow::script::entries()),
         ("Stochastic processes", crate::sde::script::entries()),
         ("Networks", crate::nn::script::entries()),
         ("Layers", crate::nn::script_layers::entries()),

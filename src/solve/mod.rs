@@ -11,6 +11,7 @@ mod doubling;
 pub mod elliptic;
 mod explicit;
 mod exponential;
+pub mod flow;
 mod imex;
 mod implicit;
 mod krylov;

@@ -38,8 +38,10 @@ impl Transform {
                 Self::Softplus => ("softplus", "numbers greater than 0"),
                 _ => ("log", "numbers greater than 0"),
             };
-            return Err(Error::value(format!("the start of {name:?} is outside of the domain of transform \"{what}\""))
-                .expected(expected));
+            return Err(Error::value(format!(
+                "the start of {name:?} is outside of the domain of transform \"{what}\""
+            ))
+            .expected(expected));
         }
         Ok(z)
     }

@@ -5,7 +5,7 @@ use super::conductances::{Conductances, Solve};
 use super::ends::{Ends, add_at_end, robin};
 use crate::error::{Error, Result};
 use crate::field::{EdgeKind, Field};
-use crate::tensor::{Padding, Tensor};
+use crate::tensor::{Binary, Compare, Padding, Tensor, Unary};
 
 /// The mean of two cells' `a` at the face between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,7 +20,8 @@ pub enum FaceMean {
 /// The problem `−div(a grad u) + c u = f` by finite volumes: two-point fluxes through the faces of the cells.
 ///
 /// Shapes: `a` and `c` broadcast against `[sample, channel, x…]`. Edges may be periodic or of the first, second or third kind; a Dirichlet
-/// value holds at the face, half a cell outside the centre, with the cell's own `a` between the two.
+/// value holds at the face, half a cell outside the centre, with the cell's own `a` between the two. The flux `a ∂u/∂n` through edges of the
+/// second and third kind takes `a` at the edge, extrapolated from two cells where they differ by less than half.
 #[derive(Clone)]
 pub struct Diffusion {
     /// The diffusivity, 0 or more.
@@ -69,7 +70,7 @@ impl Diffusion {
         let mut walls = vec![None; ends.len()];
         let mut lift: Option<Tensor> = None;
         for (axis, ends) in ends.iter().enumerate() {
-            let (at, n) = (lead + axis, space[axis]);
+            let at = lead + axis;
             let square = 1.0 / (ends.spacing * ends.spacing);
             faces.push(self.between(&a, at, ends.kinds[0] == EdgeKind::Periodic)?.scale(square)?);
             for end in 0..2 {
@@ -85,7 +86,7 @@ impl Diffusion {
                     return Err(Error::value("elliptic: a Robin condition that cannot be met on this grid")
                         .got(format!("{factor} u + {slope} ∂u/∂n with a spacing of {}", ends.spacing)));
                 }
-                let beside = a.narrow(at, if end == 0 { 0 } else { n - 1 }, 1)?;
+                let beside = if slope == 0.0 { beside(&a, at, end, 0)? } else { at_edge(&a, at, end)? };
                 if factor != 0.0 {
                     let held = beside.scale(square * factor / weight)?;
                     let wall = walls[axis].take().map_or_else(|| a.full_like(0.0), Ok)?;
@@ -109,7 +110,7 @@ impl Diffusion {
             FaceMean::Harmonic => {
                 let sum = a.add(b)?;
                 // Two cells of 0 have a closed face, not 0/0.
-                let open = sum.compare(crate::tensor::Compare::Greater, &sum.full_like(0.0)?)?;
+                let open = sum.compare(Compare::Greater, &sum.full_like(0.0)?)?;
                 let safe = open.choose(&sum, &sum.full_like(1.0)?)?;
                 a.mul(b)?.scale(2.0)?.div(&safe)
             }
@@ -123,4 +124,21 @@ impl Diffusion {
         let inner = mean(&a.narrow(axis, 0, n - 1)?, &a.narrow(axis, 1, n - 1)?)?;
         inner.pad(axis as i64, 0, 1, Padding::Constant(0.0))
     }
+}
+
+/// `a` in the cell beside an edge, or so many cells further in.
+fn beside(a: &Tensor, axis: usize, end: usize, further: usize) -> Result<Tensor> {
+    let n = a.shape()[axis];
+    a.narrow(axis, if end == 0 { further } else { n - 1 - further }, 1)
+}
+/// `a` at an edge: `(3a₀ − a₁)/2`, without which the flux of a slope that is given would be of first order; across a jump that of the cell.
+fn at_edge(a: &Tensor, axis: usize, end: usize) -> Result<Tensor> {
+    let first = beside(a, axis, end, 0)?;
+    if a.shape()[axis] < 2 {
+        return Ok(first);
+    }
+    let second = beside(a, axis, end, 1)?;
+    let least = first.detach().binary(Binary::Min, &second.detach())?.scale(0.5)?;
+    let smooth = first.detach().sub(&second.detach())?.unary(Unary::Abs)?.compare(Compare::LowerEqual, &least)?;
+    smooth.choose(&first.scale(1.5)?.sub(&second.scale(0.5)?)?, &first)
 }

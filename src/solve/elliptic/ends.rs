@@ -72,6 +72,9 @@ pub(super) fn robin(kind: EdgeKind) -> Option<(f64, f64)> {
 /// Adds numbers to the first or the last plane along `axis`. `part` has length 1 there and may broadcast elsewhere.
 pub(super) fn add_at_end(x: &Tensor, axis: usize, end: usize, part: &Tensor) -> Result<Tensor> {
     let n = x.shape()[axis];
+    if n == 0 {
+        return Ok(x.clone());
+    }
     let mut plane = x.shape();
     plane[axis] = 1;
     let part = part.expand(&plane)?;

@@ -12,6 +12,7 @@ mod ends;
 pub mod krylov;
 mod multigrid;
 mod poisson;
+pub(crate) mod script;
 
 pub use conductances::{Conductances, Solve};
 pub use diffusion::{Diffusion, FaceMean};

@@ -47,11 +47,20 @@ pub(super) enum Fault {
     NotFinite,
     Interrupted,
     /// A part of the box that has no wall and whose right-hand side does not add up to 0: how much is left over, relative to its size.
-    Unbalanced { part: usize, of: usize, excess: f64 },
+    Unbalanced {
+        part: usize,
+        of: usize,
+        excess: f64,
+    },
     /// A cell that exchanges with nothing, and has a right-hand side.
-    Disconnected { cell: usize },
+    Disconnected {
+        cell: usize,
+    },
     Indefinite,
-    Iterations { iterations: usize, residual: f64 },
+    Iterations {
+        iterations: usize,
+        residual: f64,
+    },
 }
 
 /// An operator with all that is needed to invert it.
@@ -77,7 +86,10 @@ impl<T: Real> Solver<T> {
     pub fn solve(&self, b: &[f64], limits: Limits) -> Result<(Vec<f64>, Vec<f64>), Fault> {
         let cells = b.len();
         let mut r = b.to_vec();
-        self.connected(&r)?;
+        match limits.balance {
+            Some(_) => self.connected(&r)?,
+            None => r.iter_mut().zip(&self.fine.diagonal).filter(|(_, d)| **d == 0.0).for_each(|(r, _)| *r = 0.0),
+        }
         self.parts.balance(&mut r, limits.balance)?;
         let norm = dot(&r, &r).sqrt();
         if !norm.is_finite() {

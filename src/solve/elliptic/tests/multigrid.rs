@@ -33,7 +33,8 @@ fn iterations_do_not_grow_with_the_grid() {
             solve(&c, cells(&[n, n], &[slopes.clone(), slopes.clone()]), &one, FaceMean::Arithmetic).iterations,
             solve(&c, cells(&[n, n], &[wraps.clone(), held()]), &one, FaceMean::Arithmetic).iterations,
             solve(&c, cells(&[n, n], &[held(), held()]), &blocks(&c, [n, n], 5, 0.1), FaceMean::Arithmetic).iterations,
-            solve(&c, cells(&[n, n], &[held(), slopes.clone()]), &blocks(&c, [n, n], 8, 0.1), FaceMean::Harmonic).iterations,
+            solve(&c, cells(&[n, n], &[held(), slopes.clone()]), &blocks(&c, [n, n], 8, 0.1), FaceMean::Harmonic)
+                .iterations,
         ];
         println!("{n:4}: {counts:?}");
         table.push(counts);
@@ -73,7 +74,12 @@ fn one_and_three_axes_and_single_precision() {
     ];
     assert!(counts.iter().all(|&n| n <= 20), "{counts:?}");
     let single = Context::cpu(Precision::F32);
-    let report = solve(&single, cells(&[200, 200], &[held(), held()]), &blocks(&single, [200, 200], 9, 0.1), FaceMean::Arithmetic);
+    let report = solve(
+        &single,
+        cells(&[200, 200], &[held(), held()]),
+        &blocks(&single, [200, 200], 9, 0.1),
+        FaceMean::Arithmetic,
+    );
     assert!(report.iterations <= 20, "{report:?}");
 }
 
@@ -90,7 +96,9 @@ fn closed_faces() {
         let open = (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| if solid(i, j) { 0.0 } else { 1.0 });
         let a = Tensor::new(&c, open.collect(), &[n, n]).unwrap();
         let f = sample(&c, &[n, n], 3).shift(-0.4).unwrap().mul(&a).unwrap();
-        for edges in [[held(), held()], [[Edge::neumann(0.0), Edge::neumann(0.0)], [Edge::neumann(0.0), Edge::neumann(0.0)]]] {
+        for edges in
+            [[held(), held()], [[Edge::neumann(0.0), Edge::neumann(0.0)], [Edge::neumann(0.0), Edge::neumann(0.0)]]]
+        {
             let field = Field::new(f.clone(), cells(&[n, n], &edges)).unwrap();
             let how = Solve { tolerance: Some(1e-8), iterations: 80, incompatible: Incompatible::Remove };
             let problem = Diffusion { mean: FaceMean::Harmonic, ..Diffusion::new(a.clone()) };
