@@ -75,7 +75,7 @@ impl Choices {
         setting: Setting,
         start: &Tensor,
         times: &[f64],
-        progress: Option<&mut Progress>,
+        progress: Option<&dyn Fn(u64) -> Progress>,
     ) -> Result<Solved> {
         match self.lane(equation, evolution, setting)? {
             Lane::Spectral(system) => {
@@ -123,7 +123,7 @@ impl Choices {
         method: Method,
         y0: &S::State,
         times: &[f64],
-        progress: Option<&mut Progress>,
+        progress: Option<&dyn Fn(u64) -> Progress>,
     ) -> Result<crate::solve::Solution<S::State>> {
         let rule = match self.steps {
             Steps::Given(StepRule::Adaptive(_)) if !method.is_adaptive() => {
@@ -143,7 +143,9 @@ impl Choices {
                 StepRule::Fixed(n)
             }
         };
-        Rollout { method, steps: rule, checkpoints: self.checkpoints }.run(system, y0, times, progress)
+        let rollout = Rollout { method, steps: rule, checkpoints: self.checkpoints };
+        let mut progress = progress.map(|begin| begin(rollout.total(times)));
+        rollout.run(system, y0, times, progress.as_mut())
     }
 }
 

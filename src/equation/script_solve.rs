@@ -10,6 +10,7 @@ use super::setting::Setting;
 use crate::error::{Error, Result};
 use crate::field::{Field, Grid, Names, Path, State};
 use crate::script::value::{Operand, describe, number_of};
+use crate::session::Progress;
 use crate::script::{Call, Closure, Options};
 use crate::solve::{Adaptive, Checkpoints, Method, StepRule};
 use crate::tensor::{Precision, Tensor};
@@ -23,8 +24,8 @@ pub(crate) const KEYS: [(&str, &str); 12] = [
     ),
     ("steps", "so many steps between two output times"),
     ("step", "the longest step, or \"adaptive\" (adaptive)"),
-    ("rtol", "tolerated error relative to the state, where steps are adaptive (1e-4; in f64 1e-6)"),
-    ("atol", "tolerated error where the state is 0 (1e-6; in f64 1e-9)"),
+    ("rtol", "tolerated error relative to the state, where steps are adaptive (1e-4; in f64 1e-8)"),
+    ("atol", "tolerated error where the state is 0 (1e-6; in f64 1e-10)"),
     ("derivatives", "\"fourier\" or \"central\" (fourier where the grid is periodic)"),
     ("accuracy", "order of central differences: 2, 4 or 6 (2)"),
     ("dealias", "whether products lose the modes above a third (true)"),
@@ -75,10 +76,9 @@ pub(crate) fn evolve(c: &Call, equation: &Equation) -> Result<Dynamic> {
     if still {
         return result_at(&values, &start.space, &names, &equation);
     }
-    let total = times.len().saturating_sub(1) as u64;
-    let mut progress = if options.boolean("quiet", false)? { None } else { Some(c.session.progress("solve", total)) };
-    let solved = choices.solve(&equation, &evolution, setting, &values, &times, progress.as_mut())?;
-    drop(progress);
+    let begin = |total: u64| c.session.progress("solve", total);
+    let progress: Option<&dyn Fn(u64) -> Progress> = if options.boolean("quiet", false)? { None } else { Some(&begin) };
+    let solved = choices.solve(&equation, &evolution, setting, &values, &times, progress)?;
     if let Some(warning) = &solved.warning {
         c.session.sink().text(&format!("warning: {warning}"));
     }
@@ -435,7 +435,7 @@ fn choices(options: &Options, precision: Precision) -> Result<Choices> {
         Some(_) => return Err(options.wrong("derivatives", "\"fourier\" or \"central\"")),
     };
     let method = options.string_if("scheme")?.map(|name| Method::named(&name)).transpose()?;
-    let (rtol, atol) = if precision == Precision::F64 { (1e-6, 1e-9) } else { (1e-4, 1e-6) };
+    let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-4, 1e-6) };
     let rule = Adaptive {
         rtol: options.positive("rtol", rtol)?,
         atol: options.positive("atol", atol)?,
