@@ -51,7 +51,7 @@ pub(super) const NAMED: &[Named] = &[
                  }\n\
                  #{ smoke: smoke, velocity: velocity, frames: frames }",
         example: "let box = flow::domain([16, 20], [16, 20], #{ open: [\"top\"] });\n\
-                  physics::smoke(#{ domain: box, inflow: box.cells.sample(|x, y| exp(-(x - 8) ** 2 - (y - 3) ** 2)), steps: 3 }).frames.len()",
+                  physics::smoke(#{ domain: box, inflow: box.cells.sample(|x, y| exp(-((x - 8) ** 2 + (y - 3) ** 2))), steps: 3 }).frames.len()",
         text: "Not an equation but steps of one, with the pressure found by projection: what comes back is #{ smoke, velocity, frames }. Gradients flow to smoke, velocity and inflow. \
                Carrying is stable for any step; a few cells per step are good.",
     },

@@ -25,7 +25,7 @@ pub(super) const NAMED: &[Named] = &[
         parameters: &[("diffusivity", "1.0", "D"), ("growth", "1.0", "r")],
         source: "equation(|u| dt(u) - diffusivity * laplacian(u) - growth * u * (1 - u))",
         example: "let line = grid::interval(-10, 10, 64, #{ edges: neumann(0) });\n\
-                  solve(physics::fisher_kpp(), line.sample(|x| exp(-x ** 2)), 1.0)",
+                  solve(physics::fisher_kpp(), line.sample(|x| exp(-x * x)), 1.0)",
         text: "u from 0 to 1. Fronts run at 2 √(r D). Source: R. A. Fisher (1937); A. Kolmogorov, I. Petrovsky, N. Piskunov (1937).",
     },
     Named {
@@ -91,7 +91,7 @@ pub(super) const NAMED: &[Named] = &[
                      dt(v) - diffusivity * laplacian(v) - v + v ** 3 / 3 + w - current,\n    \
                      dt(w) - epsilon * (v + a - b * w),\n])",
         example: "let nerve = grid::interval(0, 100, 64, #{ edges: neumann(0) });\n\
-                  solve(physics::fitzhugh_nagumo(), #{ v: |x| -1.1994 + 2 * exp(-(x / 5) ** 2), w: -0.6243 }, 5.0, #{ grid: nerve })",
+                  solve(physics::fitzhugh_nagumo(), #{ v: |x| -1.1994 + 2 * exp(-x * x / 25), w: -0.6243 }, 5.0, #{ grid: nerve })",
         text: "At rest v = −1.1994, w = −0.62426 for these values. Source: R. FitzHugh, Biophys. J. 1 (1961); J. Nagumo et al. (1962).",
     },
 ];
