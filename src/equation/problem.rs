@@ -4,6 +4,7 @@ use super::equation::Equation;
 use super::form::Evolution;
 use super::setting::Setting;
 use super::system::{SpectralSystem, StencilSystem};
+use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::field::Grid;
 use crate::session::Progress;
@@ -35,6 +36,8 @@ pub enum Steps {
 pub struct Choices {
     /// Derivatives in space.
     pub space: Space,
+    /// Differences of what is carried along.
+    pub transport: Transport,
     /// The integrator; chosen by the equation when none is given.
     pub method: Option<Method>,
     /// Lengths of steps.
@@ -106,15 +109,22 @@ impl Choices {
                 setting.grid.require_periodic("derivatives: \"fourier\"")?;
                 true
             }
-            Space::Automatic => setting.grid.is_periodic(),
+            Space::Automatic => setting.grid.is_periodic() && self.transport == Transport::Central,
             Space::Central(_) => false,
         };
         if fourier {
             return SpectralSystem::new(evolution, setting, self.dealias).map(Lane::Spectral);
         }
         let accuracy = if let Space::Central(accuracy) = self.space { accuracy } else { 2 };
+        let planned;
+        let evolution = if self.transport == Transport::Central {
+            evolution
+        } else {
+            planned = super::transport::planned(evolution, &setting)?;
+            &planned
+        };
         let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
-        StencilSystem::new(evolution, &names, setting, accuracy).map(Lane::Stencil)
+        StencilSystem::new(evolution, &names, setting, accuracy, self.transport).map(Lane::Stencil)
     }
 
     fn march<S: Parametrized>(
