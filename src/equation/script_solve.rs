@@ -25,8 +25,8 @@ pub(crate) const KEYS: [(&str, &str); 13] = [
     ),
     ("steps", "so many steps between two output times"),
     ("step", "the longest step, or \"adaptive\" (adaptive)"),
-    ("rtol", "tolerated error relative to the state, where steps are adaptive (1e-4; in f64 1e-8)"),
-    ("atol", "tolerated error where the state is 0 (1e-6; in f64 1e-10)"),
+    ("rtol", "tolerated error relative to the state, where steps are adaptive (1e-5; in f64 1e-8)"),
+    ("atol", "tolerated error where the state is 0 (1e-7; in f64 1e-10)"),
     ("derivatives", "\"fourier\" or \"central\" (fourier where the grid is periodic)"),
     ("accuracy", "order of central differences: 2, 4 or 6 (2)"),
     (
@@ -440,7 +440,7 @@ fn choices(options: &Options, precision: Precision) -> Result<Choices> {
         Some(_) => return Err(options.wrong("derivatives", "\"fourier\" or \"central\"")),
     };
     let method = options.string_if("scheme")?.map(|name| Method::named(&name)).transpose()?;
-    let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-4, 1e-6) };
+    let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-5, 1e-7) };
     let rule = Adaptive {
         rtol: options.positive("rtol", rtol)?,
         atol: options.positive("atol", atol)?,
