@@ -32,44 +32,83 @@ struct Parts {
     transpose: OnceLock<Banded>,
 }
 
+/// A row in ascending order, each column once, without zeros.
+fn tidy(mut row: Row, columns: usize) -> Result<Row> {
+    if let Some((column, weight)) = row.iter().find(|(c, w)| *c >= columns || !w.is_finite()) {
+        return Err(Error::internal("a row of a matrix leaves it or is not finite")
+            .got(format!("{weight} in column {column} of {columns}")));
+    }
+    row.sort_by_key(|(column, _)| *column);
+    row.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += if same { next.1 } else { 0.0 };
+        same
+    });
+    row.retain(|(_, weight)| *weight != 0.0);
+    Ok(row)
+}
+
 impl Banded {
     /// A matrix from its rows, each a list of columns with weights; equal columns are added up.
     ///
     /// # Errors
     /// A column outside of the matrix, or a weight that is not finite.
     pub fn from_rows(columns: usize, rows: Vec<Row>) -> Result<Self> {
-        let mut tidy: Vec<Row> = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut entries: BTreeMap<usize, f64> = BTreeMap::new();
-            for (column, weight) in row {
-                if column >= columns || !weight.is_finite() {
-                    return Err(Error::internal("a row of a matrix leaves it or is not finite")
-                        .got(format!("{weight} in column {column} of {columns}")));
-                }
-                *entries.entry(column).or_insert(0.0) += weight;
-            }
-            tidy.push(entries.into_iter().filter(|(_, weight)| *weight != 0.0).collect());
+        let rows = rows.into_iter().map(|row| tidy(row, columns)).collect::<Result<Vec<_>>>()?;
+        Ok(Self::compressed(columns, rows))
+    }
+    /// A matrix whose rows are alike but for the first and the last ones: row `i` between them holds `w` in column `i + s` for each tap `(s, w)`.
+    ///
+    /// # Errors
+    /// A column outside of the matrix, or a weight that is not finite.
+    pub fn with_ends(
+        rows: usize,
+        columns: usize,
+        first: Vec<Row>,
+        mut taps: Vec<(i64, f64)>,
+        last: Vec<Row>,
+    ) -> Result<Self> {
+        let regular = first.len() as i64..rows as i64 - last.len() as i64;
+        let inside = |s: i64| regular.start + s >= 0 && regular.end + s <= columns as i64;
+        taps.retain(|(_, w)| *w != 0.0);
+        taps.sort_by_key(|(s, _)| *s);
+        let fits = taps.iter().all(|&(s, w)| w.is_finite() && inside(s));
+        if regular.start > regular.end || (!regular.is_empty() && !fits) {
+            return Err(Error::internal("the rows of a matrix leave it").got(format!("{taps:?} in {rows} × {columns}")));
         }
-        Ok(Self::compressed(columns, tidy))
+        let [first, last] =
+            [first, last].map(|end| end.into_iter().map(|row| tidy(row, columns)).collect::<Result<_>>());
+        Ok(Self::made(rows, columns, first?, taps, last?))
+    }
+    fn made(rows: usize, columns: usize, first: Vec<Row>, taps: Vec<(i64, f64)>, last: Vec<Row>) -> Self {
+        Self(Arc::new(Parts { rows, columns, first, taps, last, transpose: OnceLock::new() }))
     }
     /// The same weights around every position of a ring: `out[i] = Σ_k w_k x[(i + s_k) mod n]`.
+    ///
+    /// # Errors
+    /// A weight that is not finite.
     pub fn ring(points: usize, taps: &[(i64, f64)]) -> Result<Self> {
-        let row = |i: usize| {
-            let at = |s: i64| (i as i64 + s).rem_euclid(points.max(1) as i64) as usize;
-            taps.iter().map(|&(s, w)| (at(s), w)).collect()
-        };
-        Self::from_rows(points, (0..points).map(row).collect())
+        let n = points as i64;
+        let row = |i: i64| -> Row { taps.iter().map(|&(s, w)| ((i + s).rem_euclid(n.max(1)) as usize, w)).collect() };
+        let reach = |f: fn(&i64) -> i64| taps.iter().map(|(s, _)| f(s)).max().unwrap_or(0).max(0);
+        let (below, above) = (reach(|s| -s), reach(|s| *s));
+        if below + above >= n {
+            return Self::from_rows(points, (0..n).map(row).collect());
+        }
+        let (first, last) = ((0..below).map(row).collect(), (n - above..n).map(row).collect());
+        Self::with_ends(points, points, first, taps.to_vec(), last)
+    }
+    /// The same weights at every place where they fit: `out[i] = Σ_k w_k x[i + k]`, `columns − weights + 1` rows.
+    ///
+    /// # Errors
+    /// A weight that is not finite.
+    pub fn sliding(columns: usize, weights: &[f64]) -> Result<Self> {
+        let taps = (0..).zip(weights.iter().copied()).collect();
+        Self::with_ends((columns + 1).saturating_sub(weights.len()), columns, Vec::new(), taps, Vec::new())
     }
     /// The identity.
     pub fn identity(points: usize) -> Self {
-        Self(Arc::new(Parts {
-            rows: points,
-            columns: points,
-            first: Vec::new(),
-            taps: vec![(0, 1.0)],
-            last: Vec::new(),
-            transpose: OnceLock::new(),
-        }))
+        Self::made(points, points, Vec::new(), vec![(0, 1.0)], Vec::new())
     }
     /// Finds the regular rows around the middle one.
     fn compressed(columns: usize, mut rows: Vec<Row>) -> Self {
@@ -82,7 +121,7 @@ impl Banded {
         let last = rows.split_off(end);
         rows.truncate(begin);
         rows.shrink_to_fit();
-        Self(Arc::new(Parts { rows: count, columns, first: rows, taps, last, transpose: OnceLock::new() }))
+        Self::made(count, columns, rows, taps, last)
     }
 
     /// Number of rows: the length of the axis afterwards.
@@ -110,18 +149,43 @@ impl Banded {
     }
     /// The matrix with rows and columns exchanged; computed once.
     pub fn transpose(&self) -> Self {
-        let made = self.0.transpose.get_or_init(|| {
-            let mut rows: Vec<Row> = vec![Vec::new(); self.columns()];
-            for i in 0..self.rows() {
-                for (column, weight) in self.row(i) {
-                    if let Some(row) = rows.get_mut(column) {
-                        row.push((i, weight));
-                    }
-                }
+        self.0.transpose.get_or_init(|| self.transposed()).clone()
+    }
+    fn transposed(&self) -> Self {
+        let parts = &*self.0;
+        let (regular, taps) = self.stencil();
+        // What the irregular rows put into each column; regular rows are looked up.
+        let mut extra: BTreeMap<usize, Row> = BTreeMap::new();
+        let ends = parts.first.iter().enumerate().chain((regular.end..).zip(&parts.last));
+        for (i, row) in ends {
+            for &(column, weight) in row {
+                extra.entry(column).or_default().push((i, weight));
             }
-            Self::compressed(self.rows(), rows)
-        });
-        made.clone()
+        }
+        let row = |column: usize| -> Row {
+            let from = |&(s, w): &(i64, f64)| {
+                let i = column as i64 - s;
+                (regular.start as i64..regular.end as i64).contains(&i).then_some((i as usize, w))
+            };
+            let mut row: Row =
+                taps.iter().filter_map(from).chain(extra.get(&column).into_iter().flatten().copied()).collect();
+            row.sort_by_key(|(i, _)| *i);
+            row
+        };
+        // Columns that every tap reaches from a regular row and no other row does.
+        let columns = self.columns();
+        let (lowest, highest) = (taps.first().map_or(0, |t| t.0), taps.last().map_or(0, |t| t.0));
+        let bound = |at: i64| at.clamp(0, columns as i64) as usize;
+        let (mut begin, mut end) = (bound(regular.start as i64 + highest), bound(regular.end as i64 + lowest));
+        let middle = begin.midpoint(end);
+        for &column in extra.keys().filter(|c| (begin..end).contains(*c)).collect::<Vec<_>>() {
+            if column < middle { begin = begin.max(column + 1) } else { end = end.min(column) }
+        }
+        if begin >= end || taps.is_empty() {
+            return Self::compressed(self.rows(), (0..columns).map(row).collect());
+        }
+        let taps = taps.iter().rev().map(|&(s, w)| (-s, w)).collect();
+        Self::made(columns, self.rows(), (0..begin).map(row).collect(), taps, (end..columns).map(row).collect())
     }
     /// This map after another one: the matrix product.
     ///
@@ -139,20 +203,28 @@ impl Banded {
             let of = |(column, weight): (usize, f64)| before.row(column).into_iter().map(move |(c, w)| (c, w * weight));
             self.row(i).into_iter().flat_map(of).collect()
         };
-        Self::from_rows(before.columns(), (0..self.rows()).map(product).collect())
+        // Regular rows of this map that see regular rows of the other one alone.
+        let ((own, taps), (inner, others)) = (self.stencil(), before.stencil());
+        let (lowest, highest) = (taps.first().map_or(0, |t| t.0), taps.last().map_or(0, |t| t.0));
+        let begin = (own.start as i64).max(inner.start as i64 - lowest);
+        let end = (own.end as i64).min(inner.end as i64 - highest);
+        if begin >= end {
+            return Self::from_rows(before.columns(), (0..self.rows()).map(product).collect());
+        }
+        let mut sums: BTreeMap<i64, f64> = BTreeMap::new();
+        for (s, w) in taps {
+            others.iter().for_each(|(t, v)| *sums.entry(s + t).or_insert(0.0) += v * w);
+        }
+        let first = (0..begin as usize).map(product).collect();
+        let last = (end as usize..self.rows()).map(product).collect();
+        Self::with_ends(self.rows(), before.columns(), first, sums.into_iter().collect(), last)
     }
     /// Every weight times a number.
     pub fn scale(&self, factor: f64) -> Self {
         let parts = &*self.0;
         let rows = |rows: &[Row]| rows.iter().map(|r| r.iter().map(|&(c, w)| (c, w * factor)).collect()).collect();
-        Self(Arc::new(Parts {
-            rows: parts.rows,
-            columns: parts.columns,
-            first: rows(&parts.first),
-            taps: parts.taps.iter().map(|&(s, w)| (s, w * factor)).collect(),
-            last: rows(&parts.last),
-            transpose: OnceLock::new(),
-        }))
+        let taps = parts.taps.iter().map(|&(s, w)| (s, w * factor)).collect();
+        Self::made(parts.rows, parts.columns, rows(&parts.first), taps, rows(&parts.last))
     }
     /// The sum of two maps of one shape.
     ///

@@ -35,7 +35,7 @@ enum Kind {
 #[derive(Clone)]
 enum Value {
     Number(f64),
-    Tensor(Tensor),
+    Tensor(Box<Tensor>),
     Closure(Closure),
 }
 
@@ -70,7 +70,7 @@ impl Condition {
         } else if let Some(pointer) = given.clone().try_cast::<rhai::FnPtr>() {
             Value::Closure(Closure::new(pointer))
         } else {
-            Value::Tensor(c.tensor(i).map_err(|_| c.wrong(i, expected))?)
+            Value::Tensor(Box::new(c.tensor(i).map_err(|_| c.wrong(i, expected))?))
         };
         Ok(Dynamic::from(Self { kind, value, context: c.session.context().clone() }))
     }
@@ -79,7 +79,7 @@ impl Condition {
         let along = dimensions.saturating_sub(1);
         let value = match &self.value {
             Value::Number(n) => EdgeValue::Number(*n),
-            Value::Tensor(t) => EdgeValue::Tensor(t.clone()),
+            Value::Tensor(t) => EdgeValue::Tensor((**t).clone()),
             Value::Closure(closure) => {
                 let takes_time = match closure.parameters() {
                     Some(n) if n == along => false,
