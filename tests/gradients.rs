@@ -211,6 +211,34 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("laplacian", "f3", "laplacian(x)"),
     ("apply", "f1", "advection.apply(x)"),
     ("propagate", "f1", "advection.propagate(x, 0.4)"),
+    // equations without time
+    ("poisson", "f2", "poisson(x, #{ c: 0.7 })"),
+    ("elliptic", "f2; weights", "elliptic(x, #{ a: y, c: 0.5, tolerance: 1e-13 })"),
+    ("elliptic", "f2; weights", "elliptic(x, #{ c: y, mean: \"harmonic\", tolerance: 1e-13 })"),
+    ("linear_solve", "outer_; row", "linear_solve(|u| x * u + roll(u, 1, 0), y, #{ tolerance: 1e-13 })"),
+    // flows
+    ("velocity.components", "vx; vy", "flow::velocity(room, [x, y]).components[1]"),
+    ("flow::velocity", "vx; vy", "flow::velocity(room, [x, y]).components[0]"),
+    ("flow::at_centres", "vx; vy", "flow::at_centres(flow::velocity(room, [x, y]))"),
+    ("flow::divergence", "vx; vy", "flow::divergence(flow::velocity(room, [x, y]))"),
+    (
+        "flow::add",
+        "vx; vy",
+        "flow::at_centres(flow::add(flow::velocity(room, [x, 0]), flow::velocity(room, [0, y]), 0.7))",
+    ),
+    (
+        "flow::make_incompressible",
+        "vx; vy",
+        "flow::at_centres(flow::make_incompressible(flow::velocity(room, [x, y]), #{ tolerance: 1e-13 }))",
+    ),
+    ("flow::advect", "smoke; vx; vy", "flow::advect(x, flow::velocity(room, [y, z]), 0.3)"),
+    ("flow::advect", "vx; vy", "let v = flow::velocity(room, [x, y]); flow::at_centres(flow::advect(v, v, 0.2))"),
+    ("flow::buoyancy", "smoke", "flow::at_centres(flow::buoyancy(x, room, [0.3, 1]))"),
+    (
+        "flow::smoke_step",
+        "smoke; vx; vy",
+        "flow::smoke_step(x, flow::velocity(room, [y, z]), #{ buoyancy: [0, 1], dt: 0.3 }).smoke",
+    ),
     // processes
     ("sample", "f1", "sample(process, x, moments, #{ seed: 1 }).last()"),
     ("sample", "a", "sample(pull, x, moments, #{ seed: 1 }).values"),
@@ -277,6 +305,12 @@ const MORE: &str = r#"
     let kernel3 = random::normal([2, 1, 2, 3, 2], #{ seed: 19 });
     let column = random::normal([3, 1], #{ seed: 20 });
     let column2 = random::normal([3, 1], #{ seed: 21 });
+    let weights = field(exp(random::normal([1, 1, 4, 5], #{ seed: 22 })), g2);
+    let solid = tensor([[0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]);
+    let room = flow::domain([5, 4], [5, 4], #{ open: ["top"], obstacles: solid });
+    let vx = random::normal([1, 1, 6, 4], #{ seed: 23 });
+    let vy = random::normal([1, 1, 5, 5], #{ seed: 24 });
+    let smoke = field(random::normal([1, 1, 5, 4], #{ seed: 25 }), room.cells);
 "#;
 
 /// Primitives without a gradient, and why.
@@ -318,7 +352,14 @@ const WITHOUT: &[(&str, &[&str])] = &[
     ("measures of finished fields, outside of any gradient", &["spectrum", "spectral_error"]),
     (
         "grids, operators and processes: tensors go through what uses them",
-        &["grid::periodic", "spectral::operator", "sde::process", "sde::gaussian_score"],
+        &[
+            "grid::periodic",
+            "spectral::operator",
+            "sde::process",
+            "sde::gaussian_score",
+            "flow::domain",
+            "domain.cells",
+        ],
     ),
     ("a network, not a tensor", &["net.parameters", "summary", "copy", "parameter", "set_parameter"]),
 ];

@@ -211,7 +211,8 @@ impl Descent {
     fn step(&mut self, tolerance: f64, f: &mut Function) -> Result<Option<End>> {
         let Self { context, optimizer, free, .. } = self;
         let (moved, report) = optimizer.advance(free, &mut |at| {
-            let (value, gradients) = value_and_gradient(context, at.values(), |leaves| f(&at.with_values(leaves.to_vec())?))?;
+            let (value, gradients) =
+                value_and_gradient(context, at.values(), |leaves| f(&at.with_values(leaves.to_vec())?))?;
             let gradients = gradients.iter().map(Tensor::detach).collect();
             Ok(Evaluated { loss: value.item()?, gradients: at.with_values(gradients)? })
         })?;

@@ -12,7 +12,12 @@ use crate::tensor::{Precision, Tensor, Unary};
 fn session(name: &str) -> Session {
     let run_folder = std::env::temp_dir().join(format!("ansatz-minimize-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&run_folder);
-    Session::new(Options { run_folder, precision: Precision::F64, sink: Rc::new(Terminal::new(true)), ..Options::default() })
+    Session::new(Options {
+        run_folder,
+        precision: Precision::F64,
+        sink: Rc::new(Terminal::new(true)),
+        ..Options::default()
+    })
 }
 fn named(session: &Session, values: &[(&str, &[f64])]) -> Parameters {
     let tensor = |v: &[f64]| Tensor::new(session.context(), v.to_vec(), &[v.len()]).unwrap();
@@ -80,9 +85,12 @@ fn bounds_hold_with_every_optimiser() {
     // A box with the minimum in one of its corners, and one number free.
     let corner = |p: &Parameters| {
         let x = &p.values()[0];
-        x.mul(&Tensor::new(x.context(), vec![1.0, -1.0, 0.0], &[3])?)?.sum_all()?.add(&square(&x.select(0, 2)?.shift(-0.3)?)?)
+        x.mul(&Tensor::new(x.context(), vec![1.0, -1.0, 0.0], &[3])?)?
+            .sum_all()?
+            .add(&square(&x.select(0, 2)?.shift(-0.3)?)?)
     };
-    let plan = Minimization { lower: named(&s, &[("x", &[-1.0; 3])]), upper: named(&s, &[("x", &[2.0; 3])]), ..quiet(50) };
+    let plan =
+        Minimization { lower: named(&s, &[("x", &[-1.0; 3])]), upper: named(&s, &[("x", &[2.0; 3])]), ..quiet(50) };
     let found = minimize(&s, &Optimizer::lbfgs(), &named(&s, &[("x", &[0.0; 3])]), &plan, &mut { corner }).unwrap();
     let x = numbers(&found.x);
     assert!(x[0] == -1.0 && x[1] == 2.0 && (x[2] - 0.3).abs() < 1e-7, "{x:?}");

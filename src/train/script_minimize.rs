@@ -102,7 +102,8 @@ impl Unknowns {
     fn bounds(&self, context: &Context, o: &Options, key: &str) -> Result<Parameters> {
         let mut out = Parameters::new();
         for (name, value) in self.each(o, key)? {
-            let wrong = || o.wrong(key, "a number, or a tensor or field that fits the unknown; or a map of them by name");
+            let wrong =
+                || o.wrong(key, "a number, or a tensor or field that fits the unknown; or a map of them by name");
             let bound = match Operand::of(&value) {
                 Some(operand) => operand.into_tensor(context).ok_or_else(wrong)?,
                 None => tensor_of(context, &value).map_err(|_| wrong())?,

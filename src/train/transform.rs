@@ -5,6 +5,7 @@ use crate::tensor::{Tensor, Unary};
 
 /// The function `x(z)` of the number `z` that is varied.
 #[derive(Clone, Default)]
+#[allow(clippy::large_enum_variant)] // one for each unknown
 pub enum Transform {
     /// `x = z`
     #[default]
@@ -38,8 +39,10 @@ impl Transform {
                 Self::Softplus => ("softplus", "numbers greater than 0"),
                 _ => ("log", "numbers greater than 0"),
             };
-            return Err(Error::value(format!("the start of {name:?} is outside of the domain of transform \"{what}\""))
-                .expected(expected));
+            return Err(Error::value(format!(
+                "the start of {name:?} is outside of the domain of transform \"{what}\""
+            ))
+            .expected(expected));
         }
         Ok(z)
     }

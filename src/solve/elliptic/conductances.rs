@@ -105,7 +105,10 @@ impl Conductances {
         let (shape, axes) = (b.shape(), self.faces.len());
         if axes == 0 || axes > 3 || self.walls.len() != axes || shape.len() < axes {
             return Err(Error::shape("a finite-volume problem has one to three axes, with faces and walls for each")
-                .got(format!("{axes} axes of faces, {} of walls, a right-hand side of shape {shape:?}", self.walls.len())));
+                .got(format!(
+                    "{axes} axes of faces, {} of walls, a right-hand side of shape {shape:?}",
+                    self.walls.len()
+                )));
         }
         for tensor in self.tensors() {
             if broadcast("conductances", &tensor.shape(), &shape)? != shape {
@@ -167,7 +170,8 @@ impl Conductances {
         let numbers = |what: &str, tensor: &Tensor| -> Result<Vec<f64>> {
             let own = tensor.detach();
             // A lead of ones is dropped, so that the numbers are those of one system.
-            let own = if systems == 1 && own.rank() > axes { own.reshape(&own.shape()[own.rank() - axes..])? } else { own };
+            let own =
+                if systems == 1 && own.rank() > axes { own.reshape(&own.shape()[own.rank() - axes..])? } else { own };
             let values = own.expand(&target)?.to_vec()?;
             match values.iter().find(|v| !(v.is_finite() && (**v >= 0.0 || what == "c"))) {
                 None => Ok(values),
@@ -184,12 +188,14 @@ impl Conductances {
         let lead = 3 - axes;
         let mut n = [1; 3];
         n[lead..].copy_from_slice(space);
-        let part = |all: &[f64], system: usize| all.get(system * cells..(system + 1) * cells).unwrap_or_default().to_vec();
+        let part =
+            |all: &[f64], system: usize| all.get(system * cells..(system + 1) * cells).unwrap_or_default().to_vec();
         let of_axis = |all: &[Vec<f64>], axis: usize, system: usize| {
             axis.checked_sub(lead).and_then(|own| all.get(own)).map_or(Vec::new(), |all| part(all, system))
         };
         // A single cell exchanges with itself alone.
-        let exchanged = |axis: usize, system: usize| if n[axis] == 1 { Vec::new() } else { of_axis(&faces, axis, system) };
+        let exchanged =
+            |axis: usize, system: usize| if n[axis] == 1 { Vec::new() } else { of_axis(&faces, axis, system) };
         Ok((0..systems)
             .map(|system| Operator {
                 n,

@@ -86,7 +86,8 @@ fn run_linear(c: &mut Call) -> Result<Dynamic> {
     let a = operator(context, closure, field.clone());
     let preconditioner = o.closure_if("preconditioner", 1)?.map(|m| operator(context, m, field.clone()));
     let guess = coefficient(context, &o, "guess")?;
-    let (x, _) = linear_solve(method, &a, &b, guess.as_ref(), preconditioner.as_ref(), stop, o.boolean("symmetric", false)?)?;
+    let (x, _) =
+        linear_solve(method, &a, &b, guess.as_ref(), preconditioner.as_ref(), stop, o.boolean("symmetric", false)?)?;
     Ok(match field {
         Some(field) => Dynamic::from(field.with(x)?),
         None => Dynamic::from(x),

@@ -66,12 +66,15 @@ pub fn advect_velocity(carried: &Staggered, velocity: &Staggered, dt: f64) -> Re
 /// A force that is proportional to smoke, `vector · smoke`, at the faces.
 pub fn buoyancy(smoke: &Field, domain: &Domain, vector: &[f64]) -> Result<Staggered> {
     if vector.len() != domain.dimensions() {
-        return Err(Error::shape("buoyancy has a component for each axis").got(vector.len()).expected(domain.dimensions()));
+        return Err(Error::shape("buoyancy has a component for each axis")
+            .got(vector.len())
+            .expected(domain.dimensions()));
     }
     if smoke.channels() != 1 || smoke.grid().shape() != domain.grid().shape() {
         return Err(Error::shape("buoyancy comes from one channel on the cells of the flow")
             .got(format!("shape {:?}", smoke.values().shape())));
     }
-    let force = |(axis, factor): (usize, &f64)| -> Result<Tensor> { domain.at_faces(smoke.values(), axis)?.scale(*factor) };
+    let force =
+        |(axis, factor): (usize, &f64)| -> Result<Tensor> { domain.at_faces(smoke.values(), axis)?.scale(*factor) };
     Staggered::new(domain, vector.iter().enumerate().map(force).collect::<Result<_>>()?)
 }

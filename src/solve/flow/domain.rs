@@ -232,7 +232,8 @@ impl fmt::Display for Domain {
             Side::Open => "open",
         };
         let axes = self.0.grid.axes().iter().zip(&self.0.sides);
-        let axes = axes.map(|(a, [low, high])| format!("{}: {} cells, {} | {}", a.name, a.points, words(low), words(high)));
+        let axes =
+            axes.map(|(a, [low, high])| format!("{}: {} cells, {} | {}", a.name, a.points, words(low), words(high)));
         let solid = if self.has_obstacles() { ", with obstacles" } else { "" };
         write!(f, "flow domain: {}{solid}", axes.collect::<Vec<_>>().join(" · "))
     }

@@ -48,18 +48,25 @@ fn make_domain(c: &mut Call) -> Result<Dynamic> {
     let (points, bounds, o) = (c.shape(0)?, bounds(c, 1)?, c.options(2)?);
     let axes = points.len();
     if axes == 0 || axes > 3 || bounds.len() != axes {
-        return Err(c.unfit(0, format!("{axes} numbers of cells, {} lengths", bounds.len()), "one to three axes with a length each"));
+        return Err(c.unfit(
+            0,
+            format!("{axes} numbers of cells, {} lengths", bounds.len()),
+            "one to three axes with a length each",
+        ));
     }
     let mut sides = vec![[Side::Closed; 2]; axes];
     for name in o.strings_if("periodic")?.unwrap_or_default() {
         let axis = Grid::NAMES.iter().take(axes).position(|n| *n == name);
-        let axis = axis.ok_or_else(|| o.wrong("periodic", &format!("names of axes: {}", Grid::NAMES[..axes].join(", "))))?;
+        let axis =
+            axis.ok_or_else(|| o.wrong("periodic", &format!("names of axes: {}", Grid::NAMES[..axes].join(", "))))?;
         sides[axis] = [Side::Periodic; 2];
     }
     for name in o.strings_if("open")?.unwrap_or_default() {
-        let place = Grid::SIDES.iter().take(axes).enumerate().find_map(|(axis, pair)| {
-            pair.iter().position(|side| *side == name).map(|end| (axis, end))
-        });
+        let place = Grid::SIDES
+            .iter()
+            .take(axes)
+            .enumerate()
+            .find_map(|(axis, pair)| pair.iter().position(|side| *side == name).map(|end| (axis, end)));
         let known = Grid::SIDES[..axes].concat().join(", ");
         let (axis, end) = place.ok_or_else(|| o.wrong("open", &format!("names of sides: {known}")))?;
         if sides[axis][end] == Side::Periodic {
@@ -94,7 +101,9 @@ fn make_velocity(c: &mut Call) -> Result<Dynamic> {
     if parts.len() != domain.dimensions() {
         return Err(c.unfit(1, format!("{} components", parts.len()), "one for each axis"));
     }
-    let samples = parts.iter().filter_map(|p| p.read_lock::<Tensor>().filter(|t| t.rank() == domain.dimensions() + 2).map(|t| t.shape()[0]));
+    let samples = parts
+        .iter()
+        .filter_map(|p| p.read_lock::<Tensor>().filter(|t| t.rank() == domain.dimensions() + 2).map(|t| t.shape()[0]));
     let samples = samples.max().unwrap_or(1);
     let component = |(axis, part): (usize, &Dynamic)| -> Result<Tensor> {
         let wrong = || c.wrong(1, "a number or a tensor for each axis, [sample, 1, faces…]");
@@ -103,7 +112,11 @@ fn make_velocity(c: &mut Call) -> Result<Dynamic> {
             None => tensor_of(context, part).map_err(|_| wrong())?,
         };
         // A number is the same at all faces.
-        if tensor.len() == 1 { tensor.reshape(&[])?.expand(&[&[samples, 1], &domain.faces(axis)[..]].concat()) } else { Ok(tensor) }
+        if tensor.len() == 1 {
+            tensor.reshape(&[])?.expand(&[&[samples, 1], &domain.faces(axis)[..]].concat())
+        } else {
+            Ok(tensor)
+        }
     };
     let components = parts.iter().enumerate().map(component).collect::<Result<_>>()?;
     Ok(Dynamic::from(Staggered::new(&domain, components)?))
@@ -112,7 +125,10 @@ fn make_velocity(c: &mut Call) -> Result<Dynamic> {
 /// The options of whatever finds a pressure.
 fn pressed(entry: Entry) -> Entry {
     entry
-        .option("tolerance", "the residual relative to the divergence at which to stop, with obstacles (1e-10, in f32 1e-6)")
+        .option(
+            "tolerance",
+            "the residual relative to the divergence at which to stop, with obstacles (1e-10, in f32 1e-6)",
+        )
         .option("iterations", "most iterations, with obstacles (100)")
 }
 fn pressure(o: &Options) -> Result<Solve> {
@@ -127,7 +143,8 @@ fn vector(o: &Options, key: &str, axes: usize) -> Result<Vec<f64>> {
     let vector = o.numbers_if(key)?.unwrap_or_else(|| vec![0.0; axes]);
     if vector.len() == axes { Ok(vector) } else { Err(o.wrong(key, "a number for each axis, such as [0, 1]")) }
 }
-const METHODS: &[(&str, Advection)] = &[("mac_cormack", Advection::MacCormack), ("semi_lagrangian", Advection::SemiLagrangian)];
+const METHODS: &[(&str, Advection)] =
+    &[("mac_cormack", Advection::MacCormack), ("semi_lagrangian", Advection::SemiLagrangian)];
 
 fn run_advect(c: &mut Call) -> Result<Dynamic> {
     let (flow, dt, o) = (velocity(c, 1)?, c.finite(2)?, c.options(3)?);

@@ -43,7 +43,8 @@ impl Staggered {
     }
     /// At rest.
     pub fn still(domain: &Domain, context: &Context, samples: usize) -> Result<Self> {
-        let components = (0..domain.dimensions()).map(|axis| Tensor::full(context, &[&[samples, 1], &domain.faces(axis)[..]].concat(), 0.0));
+        let components = (0..domain.dimensions())
+            .map(|axis| Tensor::full(context, &[&[samples, 1], &domain.faces(axis)[..]].concat(), 0.0));
         Self::new(domain, components.collect::<Result<_>>()?)
     }
     /// The box.

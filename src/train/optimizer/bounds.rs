@@ -24,7 +24,8 @@ impl Bounds {
     pub fn new(lower: Parameters, upper: Parameters) -> Result<Self> {
         for (name, low) in lower.iter() {
             let low = low.to_vec()?;
-            let high = upper.get(name).map(Tensor::to_vec).transpose()?.unwrap_or_else(|| vec![f64::INFINITY; low.len()]);
+            let high =
+                upper.get(name).map(Tensor::to_vec).transpose()?.unwrap_or_else(|| vec![f64::INFINITY; low.len()]);
             // Written so that a NaN is refused too.
             let ordered = low.len() == high.len() && low.iter().zip(&high).all(|(low, high)| low <= high);
             if !ordered {

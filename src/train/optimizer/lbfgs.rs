@@ -112,9 +112,7 @@ impl Lbfgs {
                 rate
             };
             let lower = match &walls {
-                Some(walls) => {
-                    backtrack(&x, (loss, &gradient), &direction, first, walls, self.evaluations, &mut at)?
-                }
+                Some(walls) => backtrack(&x, (loss, &gradient), &direction, first, walls, self.evaluations, &mut at)?,
                 None => {
                     let start = Point { t: 0.0, value: loss, slope, gradient: gradient.clone() };
                     let point = strong_wolfe(&start, first, self.evaluations, &mut |t| {

@@ -88,7 +88,13 @@ pub type Evaluate<'a> = dyn FnMut(&Parameters) -> Result<Evaluated> + 'a;
 impl Optimizer {
     /// With this rule and these rates, without bounds on gradients.
     pub fn new(method: Method, schedule: impl Into<Schedule>) -> Self {
-        Self { method, schedule: schedule.into(), guard: Guard::default(), bounds: Bounds::default(), memory: Memory::default() }
+        Self {
+            method,
+            schedule: schedule.into(),
+            guard: Guard::default(),
+            bounds: Bounds::default(),
+            memory: Memory::default(),
+        }
     }
     /// Gradient descent.
     pub fn sgd(rate: f64) -> Self {
@@ -141,7 +147,8 @@ impl Optimizer {
         let step = self.memory.steps;
         let rate = self.schedule.at(step)?;
         if let Method::Lbfgs(method) = self.method {
-            let (moved, tensors, report) = method.advance(&self.memory, parameters, rate, &self.guard, &self.bounds, evaluate)?;
+            let (moved, tensors, report) =
+                method.advance(&self.memory, parameters, rate, &self.guard, &self.bounds, evaluate)?;
             self.memory = Memory { steps: step + 1, tensors };
             return Ok((moved, report));
         }

@@ -22,14 +22,25 @@ pub(super) enum Plan<T: Number> {
     Cosine1(Arc<dyn Dct1<T>>),
     Sine1(Arc<dyn Dst1<T>>),
     /// Types 2 and 3, sine or cosine; `first` says which of the two comes first.
-    Pair { plan: Arc<dyn TransformType2And3<T>>, sine: bool, second_first: bool },
-    Own { plan: Arc<dyn TransformType4<T>>, sine: bool },
+    Pair {
+        plan: Arc<dyn TransformType2And3<T>>,
+        sine: bool,
+        second_first: bool,
+    },
+    Own {
+        plan: Arc<dyn TransformType4<T>>,
+        sine: bool,
+    },
 }
 
 impl<T: Number> Plan<T> {
     pub fn new(basis: Basis, n: usize) -> Self {
         let mut planner = DctPlanner::new();
-        let pair = |planner: &mut DctPlanner<T>, sine, second_first| Self::Pair { plan: planner.plan_dct2(n), sine, second_first };
+        let pair = |planner: &mut DctPlanner<T>, sine, second_first| Self::Pair {
+            plan: planner.plan_dct2(n),
+            sine,
+            second_first,
+        };
         match basis {
             Basis::Periodic => Self::Hartley(FftPlanner::new().plan_fft_forward(n)),
             Basis::Cosine1 if n < 2 => Self::One,
@@ -113,15 +124,17 @@ pub(super) fn transpose<T: Number>(source: &[T], target: &mut [T], rows: usize, 
     if rows == 0 || columns == 0 {
         return;
     }
-    target.par_chunks_mut(rows * TILE).enumerate().with_min_len((4096 / (rows * TILE)).max(1)).for_each(|(tile, target)| {
-        let first = tile * TILE;
-        for start in (0..rows).step_by(TILE) {
-            for (c, line) in target.chunks_mut(rows).enumerate() {
-                let end = (start + TILE).min(rows);
-                for (r, value) in line.iter_mut().enumerate().take(end).skip(start) {
-                    *value = source[r * columns + first + c];
+    target.par_chunks_mut(rows * TILE).enumerate().with_min_len((4096 / (rows * TILE)).max(1)).for_each(
+        |(tile, target)| {
+            let first = tile * TILE;
+            for start in (0..rows).step_by(TILE) {
+                for (c, line) in target.chunks_mut(rows).enumerate() {
+                    let end = (start + TILE).min(rows);
+                    for (r, value) in line.iter_mut().enumerate().take(end).skip(start) {
+                        *value = source[r * columns + first + c];
+                    }
                 }
             }
-        }
-    });
+        },
+    );
 }

@@ -217,10 +217,15 @@ enum Fault {
 impl Fault {
     fn error(self, sample: usize) -> Error {
         match self {
-            Self::NotFinite => Error::not_finite(format!("poisson: the right-hand side of sample {sample} is not finite")),
+            Self::NotFinite => {
+                Error::not_finite(format!("poisson: the right-hand side of sample {sample} is not finite"))
+            }
             Self::Mean(part) => {
                 Error::value("poisson: with these edges there is no solution unless the right-hand side has the mean 0")
-                    .got(format!("a mean of {:.2} of the root mean square in sample {sample}, fluxes at the edges included", part))
+                    .got(format!(
+                        "a mean of {:.2} of the root mean square in sample {sample}, fluxes at the edges included",
+                        part
+                    ))
                     .advice("subtract it: f − mean(f); or let it be removed: incompatible: \"remove\"")
             }
         }

@@ -15,7 +15,8 @@ pub fn transpose(a: &Operator) -> Operator {
     Rc::new(move |v: &Tensor| {
         let context = v.context();
         // A linear function has the same derivative everywhere. A reverse pass around this one records nothing, so it is asked for.
-        let done = context.with_recording(|| vjp(context, &[v.full_like(0.0)?], |x| Ok((vec![(a(&x[0])?, v.clone())], ()))))?;
+        let done = context
+            .with_recording(|| vjp(context, &[v.full_like(0.0)?], |x| Ok((vec![(a(&x[0])?, v.clone())], ()))))?;
         done.gradients.into_iter().next().ok_or_else(|| Error::internal("a transpose without a result"))
     })
 }
@@ -51,6 +52,7 @@ pub fn linear_solve(
     };
     let linked = x.add(&corrected(&x)?)?;
     // The first correction gives the first derivative; a second one that starts from it, the second derivative too.
-    let linked = if b.context().is_nested() && linked.is_tracked() { linked.add(&corrected(&linked)?)? } else { linked };
+    let linked =
+        if b.context().is_nested() && linked.is_tracked() { linked.add(&corrected(&linked)?)? } else { linked };
     Ok((linked, report))
 }

@@ -124,8 +124,11 @@ pub fn krylov(
 fn applied(a: &Apply, x: &Tensor) -> Result<Tensor> {
     let y = a(x)?;
     if y.shape() != x.shape() {
-        return Err(Error::shape("the operator of a linear system must keep the shape")
-            .got(format!("{:?} from {:?}", y.shape(), x.shape())));
+        return Err(Error::shape("the operator of a linear system must keep the shape").got(format!(
+            "{:?} from {:?}",
+            y.shape(),
+            x.shape()
+        )));
     }
     Ok(y.detach())
 }
@@ -167,7 +170,11 @@ impl Course {
     }
     fn breakdown(&self, what: &str, advice: &str) -> Error {
         Error::value(format!("{}: {what}", self.method.name()))
-            .got(format!("a residual of {:.1e} in iteration {}", self.history.last().unwrap_or(&1.0), self.history.len()))
+            .got(format!(
+                "a residual of {:.1e} in iteration {}",
+                self.history.last().unwrap_or(&1.0),
+                self.history.len()
+            ))
             .advice(advice)
     }
     fn report(self) -> SolveReport {

@@ -87,7 +87,9 @@ fn gradients_reach_the_right_hand_side_and_the_operator() {
         assert!(error < 1e-7, "{method:?}: {error:e}");
         let second = gradient_error(&inputs, |x| {
             let (_, g) = value_and_gradient(&c, x, |y| solve(y)?.unary(crate::tensor::Unary::Square)?.sum_all())?;
-            g[0].unary(crate::tensor::Unary::Square)?.sum_all()?.add(&g[1].unary(crate::tensor::Unary::Square)?.sum_all()?)
+            g[0].unary(crate::tensor::Unary::Square)?
+                .sum_all()?
+                .add(&g[1].unary(crate::tensor::Unary::Square)?.sum_all()?)
         });
         assert!(second < 1e-6, "{method:?}, second order: {second:e}");
     }

@@ -31,13 +31,7 @@ pub(super) struct Level<T> {
 }
 
 impl<T: Real> Level<T> {
-    pub fn new(
-        n: [usize; 3],
-        faces: [Vec<T>; 3],
-        walls: [Vec<T>; 3],
-        reaction: Vec<T>,
-        widths: [Vec<f64>; 3],
-    ) -> Self {
+    pub fn new(n: [usize; 3], faces: [Vec<T>; 3], walls: [Vec<T>; 3], reaction: Vec<T>, widths: [Vec<f64>; 3]) -> Self {
         let cells = n.iter().product();
         let mut diagonal = if reaction.is_empty() { vec![T::default(); cells] } else { reaction.clone() };
         for (axis, faces) in faces.iter().enumerate() {

@@ -47,11 +47,20 @@ pub(super) enum Fault {
     NotFinite,
     Interrupted,
     /// A part of the box that has no wall and whose right-hand side does not add up to 0: how much is left over, relative to its size.
-    Unbalanced { part: usize, of: usize, excess: f64 },
+    Unbalanced {
+        part: usize,
+        of: usize,
+        excess: f64,
+    },
     /// A cell that exchanges with nothing, and has a right-hand side.
-    Disconnected { cell: usize },
+    Disconnected {
+        cell: usize,
+    },
     Indefinite,
-    Iterations { iterations: usize, residual: f64 },
+    Iterations {
+        iterations: usize,
+        residual: f64,
+    },
 }
 
 /// An operator with all that is needed to invert it.
@@ -125,8 +134,11 @@ impl<T: Real> Solver<T> {
             }
             self.fine.apply(&p, &mut ap);
             let curvature = dot(&p, &ap);
-            if !(curvature > 0.0) {
-                return Err(if curvature.is_nan() { Fault::NotFinite } else { Fault::Indefinite });
+            if curvature.is_nan() {
+                return Err(Fault::NotFinite);
+            }
+            if curvature <= 0.0 {
+                return Err(Fault::Indefinite);
             }
             let alpha = rz / curvature;
             add(&mut x, alpha, &p);

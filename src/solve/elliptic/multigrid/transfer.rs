@@ -62,7 +62,8 @@ impl<T: Real> Transfer<T> {
                     let low = i % 2 == 0;
                     let mut at: [usize; 3] = std::array::from_fn(|a| up(a, index[a]));
                     let neighbour = if low { (parent + n - 1) % n } else { (parent + 1) % n };
-                    let place = |at: [usize; 3]| at.iter().enumerate().map(|(a, i)| i * stride(coarse.n, a)).sum::<usize>();
+                    let place =
+                        |at: [usize; 3]| at.iter().enumerate().map(|(a, i)| i * stride(coarse.n, a)).sum::<usize>();
                     let here = place(at);
                     at[axis] = neighbour;
                     let face = if low { place(at) } else { here };
@@ -79,7 +80,11 @@ impl<T: Real> Transfer<T> {
                     let mut weight = one;
                     if at_end && wall > zero {
                         // A wall that holds as firmly as a face would over half of the distance stands for the value 0.
-                        let inner = if n > 1 { faces.get(if low { here } else { face_before(here, axis, coarse.n) }) } else { None };
+                        let inner = if n > 1 {
+                            faces.get(if low { here } else { face_before(here, axis, coarse.n) })
+                        } else {
+                            None
+                        };
                         let firm = inner.map_or(one, |&k| (wall / (k + k)).min(one));
                         let firm = if firm.is_finite() { firm } else { one };
                         weight = one - firm * T::of(offset / (0.5 * large[parent]));
@@ -96,7 +101,7 @@ impl<T: Real> Transfer<T> {
     fn parents(&self, i: usize) -> (usize, usize) {
         let n = self.coarse[self.axis];
         let parent = i / 2;
-        (parent, if i % 2 == 0 { (parent + n - 1) % n } else { (parent + 1) % n })
+        (parent, if i.is_multiple_of(2) { (parent + n - 1) % n } else { (parent + 1) % n })
     }
 
     /// `target = P source`

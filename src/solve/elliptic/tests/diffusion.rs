@@ -124,7 +124,11 @@ fn with_constant_coefficients_it_is_the_direct_solver() {
             ([wraps.clone(), wraps], 0.7),
         ] {
             let f = Field::new(sample(&c, &[2, 2, 23, 18], 3), cells(&[23, 18], &edges)).unwrap();
-            let mean = if shift == 0.0 { f.values().mean(&[-1, -2], true).unwrap() } else { f.values().full_like(0.0).unwrap() };
+            let mean = if shift == 0.0 {
+                f.values().mean(&[-1, -2], true).unwrap()
+            } else {
+                f.values().full_like(0.0).unwrap()
+            };
             let f = f.with(f.values().sub(&mean).unwrap()).unwrap();
             let direct = poisson(&f, shift, None, Incompatible::Remove).unwrap();
             let problem = Diffusion { c: Some(Tensor::scalar(&c, shift)), ..Diffusion::new(Tensor::scalar(&c, 1.0)) };
@@ -159,12 +163,18 @@ fn gradients_reach_everything() {
     ];
     let error = gradient_error(&inputs, solve);
     assert!(error < 1e-7, "{error:e}");
-    let small = [sample(&c, &[3, 3], 1), sample(&c, &[1, 1, 3, 3], 2), sample(&c, &[1], 3), sample(&c, &[3], 4), sample(&c, &[3], 5)];
+    let small = [
+        sample(&c, &[3, 3], 1),
+        sample(&c, &[1, 1, 3, 3], 2),
+        sample(&c, &[1], 3),
+        sample(&c, &[3], 4),
+        sample(&c, &[3], 5),
+    ];
     let on_small = |x: &[Tensor]| -> Result<Tensor> {
-        let edges = [[Edge::Dirichlet(EdgeValue::Tensor(x[3].clone())), Edge::dirichlet(0.3)], [
-            Edge::Neumann(EdgeValue::Tensor(x[4].clone())),
-            Edge::neumann(0.0),
-        ]];
+        let edges = [
+            [Edge::Dirichlet(EdgeValue::Tensor(x[3].clone())), Edge::dirichlet(0.3)],
+            [Edge::Neumann(EdgeValue::Tensor(x[4].clone())), Edge::neumann(0.0)],
+        ];
         let f = Field::new(x[1].clone(), cells(&[3, 3], &edges))?;
         let problem = Diffusion { c: Some(x[2].clone()), mean: FaceMean::Harmonic, a: x[0].clone() };
         Ok(problem.solve(&f, None, precise())?.0.values().clone())
@@ -219,7 +229,17 @@ fn what_cannot_be_solved_is_refused() {
     // Two rooms without a door: each must balance.
     let wall = (0..144).map(|i| if i % 12 == 6 { 0.0 } else { 1.0 }).collect();
     let rooms = Diffusion { mean: FaceMean::Harmonic, ..Diffusion::new(Tensor::new(&c, wall, &[12, 12]).unwrap()) };
-    let push = (0..144).map(|i| if i % 12 == 6 { 0.0 } else if i % 12 < 6 { 1.0 } else { -1.2 }).collect();
+    let push = (0..144)
+        .map(|i| {
+            if i % 12 == 6 {
+                0.0
+            } else if i % 12 < 6 {
+                1.0
+            } else {
+                -1.2
+            }
+        })
+        .collect();
     let push = ones.with(Tensor::new(&c, push, &[12, 12]).unwrap()).unwrap();
     let error = text(&rooms, &push, Solve::default()).unwrap();
     assert!(error.contains("of 2 of the box"), "{error}");

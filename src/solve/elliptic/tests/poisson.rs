@@ -132,25 +132,29 @@ fn gradients_reach_f_and_the_edges() {
     let c = context();
     for location in [Location::Centres, Location::Nodes] {
         for [low, high] in [[true, true], [true, false], [false, true], [false, false]] {
-            let error = gradient_error(&[sample(&c, &[2, 1, 4, 5], 1), sample(&c, &[5], 2), sample(&c, &[4], 3)], |x| {
-                let edge = |dirichlet: bool, value: &Tensor| {
-                    let value = EdgeValue::Tensor(value.clone());
-                    if dirichlet { Edge::Dirichlet(value) } else { Edge::Neumann(value) }
-                };
-                let sides = vec![
-                    [edge(low, &x[1]).into(), Edge::dirichlet(0.5).into()],
-                    [Edge::neumann(0.2).into(), edge(high, &x[2]).into()],
-                ];
-                let grid = Grid::new(&[4, 5], &[(0.0, 1.0), (0.0, 2.0)], location, sides)?;
-                let f = Field::new(x[0].clone(), grid)?;
-                Ok(poisson(&f, 0.1, None, Incompatible::Refuse)?.values().clone())
-            });
+            let error =
+                gradient_error(&[sample(&c, &[2, 1, 4, 5], 1), sample(&c, &[5], 2), sample(&c, &[4], 3)], |x| {
+                    let edge = |dirichlet: bool, value: &Tensor| {
+                        let value = EdgeValue::Tensor(value.clone());
+                        if dirichlet { Edge::Dirichlet(value) } else { Edge::Neumann(value) }
+                    };
+                    let sides = vec![
+                        [edge(low, &x[1]).into(), Edge::dirichlet(0.5).into()],
+                        [Edge::neumann(0.2).into(), edge(high, &x[2]).into()],
+                    ];
+                    let grid = Grid::new(&[4, 5], &[(0.0, 1.0), (0.0, 2.0)], location, sides)?;
+                    let f = Field::new(x[0].clone(), grid)?;
+                    Ok(poisson(&f, 0.1, None, Incompatible::Refuse)?.values().clone())
+                });
             assert!(error < 1e-7, "{location:?} {low} {high}: {error:e}");
         }
     }
     // The singular case: what is out of balance has no influence, forwards and backwards.
     let error = gradient_error(&[sample(&c, &[1, 1, 4, 6], 1)], |x| {
-        let sides = vec![[Edge::neumann(0.0).into(), Edge::neumann(0.0).into()], [Edge::Periodic.into(), Edge::Periodic.into()]];
+        let sides = vec![
+            [Edge::neumann(0.0).into(), Edge::neumann(0.0).into()],
+            [Edge::Periodic.into(), Edge::Periodic.into()],
+        ];
         let grid = Grid::new(&[4, 6], &[(0.0, 1.0), (0.0, 2.0)], Location::Nodes, sides)?;
         Ok(poisson(&Field::new(x[0].clone(), grid)?, 0.0, None, Incompatible::Remove)?.values().clone())
     });
