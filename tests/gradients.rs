@@ -215,6 +215,8 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("poisson", "f2", "poisson(x, #{ c: 0.7 })"),
     ("elliptic", "f2; weights", "elliptic(x, #{ a: y, c: 0.5, tolerance: 1e-13 })"),
     ("elliptic", "f2; weights", "elliptic(x, #{ c: y, mean: \"harmonic\", tolerance: 1e-13 })"),
+    ("elliptic_history", "f2", "elliptic_history(x, #{ c: 0.5, tolerance: 1e-13 }).x"),
+    ("linear_solve_history", "row", "linear_solve_history(|u| 3 * u + roll(u, 1, 0), x, #{ tolerance: 1e-13 }).x"),
     ("linear_solve", "outer_; row", "linear_solve(|u| x * u + roll(u, 1, 0), y, #{ tolerance: 1e-13 })"),
     // flows
     ("velocity.components", "vx; vy", "flow::velocity(room, [x, y]).components[1]"),
@@ -232,7 +234,11 @@ const ROWS: &[(&str, &str, &str)] = &[
         "flow::at_centres(flow::make_incompressible(flow::velocity(room, [x, y]), #{ tolerance: 1e-13 }))",
     ),
     ("flow::advect", "smoke; vx; vy", "flow::advect(x, flow::velocity(room, [y, z]), 0.3)"),
-    ("flow::advect", "vx; vy", "let v = flow::velocity(room, [x, y]); flow::at_centres(flow::advect(v, v, 0.2))"),
+    (
+        "flow::advect",
+        "vx; vy",
+        "flow::at_centres(flow::advect(flow::velocity(room, [x, y]), flow::velocity(room, [x, y]), 0.2))",
+    ),
     ("flow::buoyancy", "smoke", "flow::at_centres(flow::buoyancy(x, room, [0.3, 1]))"),
     (
         "flow::smoke_step",
