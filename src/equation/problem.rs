@@ -109,7 +109,9 @@ impl Choices {
                 setting.grid.require_periodic("derivatives: \"fourier\"")?;
                 true
             }
-            Space::Automatic => setting.grid.is_periodic() && self.transport == Transport::Central,
+            Space::Automatic => {
+                setting.grid.is_periodic() && matches!(self.transport, Transport::Automatic | Transport::Central)
+            }
             Space::Central(_) => false,
         };
         if fourier {
@@ -117,14 +119,15 @@ impl Choices {
         }
         let accuracy = if let Space::Central(accuracy) = self.space { accuracy } else { 2 };
         let planned;
-        let evolution = if self.transport == Transport::Central {
+        let transport = self.transport.on(&setting.grid);
+        let evolution = if transport == Transport::Central {
             evolution
         } else {
             planned = super::transport::planned(evolution, &setting)?;
             &planned
         };
         let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
-        StencilSystem::new(evolution, &names, setting, accuracy, self.transport).map(Lane::Stencil)
+        StencilSystem::new(evolution, &names, setting, accuracy, transport).map(Lane::Stencil)
     }
 
     fn march<S: Parametrized>(
