@@ -6,7 +6,7 @@ use rhai::{Dynamic, Engine};
 
 use super::random::GaussianField;
 use super::spectrum::{Amplitude, spectral_error, spectrum};
-use super::{Field, Grid, SpectralOperator, script_grids};
+use super::{Field, Grid, SpectralOperator, script_edges, script_fields, script_grids};
 use crate::error::{Error, Result};
 use crate::script::engine::printable;
 use crate::script::registry::{Entry, entry, property};
@@ -20,7 +20,7 @@ pub(crate) fn types(engine: &mut Engine) {
     printable::<Grid>(engine, "Grid");
     printable::<Field>(engine, "Field");
     printable::<SpectralOperator>(engine, "SpectralOperator");
-    script_grids::types(engine);
+    script_edges::types(engine);
 }
 
 /// The field in argument `i`.
@@ -120,6 +120,8 @@ fn real_on_axes(
 pub(crate) fn entries() -> Vec<Entry> {
     let mut table = grids();
     table.extend(script_grids::entries());
+    table.extend(script_edges::entries());
+    table.extend(script_fields::entries());
     table.extend(fields());
     table.extend(operators());
     table.extend(spectra());
