@@ -23,7 +23,7 @@ use crate::tensor::{Binary, Unary};
 /// Differences of what is carried along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
-    /// Of order 3 on grids with edges; as all other derivatives on periodic ones.
+    /// WENO of order 5 on grids with edges; as all other derivatives on periodic ones.
     Automatic,
     /// As all other derivatives.
     Central,
@@ -39,7 +39,7 @@ impl Transport {
     /// What is meant on a grid.
     pub(super) fn on(self, grid: &crate::field::Grid) -> Self {
         match self {
-            Self::Automatic if grid.dimensions() > 0 && !grid.is_periodic() => Self::Upwind3,
+            Self::Automatic if grid.dimensions() > 0 && !grid.is_periodic() => Self::Weno5,
             Self::Automatic => Self::Central,
             other => other,
         }
