@@ -241,7 +241,7 @@ fn scripts_get_back_what_they_gave() {
         // One step from 3 at a rate of 5: 3 − 5 · 0.1 · 3.
         (
             "let h = minimize_history(|x| 0.05 * x * x, 3.0, #{ optimizer: optim::sgd(#{ lr: 5 }), steps: 1, keep: \"last\" }); \
-             abs(h.x - 1.5) < 1e-12 && h.losses.len() == 2 && abs(h.losses[0] - 0.45) < 1e-12 && h.steps == 1 && !h.converged",
+             abs(h.x - 1.5) < 1e-12 && h.losses.len() == 2 && abs(item(h.losses[0]) - 0.45) < 1e-12 && h.steps == 1 && !h.converged",
             "true",
         ),
         (
