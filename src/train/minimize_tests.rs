@@ -260,7 +260,7 @@ fn scripts_get_back_what_they_gave() {
     for (code, expected) in [
         ("minimize(|x| x * x, \"1\")", "a number, a tensor or a field"),
         ("minimize(|x| x, tensor([1, 2]))", "single number"),
-        ("minimize(|p| p.nu ** 2, #{ nu: 1.0 }, #{ lower: #{ mu: 0 } })", "did you mean `nu`"),
+        ("minimize(|p| p.drift ** 2, #{ drift: 1.0 }, #{ lower: #{ drfit: 0 } })", "did you mean `drift`"),
         ("minimize(|x| x * x, 1.0, #{ transform: \"lgo\" })", "did you mean \"log\""),
         ("minimize(|x| x * x, 1.0, #{ transform: \"sigmoid\" })", "lower` and `upper"),
         ("minimize(|x| x * x, 1.0, #{ lower: 2 })", "outside of its bounds"),
