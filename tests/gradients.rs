@@ -207,8 +207,26 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("dx", "f3", "dx(x, 3)"),
     ("dy", "f2", "dy(x, 2)"),
     ("dz", "f3", "dz(x)"),
+    ("dx", "e1", "dx(x, 2, #{ accuracy: 4 })"),
+    ("dy", "e2", "dy(x, #{ accuracy: 2 })"),
     ("laplacian", "f2", "laplacian(x)"),
     ("laplacian", "f3", "laplacian(x)"),
+    ("laplacian", "e2", "laplacian(x)"),
+    ("grad", "e2", "grad(x)"),
+    ("div", "f2", "div(x)"),
+    ("curl", "f2", "curl(x, #{ accuracy: 2 })"),
+    ("integral", "e2", "integral(x)"),
+    ("inner", "e2; e2b", "inner(x, y)"),
+    ("norm", "e2", "norm(x, #{ kind: \"L2\" })"),
+    ("norm", "e2", "norm(x, #{ kind: \"L1\" }) + norm(x, #{ kind: \"max\" })"),
+    ("interpolate", "f2; spots", "interpolate(x, y)"),
+    ("interpolate", "e1; inner", "interpolate(x, y, #{ method: \"cubic\" })"),
+    ("advect", "f2; f2", "advect(x, y, 0.07)"),
+    ("advect", "e1; e1", "advect(x, y, 0.013, #{ method: \"mac_cormack\" })"),
+    ("restrict", "f1", "restrict(x, 2)"),
+    ("refine", "e2", "refine(x, 2)"),
+    ("refine", "f1", "refine(x, 2, #{ method: \"spectral\" })"),
+    ("resample", "e1", "resample(x, grid::interval(0, 1, 4, #{ edges: neumann(0) }))"),
     ("apply", "f1", "advection.apply(x)"),
     ("propagate", "f1", "advection.propagate(x, 0.4)"),
     // equations without time
@@ -310,6 +328,11 @@ const MORE: &str = r#"
     let kernel2 = random::normal([2, 2, 2, 3], #{ seed: 18 });
     let kernel3 = random::normal([2, 1, 2, 3, 2], #{ seed: 19 });
     let column = random::normal([3, 1], #{ seed: 20 });
+    let e1 = field(random::normal([1, 1, 8], #{ seed: 22 }), grid::interval(0, 1, 8, #{ left: dirichlet(1), right: neumann(0) }));
+    let walls = grid::rectangle([0, 1], [0, 2], [5, 6], #{ edges: robin(1, 2, 0), values: "nodes" });
+    let e2 = field(random::normal([2, 1, 5, 6], #{ seed: 23 }), walls);
+    let e2b = field(random::normal([2, 1, 5, 6], #{ seed: 24 }), walls);
+    let spots = tensor([[0.3, 0.7], [5.1, 2.2], [1.9, 1.3]]);
     let column2 = random::normal([3, 1], #{ seed: 21 });
     let weights = field(exp(random::normal([1, 1, 4, 5], #{ seed: 22 })), g2);
     let solid = tensor([[0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]);
@@ -324,6 +347,7 @@ const WITHOUT: &[(&str, &[&str])] = &[
     ("steps, whose derivative is 0 or undefined", &["sign", "floor", "ceil", "round", "heaviside"]),
     ("0 or 1", &["a == b", "a != b", "a < b", "a <= b", "a > b", "a >= b", "is_finite", "all", "any"]),
     ("constants of a shape", &["zeros", "ones", "full", "zeros_like", "ones_like", "linspace", "arange", "eye"]),
+    ("regions with sharp rims", &["mask", "disk", "block"]),
     ("positions", &["argmax", "argmin", "argsort"]),
     (
         "facts about a value",
@@ -360,6 +384,13 @@ const WITHOUT: &[(&str, &[&str])] = &[
         "grids, operators and processes: tensors go through what uses them",
         &[
             "grid::periodic",
+            "grid::interval",
+            "grid::rectangle",
+            "grid::box",
+            "grid::point",
+            "dirichlet",
+            "neumann",
+            "robin",
             "spectral::operator",
             "sde::process",
             "sde::gaussian_score",

@@ -1,16 +1,21 @@
 //! A tensor that knows its grid.
 
 use std::fmt;
+use std::rc::Rc;
 
 use super::grid::Grid;
 use crate::error::{Error, Result};
 use crate::tensor::{Context, Tensor, position};
+
+/// What a field was sampled from: its values at the points of any grid.
+pub type Source = dyn Fn(&Grid) -> Result<Tensor>;
 
 /// Values on the points of a grid: `[sample, channel, x, y, z]`. Cheap to clone.
 #[derive(Clone)]
 pub struct Field {
     values: Tensor,
     grid: Grid,
+    source: Option<Rc<Source>>,
 }
 
 impl Field {
@@ -28,7 +33,19 @@ impl Field {
         };
         let mut full = vec![1; 2 - lead];
         full.extend_from_slice(&shape);
-        Ok(Self { values: values.reshape(&full)?, grid })
+        Ok(Self { values: values.reshape(&full)?, grid, source: None })
+    }
+    /// A field that remembers what it was sampled from.
+    ///
+    /// # Errors
+    /// What the source raises, and values that do not fit the grid.
+    pub fn sampled(grid: Grid, source: Rc<Source>) -> Result<Self> {
+        Ok(Self { source: Some(source.clone()), ..Self::new(source(&grid)?, grid)? })
+    }
+    /// The same function at the points of another grid; `None` when the field was not sampled, or was changed since.
+    pub fn sampled_again(&self, grid: &Grid) -> Option<Result<Self>> {
+        let source = self.source.clone().filter(|_| self.grid.dimensions() == grid.dimensions())?;
+        Some(Self::sampled(grid.clone(), source))
     }
     /// The numbers, `[sample, channel, x…]`.
     pub fn values(&self) -> &Tensor {

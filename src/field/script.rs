@@ -1,23 +1,26 @@
 //! Grids and fields in scripts.
 
+use std::rc::Rc;
+
 use rhai::{Dynamic, Engine};
 
 use super::random::GaussianField;
 use super::spectrum::{Amplitude, spectral_error, spectrum};
-use super::{Field, Grid, SpectralOperator, spectral};
+use super::{Field, Grid, SpectralOperator, script_edges, script_fields, script_grids};
 use crate::error::{Error, Result};
 use crate::script::engine::printable;
 use crate::script::registry::{Entry, entry, property};
 use crate::script::value::{Operand, describe};
 use crate::script::{Call, Closure};
 use crate::sde::{Path, State};
-use crate::tensor::{Compare, Complex, Precision, Tensor};
+use crate::tensor::{Compare, Complex, Context, Precision, Tensor};
 use crate::train::Batch;
 
 pub(crate) fn types(engine: &mut Engine) {
     printable::<Grid>(engine, "Grid");
     printable::<Field>(engine, "Field");
     printable::<SpectralOperator>(engine, "SpectralOperator");
+    script_edges::types(engine);
 }
 
 /// The field in argument `i`.
@@ -56,20 +59,38 @@ fn bounds(c: &Call, i: usize, axes: usize) -> Result<Vec<(f64, f64)>> {
         .collect()
 }
 
+/// The field in argument `i`; what else the caller may have meant is said when it is none.
+pub(super) fn operand_field(c: &Call, i: usize, otherwise: &str) -> Result<Field> {
+    field(c, i).map_err(|e| e.advice(otherwise))
+}
+
+/// The closure in argument `i` at the points of a grid; the field remembers it.
+pub(super) fn sampled(c: &Call, grid: &Grid, i: usize) -> Result<Field> {
+    let closure = c.closure(i, grid.dimensions())?;
+    let (name, context) = (c.name(), c.session.context().clone());
+    Field::sampled(
+        grid.clone(),
+        Rc::new(move |grid: &Grid| {
+            let x = grid.coordinates(&context, context.precision())?;
+            real_on_axes(&name, &context, &closure, &x, &grid.shape())
+        }),
+    )
+}
+
 /// Coordinates of the points, one tensor per axis, shaped to broadcast against each other.
 fn coordinates(c: &Call, grid: &Grid) -> Result<Vec<Tensor>> {
     grid.coordinates(c.session.context(), c.session.context().precision())
 }
 
 /// Calls a closure with one tensor per axis and brings its result to `shape`.
-fn on_axes(c: &Call, closure: &Closure, arguments: &[Tensor], shape: &[usize]) -> Result<Complex> {
+fn on_axes(name: &str, context: &Context, closure: &Closure, arguments: &[Tensor], shape: &[usize]) -> Result<Complex> {
     let value = closure.call(arguments.iter().cloned().map(Dynamic::from))?;
     let complex = match value.read_lock::<Complex>().map(|z| z.clone()) {
         Some(z) => z,
         None => {
-            let tensor = Operand::of(&value).and_then(|o| o.into_tensor(c.session.context()));
+            let tensor = Operand::of(&value).and_then(|o| o.into_tensor(context));
             Complex::real(tensor.ok_or_else(|| {
-                Error::typ(format!("{}: the closure returned something unfit", c.name()))
+                Error::typ(format!("{}: the closure returned something unfit", name))
                     .got(describe(&value))
                     .expected("a tensor or a number")
             })?)?
@@ -79,10 +100,16 @@ fn on_axes(c: &Call, closure: &Closure, arguments: &[Tensor], shape: &[usize]) -
 }
 
 /// [`on_axes`] for what must be real.
-fn real_on_axes(c: &Call, closure: &Closure, arguments: &[Tensor], shape: &[usize]) -> Result<Tensor> {
-    let z = on_axes(c, closure, arguments, shape)?;
+fn real_on_axes(
+    name: &str,
+    context: &Context,
+    closure: &Closure,
+    arguments: &[Tensor],
+    shape: &[usize],
+) -> Result<Tensor> {
+    let z = on_axes(name, context, closure, arguments, shape)?;
     if z.im.detach().compare(Compare::NotEqual, &z.im.full_like(0.0)?)?.max(&[], false)?.item()? != 0.0 {
-        return Err(Error::typ(format!("{}: the closure returned something unfit", c.name()))
+        return Err(Error::typ(format!("{}: the closure returned something unfit", name))
             .got(format!("a Complex {:?}", z.shape()))
             .expected("real numbers")
             .advice("z.re, z.im, abs(z) and angle(z) are real"));
@@ -90,17 +117,11 @@ fn real_on_axes(c: &Call, closure: &Closure, arguments: &[Tensor], shape: &[usiz
     Ok(z.re)
 }
 
-fn derivative(c: &mut Call, axis: &'static str) -> Result<Dynamic> {
-    let u = field(c, 0)?;
-    let order = if c.has(1) { c.count(1)? } else { 1 };
-    if order > 16 {
-        return Err(c.unfit(1, order, "an order of at most 16"));
-    }
-    Ok(Dynamic::from(spectral::derivative(&u, u.grid().axis(axis)?, order)?))
-}
-
 pub(crate) fn entries() -> Vec<Entry> {
     let mut table = grids();
+    table.extend(script_grids::entries());
+    table.extend(script_edges::entries());
+    table.extend(script_fields::entries());
     table.extend(fields());
     table.extend(operators());
     table.extend(spectra());
@@ -130,13 +151,12 @@ fn grids() -> Vec<Entry> {
         }),
         entry("sample(grid, f)")
             .brief("The field with the values f(x, y, …) at the points of a grid.")
-            .text("The closure has one parameter per axis and is called once, with tensors of coordinates.")
+            .text("The closure has one parameter per axis and is called once, with tensors of coordinates. The field remembers it: resample(u, grid) \
+                   samples it on another grid.")
             .example("mean(grid::periodic([8], [TAU]).sample(|x| sin(x) ** 2))", "0.5")
             .run(|c| {
                 let grid = grid(c, 0)?;
-                let closure = c.closure(1, grid.dimensions())?;
-                let values = real_on_axes(c, &closure, &coordinates(c, &grid)?, &grid.shape())?;
-                Ok(Dynamic::from(Field::new(values, grid)?))
+                sampled(c, &grid, 1).map(Dynamic::from)
             }),
     ]
 }
@@ -200,7 +220,7 @@ pub(crate) fn gaussian_model(c: &Call, grid: &Grid, options: &crate::script::Opt
         None => GaussianField::power_law(grid, context, options.number("power", 4.0)?)?,
         Some(closure) => {
             let k = wavenumbers(c, grid)?;
-            let density = real_on_axes(c, &closure, &k, &grid.spectral_shape())?;
+            let density = real_on_axes(&c.name(), context, &closure, &k, &grid.spectral_shape())?;
             // Only the mean mode may be infinite: it is left out.
             let mut values = density.cast(Precision::F64)?.to_vec()?;
             if let Some(first) = values.first_mut() {
@@ -219,10 +239,6 @@ fn wavenumbers(c: &Call, grid: &Grid) -> Result<Vec<Tensor>> {
 
 fn operators() -> Vec<Entry> {
     vec![
-        entry("dx(u, [order])").brief("∂u/∂x of a field by Fourier multipliers, or a higher derivative.").example("let u = grid::periodic([16], [TAU]).sample(|x| sin(x)); max(abs(u.dx(2) + u)) < 1e-5", "1").run(|c| derivative(c, "x")),
-        entry("dy(u, [order])").brief("∂u/∂y of a field.").example("let u = grid::periodic([8, 8], [TAU, TAU]).sample(|x, y| sin(y)); max(abs(dy(dy(u)) + u)) < 1e-5", "1").run(|c| derivative(c, "y")),
-        entry("dz(u, [order])").brief("∂u/∂z of a field.").example("let u = grid::periodic([4, 4, 8], [TAU, TAU, TAU]).sample(|x, y, z| sin(z)); max(abs(dz(dz(u)) + u)) < 1e-5", "1").run(|c| derivative(c, "z")),
-        entry("laplacian(u)").brief("Δu of a field: the sum of its second derivatives.").example("let u = grid::periodic([8, 8], [TAU, TAU]).sample(|x, y| sin(x) * sin(y)); max(abs(laplacian(u) + 2 * u)) < 1e-5", "1").run(|c| Ok(Dynamic::from(spectral::laplacian(&field(c, 0)?)?))),
         entry("spectral::operator(grid, symbol)")
             .brief("A linear operator with constant coefficients, L u = F⁻¹(λ(k) F u).")
             .text("symbol: a closure of one wavenumber per axis that returns λ, a tensor or a Complex; called once on the half spectrum. \
@@ -237,7 +253,7 @@ fn operators() -> Vec<Entry> {
             .run(|c| {
                 let grid = grid(c, 0)?;
                 let closure = c.closure(1, grid.dimensions())?;
-                let symbol = on_axes(c, &closure, &wavenumbers(c, &grid)?, &grid.spectral_shape())?;
+                let symbol = on_axes(&c.name(), c.session.context(), &closure, &wavenumbers(c, &grid)?, &grid.spectral_shape())?;
                 Ok(Dynamic::from(SpectralOperator::new(grid, symbol)?))
             }),
         entry("apply(operator, u)").brief("L u for a spectral operator and a field.").example("let g = grid::periodic([8], [TAU]); let u = g.sample(|x| cos(x)); max(abs(spectral::operator(g, |k| -k * k).apply(u) + u)) < 1e-5", "1").run(|c| {

@@ -199,6 +199,30 @@ fn reduction(
         })
 }
 
+/// The plain norm of numbers, and those of fields by the weights of their grids.
+fn norm() -> Entry {
+    let plain = reduction(
+        "norm(x, [axes], [options])",
+        "The Euclidean norm, √Σx²; with `kind` a norm of each sample of a field.",
+        "Of the numbers as they are, with `kind` by the quadrature weights of the field's grid: \
+         \"L2\" is √∫Σu² over the channels, \"L1\" ∫Σ|u|, \"max\" the largest |u|; [sample].",
+        ("norm(tensor([3, 4]))", "5"),
+        Linear::No,
+        Tensor::norm,
+    );
+    let code = plain.code.clone();
+    plain
+        .option("kind", "of a field: \"L2\", \"L1\" or \"max\"")
+        .example("norm(grid::periodic([8], [TAU]).sample(|x| sin(x)), #{ kind: \"L2\" }) ** 2 / PI", "[1]")
+        .run(move |c| {
+            let options_at = if c.object_if::<rhai::Map>(1).is_some() { 1 } else { 2 };
+            match crate::field::script_fields::norm_of_kind(c, &c.options(options_at)?)? {
+                Some(norm) => Ok(norm),
+                None => code(c),
+            }
+        })
+}
+
 /// Whether a reduction acts on both parts of a complex tensor alike.
 #[derive(Clone, Copy)]
 enum Linear {
@@ -277,14 +301,7 @@ fn reducing() -> Vec<Entry> {
             Linear::No,
             Tensor::logsumexp,
         ),
-        reduction(
-            "norm(x, [axes], [options])",
-            "The Euclidean norm, √Σx².",
-            "",
-            ("norm(tensor([3, 4]))", "5"),
-            Linear::No,
-            Tensor::norm,
-        ),
+        norm(),
         entry("argmax(x, axis)")
             .brief("The position of the largest element along an axis.")
             .example("argmax(tensor([1, 5, 3]), 0)", "1")
