@@ -130,6 +130,19 @@ impl Choices {
         StencilSystem::new(evolution, &names, setting, accuracy, transport).map(Lane::Stencil)
     }
 
+    /// The steps, none longer than an explicit method bears at the start.
+    ///
+    /// Where the solution hardly changes an error estimate accepts steps that are not stable; the state does not show it, but the
+    /// gradient, which is that of the steps that were made, grows without bound.
+    fn stable<S: Parametrized>(&self, system: &S, method: Method, y0: &S::State, times: &[f64]) -> Result<Steps> {
+        let (Steps::Automatic(rule), Method::Explicit(tableau), Some(&t)) = (self.steps, method, times.first()) else {
+            return Ok(self.steps);
+        };
+        let reach = y0.context()?.without_recording(|| system.reach(t, y0))?;
+        let largest = reach.map_or(rule.largest, |reach| rule.largest.min(tableau.stable_step(reach)));
+        Ok(Steps::Automatic(Adaptive { largest, ..rule }))
+    }
+
     fn march<S: Parametrized>(
         &self,
         system: &S,
@@ -138,7 +151,7 @@ impl Choices {
         times: &[f64],
         progress: Option<&dyn Fn(u64) -> Progress>,
     ) -> Result<crate::solve::Solution<S::State>> {
-        let rule = match self.steps {
+        let rule = match self.stable(system, method, y0, times)? {
             Steps::Given(StepRule::Adaptive(_)) if !method.is_adaptive() => {
                 return Err(Error::value(format!("{} has no estimate of its error", method.name())).advice(
                     "leave the steps out, give their number (steps: 10) or length (step: 0.01), or take dormand_prince",
