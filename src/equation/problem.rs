@@ -139,7 +139,8 @@ impl Choices {
             return Ok(self.steps);
         };
         let reach = y0.context()?.without_recording(|| system.reach(t, y0))?;
-        let largest = reach.map_or(rule.largest, |reach| rule.largest.min(tableau.stable_step(reach)));
+        let longest = reach.map(|reach| tableau.stable_step(reach)).filter(|h| *h > 0.0);
+        let largest = longest.map_or(rule.largest, |h| rule.largest.min(h));
         Ok(Steps::Automatic(Adaptive { largest, ..rule }))
     }
 
