@@ -43,6 +43,8 @@ struct Parts {
     got: Option<String>,
     expected: Option<String>,
     advice: Option<String>,
+    /// The key of an option map that it is about.
+    key: Option<String>,
     /// The script's own error, when a closure failed inside a primitive.
     script: Option<Rc<rhai::EvalAltResult>>,
 }
@@ -50,7 +52,15 @@ struct Parts {
 impl Error {
     /// An error of `kind` that says `what` happened.
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self(Box::new(Parts { kind, what: what.into(), got: None, expected: None, advice: None, script: None }))
+        Self(Box::new(Parts {
+            kind,
+            what: what.into(),
+            got: None,
+            expected: None,
+            advice: None,
+            key: None,
+            script: None,
+        }))
     }
     /// A value of the wrong type.
     pub fn typ(what: impl Into<String>) -> Self {
@@ -132,6 +142,23 @@ impl Error {
     pub fn within(mut self, place: impl fmt::Display) -> Self {
         self.0.what = format!("{place}: {}", self.0.what);
         self
+    }
+
+    /// Takes a place off the front again, where the one who knows a better one adds it.
+    pub fn without(mut self, place: impl fmt::Display) -> Self {
+        if let Some(rest) = self.0.what.strip_prefix(&format!("{place}: ")) {
+            self.0.what = rest.to_string();
+        }
+        self
+    }
+    /// Names the key of an option map that it is about: its place is found by it.
+    pub(crate) fn about_key(mut self, key: &str) -> Self {
+        self.0.key = Some(key.to_string());
+        self
+    }
+    /// The key of an option map that it is about.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
     }
 
     /// What sort of failure this is.

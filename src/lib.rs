@@ -1,5 +1,6 @@
 //! Ansatz: differentiable physics as short scripts.
 
+pub mod equation;
 pub mod error;
 pub mod field;
 pub mod nn;
@@ -8,6 +9,7 @@ pub mod script;
 pub mod sde;
 
 pub mod session;
+pub mod solve;
 pub mod tensor;
 pub mod train;
 

@@ -168,6 +168,73 @@ fn check_reports_all_findings_without_running() {
 }
 
 #[test]
+fn check_and_run_report_an_unknown_option_in_the_same_words() {
+    let folder = folder("same");
+    std::fs::write(folder.join("bad.rhai"), "// A comment\n\nrandom::normal([3], #{ sed: 1 });\n").expect("a script");
+    let expected = "\
+error: random::normal: there is no option `sed`
+   --> bad.rhai:3:24
+   |
+ 3 | random::normal([3], #{ sed: 1 });
+   |                        ^
+  expected: one of seed
+    advice: did you mean `seed`?
+";
+    assert_eq!(err(&ansatz(&folder, &["run", "bad.rhai"], "")), expected);
+    let checked = err(&ansatz(&folder, &["check", "bad.rhai"], ""));
+    assert!(checked.starts_with(expected), "{checked}");
+}
+
+#[test]
+fn a_resumed_run_of_another_script_is_warned_of() {
+    let folder = folder("changed");
+    let run = |text: &str| {
+        std::fs::write(folder.join("a.rhai"), text).expect("a script");
+        let output = ansatz(&folder, &["run", "a.rhai", "--resume"], "");
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        err(&output)
+    };
+    assert_eq!((run("let a = 1;").as_str(), run("let a = 1;").as_str()), ("", ""));
+    let warned = run("let a = 2;");
+    assert!(warned.starts_with("warning: --resume: the script has changed"), "{warned}");
+    assert_eq!((warned.lines().count(), run("let a = 2;").as_str()), (1, ""));
+}
+
+#[test]
+fn the_limit_of_time_ends_long_primitives() {
+    let folder = folder("time");
+    for (name, script) in [
+        (
+            "path",
+            "sample(sde::process(|x, t| -x, #{ diffusion: 1.0 }), zeros([2]), linspace(0, 1, 2_000_001), #{ seed: 1 })",
+        ),
+        ("system", "let a = random::normal([4000, 4000], #{ seed: 1 }); solve(a, a)"),
+        ("product", "let a = random::normal([6000, 6000], #{ seed: 1 }); matmul(a, a)"),
+    ] {
+        std::fs::write(folder.join("long.rhai"), script).expect("a script");
+        let begin = std::time::Instant::now();
+        let output = ansatz(&folder, &["run", "long.rhai", "--max-seconds", "0.5"], "");
+        let (text, seconds) = (err(&output), begin.elapsed().as_secs_f64());
+        assert!(text.contains("limit of wall time"), "{name}: {text}");
+        assert!(seconds < 10.0, "{name}: {seconds:.1} s");
+    }
+}
+
+#[test]
+fn numbers_are_printed_with_the_digits_of_the_precision() {
+    let folder = folder("digits");
+    let script =
+        "let third = 1 / 3; print(third); print([third]); print(#{ a: third }); report(#{ third: third }); third";
+    std::fs::write(folder.join("a.rhai"), script).expect("a script");
+    let single = out(&ansatz(&folder, &["run", "a.rhai"], ""));
+    assert_eq!(single, "0.333333\n[0.333333]\n#{\"a\": 0.333333}\nthird  0.33333\n0.333333\n");
+    let stored = json(&folder.join("runs/a/results.json"));
+    assert_eq!(stored["third"], serde_json::json!(1.0 / 3.0));
+    let double = out(&ansatz(&folder, &["run", "a.rhai", "--precision", "f64"], ""));
+    assert!(double.starts_with("0.3333333333333333\n[0.3333333333333333]\n"), "{double}");
+}
+
+#[test]
 fn doc_tells_about_primitives() {
     let folder = folder("doc");
     let all = out(&ansatz(&folder, &["doc"], ""));

@@ -24,12 +24,48 @@ error: +: shapes do not fit together
         "sum(ones(3), 0, #{ kep: true })",
         "\
 error: sum: there is no option `kep`
-   --> script:1:1
+   --> script:1:20
    |
  1 | sum(ones(3), 0, #{ kep: true })
-   | ^
+   |                    ^
   expected: one of keep
     advice: did you mean `keep`?
+",
+    ),
+    // The name is that of the function that was called, not of its parts.
+    (
+        "inverse(zeros([2, 2]))",
+        "\
+error: inverse: the matrix is singular
+   --> script:1:1
+   |
+ 1 | inverse(zeros([2, 2]))
+   | ^
+       got: no pivot in column 0 of 2
+    advice: the equations contradict or repeat each other; add a small multiple of the identity
+",
+    ),
+    (
+        "assign(zeros(3), 0..2, ones([5, 1]))",
+        "\
+error: assign: only axes of length 1 can be stretched
+   --> script:1:1
+   |
+ 1 | assign(zeros(3), 0..2, ones([5, 1]))
+   | ^
+       got: [5, 1] to [2]
+",
+    ),
+    (
+        "conv(ones([1, 1, 4]), ones([1, 1, 9]), #{ padding: 1 })",
+        "\
+error: conv: the kernel is wider than the padded input
+   --> script:1:1
+   |
+ 1 | conv(ones([1, 1, 4]), ones([1, 1, 9]), #{ padding: 1 })
+   | ^
+       got: input [1, 1, 4], weight [1, 1, 9], stride [1], padding [1], dilation [1], spatial axis 0
+  expected: 1 ≤ dilation · (kernel − 1) + 1 ≤ input + padding
 ",
     ),
     (
@@ -224,6 +260,18 @@ fn errors_read_as_they_should() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+#[test]
+fn the_step_of_a_training_is_named_once() {
+    let text = stack::on_large_stack(|| {
+        let script = "let net = nn::net(nn::linear(1, 1)); let x = ones([1, 1]); let adam = optim::adam(#{ lr: 0.1 }); let n = 0;
+            step(adam, net, |net| mean(net.forward(x)));
+            train(net, #{ steps: 9, optimizer: adam, loss: |net, batch| { n += 1; mean(net.forward(x)) / (if n == 3 { 0 } else { 1 }) } });";
+        host().evaluate("script", script).map_or_else(|d| d.to_string(), |_| String::new())
+    });
+    let text = text.unwrap_or_default();
+    assert!(text.starts_with("error: training \"train\": step 2: the loss is not finite"), "{text}");
+}
+
 /// Scripts that must hold, cell by cell: what one cell defines, the next ones see.
 const SESSIONS: &[&[&str]] = &[
     // Functions of earlier cells stay, and see variables as they stand.
@@ -274,6 +322,17 @@ const SESSIONS: &[&[&str]] = &[
         "import \"library\"; import \"library\" as b; fn through(x) { b::scaled(x) } assert(through(1) == 6 && b::scaled(1) == 6)",
     ],
     &["let hidden = 1; if true { let hidden = 2; } assert(hidden == 1)"],
+    // Names as they are in formulas
+    &[
+        "let σ = 2.0; let ν_t = 0.5; fn ρ(x) { x * σ } let f = |ξ| ρ(ξ) + ν_t; assert(f.call(3) == 6.5)",
+        "σ = 1.0; assert(f.call(3) == 3.5)",
+    ],
+    // Numbers in arrays and maps show the digits that single precision has; a number alone as text keeps all.
+    &[
+        "assert([1 / 3, 2.5e-7 / 3, 2, 3.0, 1234567.0].to_string() == \"[0.333333, 8.33333e-8, 2, 3.0, 1234567.0]\")",
+        "assert(#{ a: [2 / 3] }.to_string() == \"#{\\\"a\\\": [0.666667]}\")",
+        "assert((1 / 3).to_string() == \"0.3333333333333333\" && `${[1 / 3]}` == \"[0.333333]\")",
+    ],
     // Numbers
     &[
         "assert(1 / 2 == 0.5 && int(7 / 2) == 3 && type_name(int(7 / 2)) == \"integer\")",

@@ -124,6 +124,78 @@ fn with_unfit_option(entry: &Entry, round: usize, at: usize) -> Option<String> {
     Some(example.code.replacen("#{ ", &format!("#{{ \"{}\": {value}, ", option.name), 1))
 }
 
+/// The primitive's own examples with one number, text or array replaced: these calls get further than chance does.
+fn altered_examples(entry: &Entry, at: usize) -> Vec<String> {
+    const EACH: usize = 16;
+    const SMALL: &[&str] = &[
+        "0",
+        "-1",
+        "1",
+        "7",
+        "0.5",
+        "1e-300",
+        "1e300",
+        "NAN",
+        "INFINITY",
+        "-INFINITY",
+        "1000000",
+        "9223372036854775807",
+        "-9223372036854775807",
+    ];
+    let mut out = Vec::new();
+    for (which, example) in entry.examples.iter().enumerate() {
+        let places = literals(example.code);
+        for round in 0..EACH {
+            let Some((from, to)) = places.get(draw(at, round, which * 3) % places.len().max(1)) else { continue };
+            // A number for a number goes further than anything else.
+            let pool = if round % 2 == 0 { SMALL } else { VALUES };
+            let value = pool[draw(at, round, which * 3 + 1) % pool.len()];
+            out.push(format!("{}{value}{}", &example.code[..*from], &example.code[*to..]));
+        }
+    }
+    out
+}
+
+/// Where numbers, texts and innermost arrays stand in a script.
+fn literals(code: &str) -> Vec<(usize, usize)> {
+    let bytes = code.as_bytes();
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at;
+        match bytes[at] {
+            b'0'..=b'9' if at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_') => {
+                while at < bytes.len()
+                    && (bytes[at].is_ascii_alphanumeric() || (bytes[at] == b'.' && bytes.get(at + 1) != Some(&b'.')))
+                {
+                    at += 1;
+                }
+                out.push((start, at));
+            }
+            b'"' => {
+                at += 1;
+                while at < bytes.len() && bytes[at] != b'"' {
+                    at += 1;
+                }
+                at += 1;
+                out.push((start, at.min(bytes.len())));
+            }
+            b'[' => {
+                if let Some(length) = code[at..]
+                    .find([']', '('])
+                    .filter(|&l| bytes[at + l] == b']' && !code[at + 1..at + l].contains('['))
+                {
+                    out.push((start, at + length + 1));
+                }
+                at += 1;
+            }
+            _ => at += 1,
+        }
+    }
+    out.retain(|(from, to)| code.is_char_boundary(*from) && code.is_char_boundary(*to));
+    out
+}
+
 #[test]
 fn no_call_of_a_primitive_panics_or_hangs() {
     let faults = stack::on_large_stack(|| {
@@ -143,7 +215,7 @@ fn no_call_of_a_primitive_panics_or_hangs() {
             let rounds = if entry.form == Form::Constant { 1 } else { ROUNDS };
             let generated = (0..rounds).map(|round| call(entry, at, round));
             let optional = (0..entry.options.len() * 4).filter_map(|round| with_unfit_option(entry, round, at));
-            for script in generated.chain(optional) {
+            for script in generated.chain(optional).chain(altered_examples(entry, at)) {
                 calls += 1;
                 if std::env::var_os("SHOW").is_some() {
                     eprintln!("{script}");
@@ -170,9 +242,9 @@ fn no_call_of_a_primitive_panics_or_hangs() {
                 _ => faults.push(format!("the session does not live on after {}", entry.full_name())),
             }
         }
-        println!("{calls} calls");
-        faults
+        (faults, calls)
     });
-    let faults = faults.expect("the engine's thread lives");
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    let (faults, calls) = faults.expect("the engine's thread lives");
+    assert!(faults.is_empty(), "{} faults in {calls} calls:\n{}", faults.len(), faults.join("\n"));
+    println!("{calls} calls");
 }

@@ -49,6 +49,13 @@ const CASES: &[(&str, &str)] = &[
     ("let n = [1]; fn f() { n.push(2); } f(); assert(n.len() == 2)", "ok"),
     ("this", "this"),
     ("global::x", "global::x"),
+    // Pictures
+    ("plot::lines([[0, 1]], #{ colours: [\"no\"] })", "`colours` does not fit"),
+    ("plot::lines([[0, 1]], #{ colours: \"blue\" })", "an array of strings"),
+    ("plot::lines([#{ y: [0, 1], colour: \"#12345\" }])", "`colour` does not fit"),
+    ("plot::histogram([#{ value: [0, 1] }])", "did you mean `values`?"),
+    ("save(plot::histogram([0, 1], #{ bins: [1, 0] }), \"a.png\")", "increasing order"),
+    ("save(plot::histogram([#{ values: [0, 1], colour: \"red\" }, [0, 1]], #{ bins: [0, 0.5, 1] }), \"a.svg\")", "ok"),
     // Numbers
     ("9223372036854775807 + 1", "overflow"),
     ("-9223372036854775807 - 2", "overflow"),

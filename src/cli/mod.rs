@@ -116,20 +116,18 @@ pub fn folder_of(file: &std::path::Path) -> PathBuf {
     }
 }
 
-/// Ctrl-C asks the evaluation to stop; a second one within two seconds ends the process at once.
+/// Ctrl-C asks the evaluation to stop; a second one within two seconds that finds the first unanswered ends the process.
 pub fn stop_on_ctrl_c() {
     use ansatz::session::interrupt;
-    use std::sync::Mutex;
     use std::time::{Duration, Instant};
-    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
-    let handler = || {
-        interrupt::request(interrupt::Reason::User);
-        if let Ok(mut last) = LAST.lock() {
-            if last.is_some_and(|t| t.elapsed() < Duration::from_secs(2)) {
-                std::process::exit(INTERRUPTED);
-            }
-            *last = Some(Instant::now());
+    let mut last: Option<Instant> = None;
+    let handler = move || {
+        let unanswered = interrupt::pending() == Some(interrupt::Reason::User);
+        if unanswered && last.is_some_and(|t| t.elapsed() < Duration::from_secs(2)) {
+            std::process::exit(INTERRUPTED);
         }
+        interrupt::request(interrupt::Reason::User);
+        last = Some(Instant::now());
     };
     // It fails when a handler is there already: then that one counts.
     let _ = ctrlc::set_handler(handler);

@@ -55,7 +55,8 @@ impl Shell {
             Config::builder().auto_add_history(true).max_history_size(10_000).map(rustyline::config::Builder::build);
         let editor = config.and_then(Editor::<Assistant, DefaultHistory>::with_config);
         let Ok(mut editor) = editor else { return self.read() };
-        // After the editor, which puts a handler of its own in place; while it reads, Ctrl-C is a key like others.
+        // After the editor, which puts a handler of its own in place; while it reads, Ctrl-C is a key like others. (Its feature
+        // `signal-hook` would leave the handler alone, but then reads only the first key of what is pasted.)
         stop_on_ctrl_c();
         editor.set_helper(Some(Assistant::new(&self.host)));
         let history = history::file();

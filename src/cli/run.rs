@@ -75,11 +75,25 @@ fn evaluate(name: &str, text: &str, folder: PathBuf, out: PathBuf, options: &Ses
 
 /// Prepares the run folder.
 fn begin(session: &Session, manifest: &Manifest, text: &str) -> ansatz::Result<()> {
+    if session.resumes() {
+        warn_of_another_script(session, text);
+    }
     session.run().begin(session.resumes())?;
     // Not synced to the disk: that would take longer than the start of the program.
     std::fs::write(session.run().file("script.rhai")?, text)?;
     std::fs::write(session.run().file("run.json")?, manifest.text())?;
     Ok(())
+}
+
+/// What is gone on with was made by the script in the run folder.
+fn warn_of_another_script(session: &Session, text: &str) {
+    let path = session.run().path().join("script.rhai");
+    if std::fs::read_to_string(&path).is_ok_and(|before| before != text) {
+        complain(&format!(
+            "warning: --resume: the script has changed since the run in {}\n",
+            session.run().path().display()
+        ));
+    }
 }
 
 fn warn_of_unused_parameters(session: &Session) {

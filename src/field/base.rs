@@ -1,12 +1,30 @@
 //! A tensor that knows its grid.
 
 use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::grid::Grid;
 use crate::error::{Error, Result};
 use crate::tensor::{Context, Tensor, position};
 
+/// Names of channels; empty when they have none.
+pub type Names = Rc<[String]>;
+
+/// The channels that bear a name, or the components `name.x`, `name.y`… of a vector, with the names they keep.
+pub(super) fn channels_named(what: &str, names: &Names, name: &str) -> Result<(Range<usize>, Names)> {
+    let own = |n: &String| n == name || n.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    if let Some(start) = names.iter().position(own) {
+        let len = names[start..].iter().take_while(|n| own(n)).count();
+        return Ok((start..start + len, names[start..start + len].into()));
+    }
+    let error = Error::value(format!("a {what} has no property or unknown `{name}`"));
+    Err(if names.is_empty() {
+        error.advice("ansatz doc lists properties and functions")
+    } else {
+        error.expected(format!("one of {}", names.join(", ")))
+    })
+}
 /// What a field was sampled from: its values at the points of any grid.
 pub type Source = dyn Fn(&Grid) -> Result<Tensor>;
 
@@ -15,6 +33,7 @@ pub type Source = dyn Fn(&Grid) -> Result<Tensor>;
 pub struct Field {
     values: Tensor,
     grid: Grid,
+    names: Names,
     source: Option<Rc<Source>>,
 }
 
@@ -33,7 +52,7 @@ impl Field {
         };
         let mut full = vec![1; 2 - lead];
         full.extend_from_slice(&shape);
-        Ok(Self { values: values.reshape(&full)?, grid, source: None })
+        Ok(Self { values: values.reshape(&full)?, grid, names: Names::default(), source: None })
     }
     /// A field that remembers what it was sampled from.
     ///
@@ -67,9 +86,36 @@ impl Field {
     pub fn channels(&self) -> usize {
         self.values.shape().get(1).copied().unwrap_or(1)
     }
-    /// Another field on the same grid.
+    /// Names of the channels; empty when they have none.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+    /// The same with names for its channels.
+    ///
+    /// # Errors
+    /// When there are not as many names as channels.
+    pub fn named(self, names: Names) -> Result<Self> {
+        if names.len() != self.channels() && !names.is_empty() {
+            return Err(Error::shape("a field needs a name for each channel").got(format!(
+                "{} names, {} channels",
+                names.len(),
+                self.channels()
+            )));
+        }
+        Ok(Self { names, ..self })
+    }
+    /// The channels of an unknown: the one of that name, or the components of a vector.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn channel(&self, name: &str) -> Result<Self> {
+        let (at, names) = channels_named("field", &self.names, name)?;
+        Self::new(self.values.narrow(1, at.start, at.len())?, self.grid.clone())?.named(names)
+    }
+    /// Another field on the same grid; with as many channels they keep their names.
     pub fn with(&self, values: Tensor) -> Result<Self> {
-        Self::new(values, self.grid.clone())
+        let new = Self::new(values, self.grid.clone())?;
+        if new.channels() == self.channels() { new.named(self.names.clone()) } else { Ok(new) }
     }
     /// A function of the numbers that keeps them on the grid.
     pub fn map(&self, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Self> {

@@ -6,13 +6,12 @@ use rhai::{Dynamic, Engine};
 
 use super::random::GaussianField;
 use super::spectrum::{Amplitude, spectral_error, spectrum};
-use super::{Field, Grid, SpectralOperator, script_edges, script_fields, script_grids};
+use super::{Field, Grid, Path, SpectralOperator, State, script_edges, script_fields, script_grids};
 use crate::error::{Error, Result};
 use crate::script::engine::printable;
 use crate::script::registry::{Entry, entry, property};
 use crate::script::value::{Operand, describe};
 use crate::script::{Call, Closure};
-use crate::sde::{Path, State};
 use crate::tensor::{Compare, Complex, Context, Precision, Tensor};
 use crate::train::Batch;
 
@@ -26,6 +25,25 @@ pub(crate) fn types(engine: &mut Engine) {
 /// The field in argument `i`.
 pub(crate) fn field(c: &Call, i: usize) -> Result<Field> {
     c.object::<Field>(i, "a field: values on a grid")
+}
+
+/// `field.heat`, `path.heat`: an unknown by its name; a component of a vector symbol. `None` for an index that is no name.
+pub(crate) fn by_name(c: &Call) -> Result<Option<Dynamic>> {
+    let Ok(name) = c.value(1)?.into_immutable_string() else { return Ok(None) };
+    if let Some(field) = c.object_if::<Field>(0) {
+        return Ok(Some(Dynamic::from(field.channel(&name)?)));
+    }
+    if let Some(path) = c.object_if::<Path>(0) {
+        return crate::equation::script_solve::unknown_of(&path, &name).map(Some);
+    }
+    if let Some(symbol) = c.object_if::<crate::equation::Expr>(0) {
+        let axis = Grid::NAMES.iter().position(|axis| *axis == name);
+        let axis = axis.ok_or_else(|| {
+            Error::value(format!("a symbol has no property `{name}`")).expected("x, y or z, the components of a vector")
+        })?;
+        return symbol.component(axis).map(|e| Some(Dynamic::from(e)));
+    }
+    Ok(None)
 }
 
 /// The grid in argument `i`, or that of a field.
@@ -326,7 +344,7 @@ pub(crate) fn state(c: &Call, i: usize) -> Result<State> {
             if values.rank() == 0 {
                 return Err(c.wrong(i, "a field, or a tensor with samples along its first axis"));
             }
-            Ok(State { values, grid: None })
+            Ok(State::new(values, None))
         }
     }
 }
@@ -334,7 +352,7 @@ pub(crate) fn state(c: &Call, i: usize) -> Result<State> {
 /// A state as a script value.
 pub(crate) fn state_value(state: State) -> Result<Dynamic> {
     Ok(match state.grid {
-        Some(grid) => Dynamic::from(Field::new(state.values, grid)?),
+        Some(grid) => Dynamic::from(Field::new(state.values, grid)?.named(state.names)?),
         None => Dynamic::from(state.values),
     })
 }

@@ -85,15 +85,18 @@ impl Conv {
         let edges = if self.edges == Edges::Periodic { " periodic" } else { "" };
         format!("{} → {}, {}{edges}", self.inputs, self.outputs, kernel.join("×"))
     }
+    fn steps(&self) -> String {
+        format!("kernel {:?}, stride {:?}, dilation {:?}", self.kernel, self.stride, self.dilation)
+    }
     fn prepare(&self, init: &mut Init, transposed: bool) -> Result<()> {
         let dims = self.kernel.len();
         if !(1..=3).contains(&dims) || self.stride.len() != dims || self.dilation.len() != dims {
             return Err(init
                 .unfit("a convolution has 1 to 3 axes, and as many strides and dilations")
-                .got(format!("{self:?}")));
+                .got(self.steps()));
         }
         if self.kernel.iter().chain(&self.stride).chain(&self.dilation).any(|&n| n == 0 || n > 1 << 20) {
-            return Err(init.unfit("kernel, stride and dilation must be 1 or more").got(format!("{self:?}")));
+            return Err(init.unfit("kernel, stride and dilation must be 1 or more").got(self.steps()));
         }
         if self.groups == 0 || !self.inputs.is_multiple_of(self.groups) || !self.outputs.is_multiple_of(self.groups) {
             return Err(init

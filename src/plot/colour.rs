@@ -10,6 +10,29 @@ impl Colour {
     pub(crate) const INK: Colour = Colour(0x26, 0x26, 0x26);
     pub(crate) const GRID: Colour = Colour(0xe4, 0xe4, 0xe4);
 
+    /// Names that users write: those of the palette in its order, and black.
+    pub const NAMES: [(&'static str, Colour); 9] = [
+        ("blue", Colour::from_hex(PALETTE[0])),
+        ("red", Colour::from_hex(PALETTE[1])),
+        ("green", Colour::from_hex(PALETTE[2])),
+        ("pink", Colour::from_hex(PALETTE[3])),
+        ("orange", Colour::from_hex(PALETTE[4])),
+        ("sky", Colour::from_hex(PALETTE[5])),
+        ("brown", Colour::from_hex(PALETTE[6])),
+        ("gray", Colour::from_hex(PALETTE[7])),
+        ("black", Colour(0, 0, 0)),
+    ];
+    /// The colour with one of those names, or written as `#rrggbb`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name.strip_prefix('#') {
+            Some(hex) if hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                u32::from_str_radix(hex, 16).ok().map(Colour::from_hex)
+            }
+            Some(_) => None,
+            None => Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, colour)| *colour),
+        }
+    }
+
     pub(crate) const fn from_hex(hex: u32) -> Self {
         Colour((hex >> 16) as u8, (hex >> 8) as u8, hex as u8)
     }
@@ -144,3 +167,19 @@ const TWILIGHT: [u32; 33] = [
     0x5d3da1, 0x592a8f, 0x511b77, 0x45135c, 0x381145, 0x2f1436, 0x3a113a, 0x4a1342, 0x5f174a, 0x741e4f, 0x872750,
     0x983550, 0xa64550, 0xb25652, 0xbb6958, 0xc27c63, 0xc89073, 0xcca389, 0xd1b6a3, 0xd8c7be, 0xdfd4d6, 0xe2d9e2,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_have_names() {
+        assert_eq!(Colour::from_name("#0072B2"), Some(palette(0)));
+        for (index, (name, _)) in Colour::NAMES.iter().take(PALETTE_SIZE).enumerate() {
+            assert_eq!(Colour::from_name(name), Some(palette(index)));
+        }
+        for name in ["", "#", "#12345", "#12345g", "#+12345", "Blue"] {
+            assert_eq!(Colour::from_name(name), None);
+        }
+    }
+}

@@ -59,20 +59,31 @@ impl Closure {
     }
     /// How many parameters it takes beside captured ones, where that is known.
     pub fn parameters(&self) -> Option<usize> {
+        Some(self.names()?.len().saturating_sub(self.0.curry().len()))
+    }
+    /// The names of its parameters, captured variables first, where they are known.
+    pub fn names(&self) -> Option<Vec<String>> {
         let context = current()?;
         let name = self.0.fn_name();
-        let counts = |m: &rhai::Module| {
+        let names = |m: &rhai::Module| {
             m.iter_script_fn_info()
                 .filter(|(_, _, n, _, _)| *n == name)
-                .map(|(_, _, _, count, _)| count)
-                .collect::<Vec<_>>()
+                .map(|(_, _, _, _, f)| f.params.iter().map(ToString::to_string).collect())
+                .collect::<Vec<Vec<String>>>()
         };
-        let all: Vec<usize> = context.iter_namespaces().flat_map(counts).collect();
-        // A name with several overloads fits when any of them does; only one tells the count.
-        match all.as_slice() {
-            [count] => Some(count.saturating_sub(self.0.curry().len())),
-            _ => None,
-        }
+        let mut all: Vec<Vec<String>> = context.iter_namespaces().flat_map(names).collect();
+        // A name with several overloads fits when any of them does; only one tells the parameters.
+        if all.len() == 1 { all.pop() } else { None }
+    }
+    /// The values of captured variables.
+    pub fn captured(&self) -> Vec<Dynamic> {
+        self.0.curry().iter().map(Dynamic::flatten_clone).collect()
+    }
+    /// The same function with other values for the variables it captured.
+    pub fn with_captured(&self, values: Vec<Dynamic>) -> Self {
+        let mut pointer = (*self.0).clone();
+        pointer.set_curry(values);
+        Self::new(pointer)
     }
     /// Calls it.
     ///

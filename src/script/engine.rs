@@ -12,9 +12,10 @@ use super::closure::{Exit, enter, into_rhai};
 use super::diagnose::panic_text;
 use super::registry::{Entry, Form, Registry};
 use super::table::SharedTable;
-use super::value::{All, Operand};
+use super::value::{All, Operand, printed};
+use crate::equation::Expr;
 use crate::error::{Error, Result};
-use crate::field::Field;
+use crate::field::{Field, Path};
 use crate::session::Session;
 use crate::tensor::{Binary, Complex, Tensor};
 
@@ -37,6 +38,8 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     engine.on_debug(move |text, _, position| sink.sink().text(&format!("{position}: {text}")));
 
     let namesakes = namesakes(&engine);
+    let names: Rc<BTreeSet<String>> =
+        Rc::new(registry.entries().iter().flat_map(|e| [e.name.to_string(), e.full_name()]).collect());
     let mut global = Module::new();
     let mut modules: Vec<(&str, Module)> = Vec::new();
     for entry in registry.entries() {
@@ -47,7 +50,7 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
         let (least, most) = entry.arity();
         let entry = Rc::new(entry.clone());
         for count in least..=most.min(MOST_ARGUMENTS) {
-            let code = wrap(session.clone(), entry.clone());
+            let code = wrap(session.clone(), entry.clone(), names.clone());
             match entry.namespace.strip_suffix("::") {
                 Some(namespace) => {
                     let at = modules.iter().position(|(name, _)| *name == namespace).unwrap_or_else(|| {
@@ -78,7 +81,7 @@ fn any_types(count: usize) -> Vec<TypeId> {
 
 /// Our own types: what operators, indices and printing must not leave to Rhai.
 fn own_types() -> Vec<TypeId> {
-    vec![TypeId::of::<Tensor>(), TypeId::of::<Field>(), TypeId::of::<Complex>()]
+    vec![TypeId::of::<Tensor>(), TypeId::of::<Field>(), TypeId::of::<Complex>(), TypeId::of::<Expr>()]
 }
 
 /// Functions of one argument that Rhai has already. Its own take numbers before ours would, and differ: its `int` gives a
@@ -103,7 +106,7 @@ fn register_global(global: &mut Module, entry: &Entry, count: usize, code: Code,
         }
         Form::Property => put(&format!("get${}", entry.name), &[any]),
         Form::Index => {
-            for own in own_types() {
+            for own in own_types().into_iter().chain([TypeId::of::<Path>()]) {
                 put("index$get$", &[own, any]);
             }
         }
@@ -133,19 +136,23 @@ fn register_constant(global: &mut Module, modules: &mut [(&str, Module)], sessio
 }
 
 /// A primitive as Rhai calls it: arguments named, panics caught, closures given a context to run in.
-fn wrap(session: Session, entry: Rc<Entry>) -> Code {
+fn wrap(session: Session, entry: Rc<Entry>, names: Rc<BTreeSet<String>>) -> Code {
     let func = move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
         let Some(context) = context else {
             return Err(into_rhai(Error::internal("a primitive was called without a context")));
         };
         let position = context.call_position();
         let guard = enter(&context);
+        let code = match &entry.symbolic {
+            Some(symbolic) if arguments.iter().any(|a| is_symbolic(a)) => symbolic,
+            _ => &entry.code,
+        };
         let mut call = Call { session: &session, entry: &entry, arguments, position: context.call_position() };
-        let result = catch_unwind(AssertUnwindSafe(|| (entry.code)(&mut call)));
+        let result = catch_unwind(AssertUnwindSafe(|| code(&mut call)));
         drop(guard);
         match result {
             // Rhai fills in the position of a plain call, not that of one with a namespace.
-            Ok(result) => result.map_err(|e| at(into_rhai(e), position)),
+            Ok(result) => result.map_err(|e| at(into_rhai(as_called(e, &entry, &names)), position)),
             Err(payload) => Err(at(
                 into_rhai(
                     Error::internal(format!("{} failed in a way it should not", entry.full_name()))
@@ -158,6 +165,38 @@ fn wrap(session: Session, entry: Rc<Entry>) -> Code {
     };
     // A method that does not change its object: the first argument is not copied, and constants may be passed.
     RhaiFunc::Method { func: rhai::Shared::new(func), has_context: true, is_pure: true, is_volatile: true }
+}
+
+/// Whether a value is a symbol, or a vector with one in it.
+fn is_symbolic(value: &Dynamic) -> bool {
+    value.read_lock::<Expr>().is_some()
+        || value.read_lock::<rhai::Array>().is_some_and(|array| array.iter().any(|v| v.read_lock::<Expr>().is_some()))
+}
+
+/// Chapters whose functions are made of one another.
+const MADE_OF_EACH_OTHER: [&str; 6] = [
+    "Mathematics",
+    "Tensors",
+    "Complex numbers and Fourier transforms",
+    "Linear algebra and convolutions",
+    "Random numbers",
+    "Grids and fields",
+];
+
+/// An error of a part under the name of the whole: who called `inverse` has not heard of a `solve` in it.
+fn as_called(error: Error, entry: &Entry, names: &BTreeSet<String>) -> Error {
+    let part = error.what().split_once(": ").map(|(part, _)| part.to_string());
+    match part {
+        Some(part)
+            if entry.form == Form::Function
+                && error.script().is_none()
+                && MADE_OF_EACH_OTHER.contains(&entry.chapter)
+                && names.contains(&part) =>
+        {
+            error.without(part).within(entry.full_name())
+        }
+        _ => error,
+    }
 }
 
 fn at(mut error: Box<EvalAltResult>, position: rhai::Position) -> Box<EvalAltResult> {
@@ -187,12 +226,20 @@ fn name_types(engine: &mut Engine, session: &Session) {
     engine.register_fn("to_string", |t: &mut Tensor| in_text(t));
     engine.register_fn("to_debug", |t: &mut Tensor| in_text(t));
     printable::<Complex>(engine, "Complex");
+    crate::equation::script::types(engine);
     crate::field::script::types(engine);
+    crate::solve::flow::script::types(engine);
     crate::sde::script::types(engine);
     crate::nn::script::types(engine);
     crate::train::script::types(engine);
     crate::plot::script::types(engine);
     printable::<SharedTable>(engine, "Table");
+    // Arrays and maps show their elements by `to_debug`; `to_string` of a number is for files and names, and loses nothing.
+    let precision = session.context().precision();
+    engine.register_fn("print", move |x: f64| Dynamic::from(printed(x, precision)).to_string());
+    for name in ["debug", "to_debug"] {
+        engine.register_fn(name, move |x: f64| format!("{:?}", Dynamic::from(printed(x, precision))));
+    }
     engine.register_fn("to_string", |e: &mut Error| e.to_string());
     engine.register_fn("to_debug", |e: &mut Error| e.to_string());
     engine.register_get("message", |e: &mut Error| e.what().to_string());

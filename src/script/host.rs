@@ -112,6 +112,9 @@ impl Host {
 
     /// A value as `print` shows it.
     pub fn show(&self, value: &Dynamic) -> String {
+        if let Ok(number) = value.as_float() {
+            return Dynamic::from(super::value::printed(number, self.session.context().precision())).to_string();
+        }
         let mut scope = Scope::new();
         scope.push_dynamic("value", value.clone());
         let text = stack::with_base(|| {

@@ -15,24 +15,35 @@ pub struct Options {
     map: Map,
 }
 
+/// The error of a key that the primitive `owner` does not know.
+pub(super) fn unknown(owner: &str, key: &str, known: &[&str]) -> Error {
+    let error = Error::option(format!("{owner}: there is no option `{key}`")).about_key(key);
+    let error = if known.is_empty() {
+        error.expected("no options")
+    } else {
+        error.expected(format!("one of {}", known.join(", ")))
+    };
+    match nearest(key, known.iter().map(|s| s.to_string())).first() {
+        Some(near) => error.advice(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}
+
 impl Options {
     /// Options of the primitive `owner`.
     pub fn new(owner: String, map: Map) -> Self {
         Self { owner, map }
     }
+    /// The primitive they belong to.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
     /// Refuses keys that are not known, naming those that are and the nearest.
     pub fn refuse_unknown(&self, known: &[&str]) -> Result<()> {
-        let Some(key) = self.map.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
-        let mut error = Error::option(format!("{}: there is no option `{key}`", self.owner));
-        error = if known.is_empty() {
-            error.expected("no options")
-        } else {
-            error.expected(format!("one of {}", known.join(", ")))
-        };
-        Err(match nearest(key, known.iter().map(|s| s.to_string())).first() {
-            Some(near) => error.advice(format!("did you mean `{near}`?")),
-            None => error,
-        })
+        match self.map.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => Err(unknown(&self.owner, key, known)),
+            None => Ok(()),
+        }
     }
     /// The value of a key, when given and not `()`.
     pub fn get(&self, key: &str) -> Option<&Dynamic> {

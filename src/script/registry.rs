@@ -50,7 +50,8 @@ pub enum Form {
     Constant,
 }
 
-type Code = Rc<dyn Fn(&mut Call) -> Result<Dynamic>>;
+/// What a primitive does.
+pub type Code = Rc<dyn Fn(&mut Call) -> Result<Dynamic>>;
 
 /// A primitive.
 #[derive(Clone)]
@@ -77,6 +78,8 @@ pub struct Entry {
     pub chapter: &'static str,
     /// What it does.
     pub code: Code,
+    /// What it does when an argument is a symbol of an equation, where that is something else.
+    pub symbolic: Option<Code>,
 }
 
 impl Entry {
@@ -151,6 +154,7 @@ pub fn entry(signature: &'static str) -> Entry {
         examples: Vec::new(),
         chapter: "",
         code: Rc::new(|_| Ok(Dynamic::UNIT)),
+        symbolic: None,
     }
 }
 
@@ -200,6 +204,11 @@ impl Registry {
         let mut entries = Vec::new();
         for (chapter, table) in super::tables() {
             entries.extend(table.into_iter().map(|e| Entry { chapter, ..e }));
+        }
+        for (name, meaning) in crate::equation::script::meanings() {
+            for entry in entries.iter_mut().filter(|e| e.full_name() == name) {
+                entry.symbolic = Some(meaning.clone());
+            }
         }
         Self { entries }
     }

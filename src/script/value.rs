@@ -2,10 +2,11 @@
 
 use rhai::{Array, Dynamic, Map};
 
+use crate::equation::{Expr, script as symbolic};
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::tensor::script_complex;
-use crate::tensor::{Binary, Compare, Complex, Context, Shape, Span, Tensor, Unary, number, position};
+use crate::tensor::{Binary, Compare, Complex, Context, Precision, Shape, Span, Tensor, Unary, number, position};
 
 type ExclusiveRange = std::ops::Range<i64>;
 type InclusiveRange = std::ops::RangeInclusive<i64>;
@@ -26,6 +27,8 @@ pub enum Operand {
     Field(Field),
     /// A complex tensor. It meets the arithmetic and what is linear; functions of real numbers alone refuse it.
     Complex(Complex),
+    /// A symbol: the equation that is being traced.
+    Symbol(Expr),
 }
 
 impl Operand {
@@ -40,7 +43,10 @@ impl Operand {
         if let Some(field) = value.read_lock::<Field>() {
             return Some(Self::Field(field.clone()));
         }
-        value.read_lock::<Complex>().map(|z| Self::Complex(z.clone()))
+        if let Some(z) = value.read_lock::<Complex>() {
+            return Some(Self::Complex(z.clone()));
+        }
+        value.read_lock::<Expr>().map(|e| Self::Symbol(e.clone()))
     }
     /// As a script value.
     pub fn into_dynamic(self) -> Dynamic {
@@ -49,6 +55,7 @@ impl Operand {
             Self::Tensor(tensor) => Dynamic::from(tensor),
             Self::Field(field) => Dynamic::from(field),
             Self::Complex(z) => Dynamic::from(z),
+            Self::Symbol(e) => Dynamic::from(e),
         }
     }
     /// The numbers alone; a number becomes a tensor of rank 0. `None` for complex ones.
@@ -57,7 +64,7 @@ impl Operand {
             Self::Number(number) => Tensor::scalar(context, number),
             Self::Tensor(tensor) => tensor,
             Self::Field(field) => field.values().clone(),
-            Self::Complex(_) => return None,
+            Self::Complex(_) | Self::Symbol(_) => return None,
         })
     }
     /// Applies a function of one tensor, keeping the kind.
@@ -67,6 +74,7 @@ impl Operand {
             Self::Tensor(tensor) => f(tensor).map(Self::Tensor),
             Self::Field(field) => field.map(f).map(Self::Field),
             Self::Complex(z) => Err(script_complex::real_only(z)),
+            Self::Symbol(e) => Err(symbolic::untraceable(e)),
         }
     }
     /// Applies a function that is linear over the real numbers: to both parts of a complex tensor.
@@ -92,6 +100,7 @@ impl Operand {
             (Self::Field(a), Self::Tensor(b)) => a.map(|a| f(a, b)).map(Self::Field),
             (Self::Tensor(a), Self::Field(b)) => b.map(|b| f(a, b)).map(Self::Field),
             (Self::Field(a), Self::Field(b)) => a.zip(b, f).map(Self::Field),
+            (Self::Symbol(e), _) | (_, Self::Symbol(e)) => Err(symbolic::untraceable(e)),
             (Self::Complex(z), _) | (_, Self::Complex(z)) => Err(script_complex::real_only(z)),
         }
     }
@@ -99,12 +108,14 @@ impl Operand {
     pub fn unary(&self, function: Unary, context: &Context) -> Result<Self> {
         match self {
             Self::Complex(z) => script_complex::unary(z, function),
+            Self::Symbol(e) => e.unary(function).map(Self::Symbol),
             _ => self.map(context, |t| t.unary(function)),
         }
     }
     /// An operation on two operands. Numbers meet tensors without becoming tensors first: that is the fast path of scripts.
     pub fn binary(&self, op: Binary, other: &Self, context: &Context) -> Result<Self> {
         match (op, self, other) {
+            (_, Self::Symbol(_), _) | (_, _, Self::Symbol(_)) => symbolic::binary(op, self, other),
             (_, Self::Complex(_), _) | (_, _, Self::Complex(_)) => script_complex::binary(op, self, other, context),
             (Binary::Add, Self::Tensor(t), Self::Number(n)) | (Binary::Add, Self::Number(n), Self::Tensor(t)) => {
                 t.shift(*n).map(Self::Tensor)
@@ -120,6 +131,7 @@ impl Operand {
     /// A comparison; numbers give 1 or 0 too.
     pub fn compare(&self, op: Compare, other: &Self, context: &Context) -> Result<Self> {
         match (self, other) {
+            (Self::Symbol(e), _) | (_, Self::Symbol(e)) => Err(symbolic::compared(e)),
             (Self::Complex(_), _) | (_, Self::Complex(_)) => script_complex::compare(op, self, other, context),
             _ => self.zip(other, context, |a, b| a.compare(op, b)),
         }
@@ -140,6 +152,14 @@ pub fn number_of(value: &Dynamic) -> Option<f64> {
     } else {
         None
     }
+}
+
+/// A number as it is printed: in single precision the digits after the sixth say nothing. Whole ones are shown in full.
+pub fn printed(x: f64, precision: Precision) -> f64 {
+    if precision == Precision::F64 || !x.is_finite() || x.fract() == 0.0 {
+        return x;
+    }
+    format!("{x:.5e}").parse().unwrap_or(x)
 }
 
 /// Whole numbers: one, an array of them, or a range.
@@ -336,6 +356,7 @@ pub fn type_name(value: &Dynamic) -> &str {
         "Fn" | "FnPtr" => "function",
         "Handle" => "Optimizer",
         "SharedTable" => "Table",
+        "Expr" => "Symbol",
         "Part" | "Bound" => "Layer",
         other => other,
     }
@@ -357,6 +378,10 @@ pub fn describe(value: &Dynamic) -> String {
     }
     if let Some(z) = value.read_lock::<Complex>() {
         return format!("a Complex {:?}", z.shape());
+    }
+    if let Some(e) = value.read_lock::<Expr>() {
+        let text: String = e.to_string().chars().take(60).collect();
+        return format!("the symbol {text}");
     }
     if let Some(array) = value.read_lock::<Array>() {
         return format!("an array of {}", array.len());

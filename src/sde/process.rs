@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::path::{Path, State};
 use crate::error::{Error, Result};
 use crate::field::{Grid, SpectralOperator};
+use crate::field::{Path, State};
 use crate::session::interrupt;
 use crate::tensor::random::{Key, normal_samples, uniform};
 use crate::tensor::{Complex, Context, Precision, Tensor, Unary};

@@ -1,9 +1,9 @@
 //! Backwards in time: the reverse-time SDE and the probability-flow ODE.
 
-use super::path::{Path, State};
 use super::process::{Clock, Process, ascending, refuse_not_finite};
 use super::score::Score;
 use crate::error::Result;
+use crate::field::{Path, State};
 use crate::session::Progress;
 use crate::tensor::random::{Key, normal_samples};
 

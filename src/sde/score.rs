@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::process::{Drift, Process, Scheme, ascending, exact_deviation};
 use crate::error::{Error, Result};
 use crate::field::Grid;
+use crate::session::interrupt;
 use crate::tensor::fft::fourier_multiply_real;
 use crate::tensor::{Complex, Precision, Tensor, Unary};
 
@@ -46,6 +47,7 @@ impl GaussianScore {
         let mut all = vec![e.clone()];
         for pair in times.windows(2) {
             let &[t, next] = pair else { continue };
+            interrupt::poll()?;
             let (dt, g) = (next - t, process.diffusion.at(t)?);
             let grown = match process.scheme {
                 Scheme::EulerMaruyama => {

@@ -41,7 +41,7 @@ fn noise(c: &Context, seed: u64, samples: usize, one: &[usize]) -> Tensor {
     normal_samples(c, Key::new(seed), &numbers, one).unwrap()
 }
 fn state(values: Tensor, grid: Option<Grid>) -> State {
-    State { values, grid }
+    State::new(values, grid)
 }
 fn numbers(count: usize) -> Vec<u64> {
     (0..count as u64).collect()

@@ -1,9 +1,9 @@
 //! Losses that train a score on paths.
 
-use super::path::Path;
 use super::process::{Clock, Process, Scheme};
 use super::score::Score;
 use crate::error::{Error, Result};
+use crate::field::Path;
 use crate::session::interrupt;
 use crate::tensor::{Tensor, Unary};
 

@@ -193,6 +193,17 @@ impl Tensor {
             .map_err(|e| Error::internal(format!("reading from the device failed: {e:?}")))?;
         data.try_to_vec::<T>().map_err(|e| Error::internal(format!("reading a tensor: {e:?}")))
     }
+    /// Hands the numbers to `f` in row-major order: borrowed where they lie so on the CPU, else copied.
+    pub(crate) fn with_numbers<T: Real, R>(&self, f: impl FnOnce(&[T]) -> R) -> Result<R> {
+        if let Some(flex) = self.flex()
+            && flex.is_contiguous()
+            && let Some(slice) = flex.as_slice::<T>()
+            && slice.len() == self.len()
+        {
+            return Ok(f(slice));
+        }
+        Ok(f(&self.read::<T>()?))
+    }
     /// The one number of a tensor with one element.
     pub fn item(&self) -> Result<f64> {
         if self.len() != 1 {

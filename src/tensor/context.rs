@@ -146,10 +146,20 @@ impl Context {
     pub(crate) fn is_nested(&self) -> bool {
         self.0.depth.get() > 1
     }
+    /// Whether a gradient closure is being evaluated.
+    pub(crate) fn is_differentiating(&self) -> bool {
+        self.0.depth.get() > 0
+    }
     /// Runs a reverse pass: recorded only when an outer gradient is waiting for it.
     pub(crate) fn reverse<T>(&self, f: impl FnOnce() -> T) -> T {
         let _guard = Restore(&self.0.recording, self.0.recording.get());
         self.0.recording.set(self.0.recording.get() && self.0.depth.get() > 0);
+        f()
+    }
+    /// Runs `f` with recording, even within a reverse pass: for rules that differentiate on their own account.
+    pub(crate) fn with_recording<T>(&self, f: impl FnOnce() -> T) -> T {
+        let _guard = Restore(&self.0.recording, self.0.recording.get());
+        self.0.recording.set(true);
         f()
     }
     /// Runs `f` without recording anything.

@@ -1,7 +1,7 @@
 //! Matrix products, norms, diagonals.
 
-use burn::backend::Dispatch;
 use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Dispatch, DispatchTensor};
 
 use super::arrange::Span;
 use super::base::Tensor;
@@ -10,6 +10,29 @@ use super::shape::{Shape, broadcast, element_count};
 use super::tape::unbroadcast;
 use super::unary::Unary;
 use crate::error::{Error, Result};
+use crate::session::interrupt;
+
+/// Multiplications in a product that is not worth an interruption.
+const BLOCK: usize = 1 << 34;
+
+/// The product of two stacks of matrices; a large one by blocks of rows, so that it can be interrupted.
+fn product(a: &Tensor, b: &Tensor) -> Result<DispatchTensor> {
+    let (&[m, k], &[_, n]) = (a.shape().as_slice(), b.shape().as_slice()) else {
+        return Ok(Dispatch::float_matmul(a.data.clone(), b.data.clone()));
+    };
+    let rows = (BLOCK / k.saturating_mul(n).max(1)).max(16);
+    if rows >= m {
+        return Ok(Dispatch::float_matmul(a.data.clone(), b.data.clone()));
+    }
+    a.context().reserve(m.saturating_mul(n).saturating_mul(2 * a.precision().bytes()))?;
+    let mut blocks = Vec::new();
+    for start in (0..m).step_by(rows) {
+        interrupt::poll()?;
+        let block = a.detach().narrow(0, start, rows.min(m - start))?;
+        blocks.push(Dispatch::float_matmul(block.data.clone(), b.data.clone()));
+    }
+    Ok(Dispatch::float_cat(blocks, 0))
+}
 
 impl Tensor {
     /// The matrix product over the last two axes; axes before them broadcast. A vector counts as a row on the left
@@ -58,7 +81,7 @@ impl Tensor {
             t.reshape(&lifted)
         };
         let (a, b) = (lift(&a)?, lift(&b)?);
-        let out = Self::made(self.context(), Dispatch::float_matmul(a.data.clone(), b.data.clone()));
+        let out = Self::made(self.context(), product(&a, &b)?);
         Ok(out
             .from(&a, || {
                 let (b, shape) = (b.clone(), a.shape());

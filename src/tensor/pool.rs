@@ -5,6 +5,7 @@ use super::base::Tensor;
 use super::conv::ConvOptions;
 use super::shape::{Shape, element_count};
 use crate::error::{Error, Result};
+use crate::session::interrupt;
 
 /// How new points are made between old ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,9 @@ pub enum Upsample {
     /// On straight lines between the centres of cells; beyond the outermost centres the edge value goes on.
     Linear,
 }
+
+/// One tensor for each new point of a cell is fastest while there are few of them.
+const MOST_PHASES: usize = 16;
 
 impl Tensor {
     fn spatial(&self, op: &str, lens: &[&[usize]]) -> Result<usize> {
@@ -68,7 +72,11 @@ impl Tensor {
         }
         let count: usize = places.first().map_or(0, |p| p.iter().map(Span::len).product());
         self.context().reserve(count.saturating_mul(places.len()).saturating_mul(self.precision().bytes()))?;
-        let windows: Vec<Self> = places.iter().map(|p| self.slice(p)).collect::<Result<_>>()?;
+        let window = |place: &Vec<Span>| {
+            interrupt::poll()?;
+            self.slice(place)
+        };
+        let windows: Vec<Self> = places.iter().map(window).collect::<Result<_>>()?;
         if count == 0 {
             return windows.into_iter().next().ok_or_else(|| Error::internal("a window without a place"));
         }
@@ -82,6 +90,7 @@ impl Tensor {
             self.shape().iter().zip([1, 1].iter().chain(factors)).map(|(n, f)| n.saturating_mul(*f)).collect();
         self.context().reserve(element_count(&target)?.saturating_mul(self.precision().bytes()))?;
         factors.iter().enumerate().filter(|(_, f)| **f > 1).try_fold(self.clone(), |x, (i, &factor)| match method {
+            _ if factor > MOST_PHASES => x.finer_by_positions(i + 2, factor, method),
             Upsample::Nearest => x.finer(i + 2, vec![x.clone(); factor]),
             Upsample::Linear => {
                 let axis = i + 2;
@@ -99,6 +108,26 @@ impl Tensor {
                 x.finer(axis, (0..factor).map(phase).collect::<Result<_>>()?)
             }
         })
+    }
+    /// An axis made longer, each new point from the one or two old ones beside it.
+    fn finer_by_positions(&self, axis: usize, factor: usize, method: Upsample) -> Result<Self> {
+        let n = self.shape().get(axis).copied().unwrap_or(0);
+        let len = n.saturating_mul(factor);
+        self.context().reserve(len.saturating_mul(40))?;
+        let along = axis as i64;
+        if method == Upsample::Nearest || n == 0 {
+            return self.take(along, &(0..len).map(|at| (at / factor) as i64).collect::<Vec<_>>());
+        }
+        let last = n - 1;
+        // Where a new centre lies among the old ones; beyond the outermost the edge value goes on.
+        let place = |at: usize| (((at as f64 + 0.5) / factor as f64) - 0.5).clamp(0.0, last as f64);
+        let below: Vec<i64> = (0..len).map(|at| place(at).floor() as i64).collect();
+        let above: Vec<i64> = below.iter().map(|&at| (at + 1).min(last as i64)).collect();
+        let part: Vec<f64> = (0..len).map(|at| place(at).fract()).collect();
+        let shape: Shape = (0..self.rank()).map(|a| if a == axis { len } else { 1 }).collect();
+        let part = Self::from_vec::<f64>(self.context(), part, &shape)?.cast(self.precision())?;
+        let low = self.take(along, &below)?;
+        low.add(&self.take(along, &above)?.sub(&low)?.mul(&part)?)
     }
     /// Tensors of one shape interleaved along an axis.
     fn finer(&self, axis: usize, phases: Vec<Self>) -> Result<Self> {
@@ -130,15 +159,32 @@ mod tests {
     }
 
     #[test]
+    fn large_factors_agree_with_factors_in_turn() {
+        let c = context();
+        let x = sample(&c, &[2, 1, 5], 1);
+        let nearest = |f: &[usize]| {
+            f.iter().fold(x.clone(), |x, &f| x.upsample(&[f], Upsample::Nearest).unwrap()).to_vec().unwrap()
+        };
+        assert_eq!(nearest(&[32]), nearest(&[8, 4]));
+        // Linear upsampling along the same lines: centres of an odd factor stay where they were.
+        let fine = x.upsample(&[17], Upsample::Linear).unwrap();
+        let centres: Vec<i64> = (0..5).map(|i| 17 * i + 8).collect();
+        assert_eq!(fine.take(-1, &centres).unwrap().to_vec().unwrap(), x.to_vec().unwrap());
+        assert_eq!(fine.narrow(2, 0, 1).unwrap().to_vec().unwrap(), x.narrow(2, 0, 1).unwrap().to_vec().unwrap());
+    }
+
+    #[test]
     fn gradients_to_second_order() {
         type F = fn(&Tensor) -> Result<Tensor>;
-        let cases: [(&str, &[usize], F); 6] = [
+        let cases: [(&str, &[usize], F); 8] = [
             ("avg 1", &[2, 2, 5], |x| x.avg_pool(&[2], &[2])),
             ("avg 2", &[1, 2, 4, 5], |x| x.avg_pool(&[3, 2], &[1, 2])),
             ("max 2", &[2, 1, 4, 5], |x| x.max_pool(&[2, 2], &[2, 1])),
             ("max 3", &[1, 1, 3, 3, 3], |x| x.max_pool(&[2, 2, 2], &[1, 1, 1])),
             ("nearest", &[1, 2, 2, 3], |x| x.upsample(&[2, 3], Upsample::Nearest)),
             ("linear", &[1, 2, 3, 2], |x| x.upsample(&[2, 3], Upsample::Linear)),
+            ("nearest, many", &[1, 1, 2], |x| x.upsample(&[17], Upsample::Nearest)),
+            ("linear, many", &[1, 2, 3], |x| x.upsample(&[18], Upsample::Linear)),
         ];
         let c = context();
         for (name, shape, f) in cases {

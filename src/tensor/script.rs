@@ -167,6 +167,9 @@ fn looking() -> Vec<Entry> {
             .example("tensor([[1, 2, 3], [4, 5, 6]])[[0, 1..3]]", "[2, 3]")
             .example("tensor([1, 2, 3])[-1]", "3")
             .run(|c| {
+                if let Some(named) = crate::field::script::by_name(c)? {
+                    return Ok(named);
+                }
                 let selection = c.spans(1, &facts(c)?.shape())?;
                 on_parts(c, |t| selection.of(t))
             }),

@@ -84,12 +84,13 @@ fn widened(operand: &Operand, partner: &Operand, context: &Context) -> Result<Co
         Operand::Complex(z) => Ok(z.clone()),
         Operand::Tensor(t) => Complex::real(t.clone()),
         Operand::Field(field) => Complex::real(field.values().clone()),
+        Operand::Symbol(e) => Err(crate::equation::script::untraceable(e)),
         Operand::Number(n) => {
             let precision = match partner {
                 Operand::Complex(z) => z.re.precision(),
                 Operand::Tensor(t) => t.precision(),
                 Operand::Field(field) => field.values().precision(),
-                Operand::Number(_) => context.precision(),
+                Operand::Number(_) | Operand::Symbol(_) => context.precision(),
             };
             Complex::real(Tensor::scalar_in(context, precision, *n))
         }

@@ -58,11 +58,6 @@ fn products() -> Vec<Entry> {
 
 fn systems() -> Vec<Entry> {
     vec![
-        entry("solve(a, b)")
-            .brief("The x with a x = b: a is [.., n, n]; b is [n], or [.., n, m] with one system for each column.")
-            .text("Elimination with row pivots, on the CPU; axes before the last two broadcast. A singular matrix is an error.")
-            .example("solve(tensor([[2, 0], [1, 4]]), tensor([2, 5]))", "[1, 1]")
-            .run(|c| done(c.tensor(0)?.solve(&c.tensor(1)?)?)),
         entry("inverse(a)")
             .brief("The inverse of [.., n, n].")
             .text("solve(a, b) is faster and more accurate than inverse(a) times b.")
@@ -151,9 +146,7 @@ fn walk(c: &Call, o: &Options, dims: usize) -> Result<ConvOptions> {
         ..ConvOptions::new(dims)
     };
     if options.stride.iter().chain(&options.dilation).any(|&n| n > 1 << 40) {
-        return Err(
-            Error::value(format!("{}: stride and dilation are too large", c.name())).got(format!("{options:?}"))
-        );
+        return Err(Error::value(format!("{}: stride and dilation are too large", c.name())).got(options));
     }
     Ok(options)
 }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::base::{Real, Tensor, in_precision};
 use super::shape::{broadcast, element_count};
 use crate::error::{Error, Result};
+use crate::session::interrupt;
 
 impl Tensor {
     /// The `x` with `A x = b`: `A` is this tensor, `[…, n, n]`; `b` is `[n]` or `[…, n, m]`, one system for each column; axes
@@ -57,7 +58,14 @@ impl Tensor {
     /// The inverse of `[…, n, n]`.
     pub fn inverse(&self) -> Result<Self> {
         let shape = self.shape();
-        let n = shape.last().copied().unwrap_or(0);
+        let n = match shape[..] {
+            [.., m, n] if m == n => n,
+            _ => {
+                return Err(Error::shape("inverse: a square matrix is needed")
+                    .got(format!("shape {shape:?}"))
+                    .expected("[…, n, n]"));
+            }
+        };
         self.context().reserve(element_count(&[n, n])?.saturating_mul(8))?;
         let identity = (0..n * n).map(|i| if i % (n + 1) == 0 { 1.0 } else { 0.0 }).collect::<Vec<f64>>();
         self.solve(&Self::from_vec(self.context(), identity, &[n, n])?.cast(self.precision())?)
@@ -68,6 +76,7 @@ impl Tensor {
 enum Fault {
     NotFinite,
     Singular { column: usize },
+    Stopped,
 }
 
 impl Fault {
@@ -77,13 +86,16 @@ impl Fault {
             Self::Singular { column } => Error::value("solve: the matrix is singular")
                 .got(format!("no pivot in column {column} of {n}"))
                 .advice("the equations contradict or repeat each other; add a small multiple of the identity"),
+            Self::Stopped => interrupt::poll().err().unwrap_or_else(Error::interrupted),
         }
     }
 }
 
 /// Gaussian elimination of the rows of `a` (`n × n`), with the same done to `x` (`n × m`), and substitution.
 fn eliminate<T: Real>(a: &mut [T], x: &mut [T], n: usize, m: usize) -> std::result::Result<(), Fault> {
+    let go_on = || if interrupt::pending().is_some() { Err(Fault::Stopped) } else { Ok(()) };
     for column in 0..n {
+        go_on()?;
         let size = |row: usize| a[row * n + column].abs();
         let pivot = (column..n).fold(column, |best, row| if size(row) > size(best) { row } else { best });
         let value = a[pivot * n + column];
@@ -113,6 +125,7 @@ fn eliminate<T: Real>(a: &mut [T], x: &mut [T], n: usize, m: usize) -> std::resu
         }
     }
     for row in (0..n).rev() {
+        go_on()?;
         let (above, below) = x.split_at_mut((row + 1) * m);
         let own = &mut above[row * m..];
         for (k, known) in below.chunks(m).enumerate() {

@@ -10,6 +10,8 @@
 //! can depend only on nodes with smaller numbers, so a pass in descending order is topological, and it can stop
 //! at the smallest number among its targets.
 
+mod staged;
+
 use std::cell::RefCell;
 use std::collections::{BinaryHeap, HashMap};
 use std::rc::Rc;
@@ -19,6 +21,8 @@ use super::context::Context;
 use super::shape::Shape;
 use crate::error::{Error, Result};
 use crate::session::interrupt;
+
+pub(crate) use staged::{Recorded, Staged, depends_on_older};
 
 /// One output of a node.
 #[derive(Clone)]
@@ -151,9 +155,35 @@ struct Pass {
     gradients: HashMap<u64, Vec<Option<Tensor>>>,
     /// Nodes older than the oldest target cannot depend on any.
     oldest: u64,
+    targets: Vec<u64>,
+    found: HashMap<u64, Tensor>,
 }
 
 impl Pass {
+    fn new(targets: &[Tensor]) -> Self {
+        let mut pass = Self {
+            heap: BinaryHeap::new(),
+            gradients: HashMap::new(),
+            oldest: 0,
+            targets: Vec::new(),
+            found: HashMap::new(),
+        };
+        pass.aim(targets);
+        pass
+    }
+    /// Says whose gradients are wanted, beside what was asked for before.
+    fn aim(&mut self, targets: &[Tensor]) {
+        self.targets.extend(targets.iter().filter_map(|t| t.node.as_ref().map(|o| o.node.id)));
+        self.oldest = self.targets.iter().copied().min().unwrap_or(u64::MAX);
+    }
+    fn seed(&mut self, outputs: &[(Tensor, Tensor)]) -> Result<()> {
+        for (output, seed) in outputs {
+            if let Some(node) = &output.node {
+                self.add(node, seed.clone())?;
+            }
+        }
+        Ok(())
+    }
     fn add(&mut self, output: &Output, gradient: Tensor) -> Result<()> {
         let node = &output.node;
         if node.id < self.oldest {
@@ -169,56 +199,65 @@ impl Pass {
         });
         Ok(())
     }
+    /// Goes back over the nodes with numbers from `floor` on.
+    fn run(&mut self, floor: u64) -> Result<()> {
+        while self.heap.peek().is_some_and(|top| top.0.id >= floor) {
+            let Some(Pending(node)) = self.heap.pop() else { break };
+            interrupt::poll()?;
+            let gradients = self.gradients.remove(&node.id).unwrap_or_default();
+            if self.targets.contains(&node.id) {
+                if let Some(gradient) = gradients.into_iter().flatten().next() {
+                    let sum = match self.found.remove(&node.id) {
+                        Some(before) => before.add(&gradient)?,
+                        None => gradient,
+                    };
+                    self.found.insert(node.id, sum);
+                }
+                continue;
+            }
+            match &*node.rule.borrow() {
+                Rule::Each(parents) => {
+                    let Some(gradient) = gradients.first().and_then(Option::as_ref) else { continue };
+                    for (parent, vjp) in parents {
+                        if parent.node.id >= self.oldest {
+                            self.add(parent, vjp(gradient)?)?;
+                        }
+                    }
+                }
+                Rule::Joint(parents, vjp) => {
+                    for (parent, gradient) in parents.iter().zip(vjp(&gradients)?) {
+                        if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                            self.add(parent, gradient)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+    /// The gradients that were found; 0 where the outputs do not depend on a target.
+    fn take(&mut self, targets: &[Tensor]) -> Result<Vec<Tensor>> {
+        let mut ids = Vec::with_capacity(targets.len());
+        let gradients = targets
+            .iter()
+            .map(|t| {
+                let id = t.node.as_ref().map(|o| o.node.id);
+                ids.extend(id);
+                id.and_then(|id| self.found.get(&id)).map_or_else(|| t.full_like(0.0), |g| Ok(g.clone()))
+            })
+            .collect();
+        self.found.retain(|id, _| !ids.contains(id));
+        self.targets.retain(|id| !ids.contains(id));
+        gradients
+    }
 }
 
 /// The vector-Jacobian product: gradients of `sum(output · seed)` with respect to `targets`, which must be leaves.
 fn reverse(outputs: &[(Tensor, Tensor)], targets: &[Tensor]) -> Result<Vec<Tensor>> {
-    let ids: Vec<u64> = targets.iter().filter_map(|t| t.node.as_ref().map(|o| o.node.id)).collect();
-    let mut pass = Pass {
-        heap: BinaryHeap::new(),
-        gradients: HashMap::new(),
-        oldest: ids.iter().copied().min().unwrap_or(u64::MAX),
-    };
-    for (output, seed) in outputs {
-        if let Some(node) = &output.node {
-            pass.add(node, seed.clone())?;
-        }
-    }
-    let mut found: HashMap<u64, Tensor> = HashMap::new();
-    while let Some(Pending(node)) = pass.heap.pop() {
-        interrupt::poll()?;
-        let gradients = pass.gradients.remove(&node.id).unwrap_or_default();
-        if ids.contains(&node.id) {
-            if let Some(gradient) = gradients.into_iter().flatten().next() {
-                found.insert(node.id, gradient);
-            }
-            continue;
-        }
-        match &*node.rule.borrow() {
-            Rule::Each(parents) => {
-                let Some(gradient) = gradients.first().and_then(Option::as_ref) else { continue };
-                for (parent, vjp) in parents {
-                    if parent.node.id >= pass.oldest {
-                        pass.add(parent, vjp(gradient)?)?;
-                    }
-                }
-            }
-            Rule::Joint(parents, vjp) => {
-                for (parent, gradient) in parents.iter().zip(vjp(&gradients)?) {
-                    if let (Some(parent), Some(gradient)) = (parent, gradient) {
-                        pass.add(parent, gradient)?;
-                    }
-                }
-            }
-        }
-    }
-    targets
-        .iter()
-        .map(|t| match t.node.as_ref().and_then(|o| found.get(&o.node.id)) {
-            Some(gradient) => Ok(gradient.clone()),
-            None => t.full_like(0.0),
-        })
-        .collect()
+    let mut pass = Pass::new(targets);
+    pass.seed(outputs)?;
+    pass.run(0)?;
+    pass.take(targets)
 }
 
 /// What [`vjp`] returns beside the gradients.
@@ -237,7 +276,8 @@ pub fn vjp<R>(
     f: impl FnOnce(&[Tensor]) -> Result<(Vec<(Tensor, Tensor)>, R)>,
 ) -> Result<Differentiated<R>> {
     let leaves: Vec<Tensor> = inputs.iter().map(Tensor::leaf).collect();
-    let (outputs, result) = context.deeper(|| f(&leaves))?;
+    // Also where nothing is recorded around it: in a reverse pass, or in the forward pass of a checkpointed rollout.
+    let (outputs, result) = context.with_recording(|| context.deeper(|| f(&leaves)))?;
     let gradients = context.reverse(|| reverse(&outputs, &leaves))?;
     Ok(Differentiated { result, gradients })
 }

@@ -12,7 +12,6 @@ use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::optimizer::with_numbers;
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
 use crate::session::write_atomically;
@@ -107,10 +106,10 @@ impl Bytes {
     fn of(tensor: &Tensor) -> Result<Self> {
         let (dtype, data) = match tensor.precision() {
             Precision::F32 => {
-                (Dtype::F32, with_numbers::<f32, _>(tensor, |x| x.iter().flat_map(|x| x.to_le_bytes()).collect())?)
+                (Dtype::F32, tensor.with_numbers::<f32, _>(|x| x.iter().flat_map(|x| x.to_le_bytes()).collect())?)
             }
             Precision::F64 => {
-                (Dtype::F64, with_numbers::<f64, _>(tensor, |x| x.iter().flat_map(|x| x.to_le_bytes()).collect())?)
+                (Dtype::F64, tensor.with_numbers::<f64, _>(|x| x.iter().flat_map(|x| x.to_le_bytes()).collect())?)
             }
         };
         Ok(Self { dtype, shape: tensor.shape(), data })

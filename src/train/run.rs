@@ -132,9 +132,10 @@ impl Run<'_> {
         let Standing { plan, net, optimizer, course, average: mean, .. } = &mut self.standing;
         let batch = self.order.batch(plan, course.step);
         let key = Key::new(plan.seed).purpose("layers").step(course.step);
-        let session = self.session;
+        let (session, taken) = (self.session, optimizer.steps());
         let report = step_keyed(optimizer, net, key, |net| session.with_draws(batch.seed, || loss(net, &batch)))
-            .map_err(|e| e.within(format!("step {}", course.step)))?;
+            // The optimiser counts its own steps, which may be more than those of this training.
+            .map_err(|e| e.without(format!("step {taken}")).within(format!("step {}", course.step)))?;
         course.step += 1;
         if let (Some(mean), Some(decay)) = (mean, plan.average) {
             *mean = average(mean, &net.parameters(), decay, course.step)?;

@@ -19,7 +19,7 @@ use crate::tensor::{Context, Tensor};
 
 /// An optimiser as scripts hold it: it remembers its moments from step to step.
 #[derive(Clone)]
-pub(crate) struct Handle(Rc<RefCell<Optimizer>>);
+pub(crate) struct Handle(pub(super) Rc<RefCell<Optimizer>>);
 
 impl fmt::Display for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,7 +112,7 @@ fn adam(o: &Options, base: Adam) -> Result<Adam> {
 }
 
 /// The loss that a closure returned.
-fn loss_of(context: &Context, value: Dynamic) -> Result<Tensor> {
+pub(super) fn loss_of(context: &Context, value: Dynamic) -> Result<Tensor> {
     let tensor = Operand::of(&value).and_then(|o| o.into_tensor(context));
     let tensor = tensor.ok_or_else(|| {
         Error::typ("the loss is not a number").got(describe(&value)).expected("a tensor of one element")
@@ -125,10 +125,10 @@ fn loss_of(context: &Context, value: Dynamic) -> Result<Tensor> {
     Ok(tensor)
 }
 
-fn handle(value: Option<&Dynamic>) -> Option<Handle> {
+pub(super) fn handle(value: Option<&Dynamic>) -> Option<Handle> {
     value.and_then(|v| v.read_lock::<Handle>().map(|h| h.clone()))
 }
-fn busy() -> Error {
+pub(super) fn busy() -> Error {
     Error::value("this optimizer is already at work in a step around this one")
         .advice("make another optimizer for the inner loop")
 }
@@ -250,6 +250,7 @@ fn one_step(c: &mut Call) -> Result<Dynamic> {
 
 pub(crate) fn entries() -> Vec<Entry> {
     let mut table = optimizers();
+    table.extend(super::script_minimize::entries());
     table.extend([
         entry("train(net, options)")
             .brief("Trains a network: so many steps of an optimizer down the gradient of a loss.")

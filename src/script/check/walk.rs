@@ -2,6 +2,7 @@
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt, StmtBlock};
 
+use super::super::options::unknown;
 use super::super::registry::{Entry, Form, Registry, nearest};
 use super::names::Names;
 use crate::error::{Error, Kind};
@@ -300,15 +301,8 @@ impl<'a> Walker<'a> {
             return;
         }
         let known: Vec<&str> = entries.iter().flat_map(|e| e.option_names()).collect();
-        let unknown = map.0.iter().filter(|(key, _)| !known.contains(&key.name.as_str()));
-        for (key, _) in unknown.map(|(key, e)| (key.clone(), e)).collect::<Vec<_>>() {
-            let error = Error::option(format!("{full}: there is no option `{}`", key.name));
-            let error = error.expected(if known.is_empty() {
-                "no options".into()
-            } else {
-                format!("one of {}", known.join(", "))
-            });
-            self.found(suggest(error, &key.name, known.iter().map(ToString::to_string)), key.pos);
+        for (key, _) in map.0.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+            self.findings.push((unknown(&full, &key.name, &known), key.pos));
         }
     }
 }

@@ -39,9 +39,7 @@ impl ConvOptions {
                 .expected(format!("{dims}")));
         }
         if self.stride.contains(&0) || self.dilation.contains(&0) || self.groups == 0 {
-            return Err(
-                Error::option(format!("{op}: stride, dilation and groups are at least 1")).got(format!("{self:?}"))
-            );
+            return Err(Error::option(format!("{op}: stride, dilation and groups are at least 1")).got(self));
         }
         Ok(())
     }
@@ -76,7 +74,7 @@ impl Geometry {
                 }
                 _ => {
                     return Err(Error::shape(format!("{op}: the kernel is wider than the padded input"))
-                        .got(format!("input {x:?}, weight {w:?}, {options:?}, spatial axis {axis}"))
+                        .got(format!("input {x:?}, weight {w:?}, {options}, spatial axis {axis}"))
                         .expected("1 ≤ dilation · (kernel − 1) + 1 ≤ input + padding"));
                 }
             }

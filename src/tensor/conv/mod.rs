@@ -41,6 +41,20 @@ impl ConvOptions {
     }
 }
 
+impl std::fmt::Display for ConvOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "stride {:?}, padding ", self.stride)?;
+        if self.padding.iter().all(|(before, after)| before == after) {
+            write!(f, "{:?}", self.padding.iter().map(|p| p.0).collect::<Vec<_>>())?;
+        } else {
+            let each: Vec<String> = self.padding.iter().map(|(b, a)| format!("{b} before and {a} after")).collect();
+            write!(f, "{}", each.join(", "))?;
+        }
+        write!(f, ", dilation {:?}", self.dilation)?;
+        if self.groups == 1 { Ok(()) } else { write!(f, ", {} groups", self.groups) }
+    }
+}
+
 impl Tensor {
     /// `y[n, o, p] = Σ x[n, c, p · stride + k · dilation − padding] w[o, c, k]`: input `[sample, channel, space…]`, weight
     /// `[channel out, channel in / groups, kernel…]`. The kernel is not mirrored.
@@ -76,7 +90,7 @@ impl Tensor {
                 .filter(|&n| n > 0 && extra < stride.max(options.dilation[axis]));
             target.push(len.ok_or_else(|| {
                 Error::shape(format!("{OP}: no result along spatial axis {axis}"))
-                    .got(format!("input {x:?}, weight {w:?}, {options:?}, output padding {output_padding:?}"))
+                    .got(format!("input {x:?}, weight {w:?}, {options}, output padding {output_padding:?}"))
                     .expected("a positive length; output padding below stride or dilation")
             })?);
         }

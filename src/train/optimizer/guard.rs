@@ -1,6 +1,6 @@
 //! What happens to gradients before an optimiser sees them: a look for NaNs, and clipping.
 
-use super::slices::{fused, with_numbers};
+use super::slices::fused;
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
 use crate::tensor::{Real, Tensor, in_precision};
@@ -72,7 +72,7 @@ impl Guard {
 pub(crate) fn norm_of(values: &Parameters) -> Result<f64> {
     let mut sum = 0.0;
     for value in values.values() {
-        sum += in_precision!(value.precision(), T => with_numbers::<T, _>(value, |x| {
+        sum += in_precision!(value.precision(), T => value.with_numbers::<T, _>(|x| {
             x.iter().map(|&x| x.f64() * x.f64()).sum::<f64>()
         }))?;
     }
@@ -80,7 +80,7 @@ pub(crate) fn norm_of(values: &Parameters) -> Result<f64> {
 }
 
 fn count_not_finite<T: Real>(gradient: &Tensor) -> Result<usize> {
-    with_numbers::<T, _>(gradient, |g| g.iter().filter(|g| !g.is_finite()).count())
+    gradient.with_numbers::<T, _>(|g| g.iter().filter(|g| !g.is_finite()).count())
 }
 
 fn zeroed<T: Real>(gradient: &Tensor) -> Result<Tensor> {

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::bounds::{Bounds, masked};
 use super::line_search::{Point, strong_wolfe};
+use super::projected::backtrack;
 use super::{Evaluate, Evaluated, Guard, Memory, NotFinite, Report, not_finite_loss};
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
@@ -55,6 +57,7 @@ impl Lbfgs {
         parameters: &Parameters,
         rate: f64,
         guard: &Guard,
+        bounds: &Bounds,
         evaluate: &mut Evaluate,
     ) -> Result<(Parameters, Parameters, Report)> {
         let context = match parameters.values().first() {
@@ -83,30 +86,50 @@ impl Lbfgs {
         let (gradients, gradient_norm) =
             Guard { not_finite: guard.not_finite, ..look }.apply(gradients, memory.steps)?;
         let gradient = flat(&gradients)?;
+        // At a bound, what points outwards counts no more than if it were not there.
+        let walls = if bounds.is_empty() { None } else { Some(bounds.walls(parameters)?) };
+        let free = walls.as_ref().map(|walls| walls.free(&x, &gradient));
+        let downhill = free.as_ref().map_or_else(|| gradient.clone(), |free| masked(&gradient, free));
+        let gradient_norm = if free.is_some() { dot(&downhill, &downhill).sqrt() } else { gradient_norm };
 
         let mut found = None;
         // Two turns at most: the second has no pairs.
         while found.is_none() && gradient_norm > 0.0 {
-            let mut direction = pairs.direction(&gradient);
+            let mut direction = match &free {
+                Some(free) => pairs.within(free).direction(&downhill),
+                None => pairs.direction(&gradient),
+            };
             let mut slope = dot(&direction, &gradient);
             if !(slope < 0.0 && slope.is_finite()) {
                 pairs.list.clear();
-                direction = gradient.iter().map(|g| -g).collect();
+                direction = downhill.iter().map(|g| -g).collect();
                 slope = -gradient_norm * gradient_norm;
             }
             // Nothing is known of the scale before the first pair.
             let first = if pairs.list.is_empty() {
-                rate * (1.0 / gradient.iter().map(|g| g.abs()).sum::<f64>()).min(1.0)
+                rate * (1.0 / downhill.iter().map(|g| g.abs()).sum::<f64>()).min(1.0)
             } else {
                 rate
             };
-            let start = Point { t: 0.0, value: loss, slope, gradient: gradient.clone() };
-            let point = strong_wolfe(&start, first, self.evaluations, &mut |t| {
-                let (value, gradient) = at(&along(&x, t, &direction))?;
-                Ok(Point { t, value, slope: dot(&gradient, &direction), gradient })
-            })?;
-            match point {
-                Some(point) => found = Some((point, direction)),
+            let lower = match &walls {
+                Some(walls) => backtrack(&x, (loss, &gradient), &direction, first, walls, self.evaluations, &mut at)?,
+                None => {
+                    let start = Point { t: 0.0, value: loss, slope, gradient: gradient.clone() };
+                    let point = strong_wolfe(&start, first, self.evaluations, &mut |t| {
+                        let (value, gradient) = at(&along(&x, t, &direction))?;
+                        Ok(Point { t, value, slope: dot(&gradient, &direction), gradient })
+                    })?;
+                    point.map(|point| Found {
+                        x: along(&x, point.t, &direction),
+                        step: direction.iter().map(|d| point.t * d).collect(),
+                        loss: point.value,
+                        gradient: point.gradient,
+                        length: point.t,
+                    })
+                }
+            };
+            match lower {
+                Some(point) => found = Some(point),
                 // The curvature was wrong: try once more, straight down.
                 None if !pairs.list.is_empty() => pairs.list.clear(),
                 None => break,
@@ -114,13 +137,12 @@ impl Lbfgs {
         }
         // Without a lower point the step stays where it is: a minimum to rounding.
         let (moved, known, length) = match found {
-            Some((point, direction)) => {
-                let s: Vec<f64> = direction.iter().map(|d| point.t * d).collect();
-                let y: Vec<f64> = point.gradient.iter().zip(&gradient).map(|(a, b)| a - b).collect();
-                pairs.add(s, y, self.history);
-                let moved = unflat(parameters, &context, &along(&x, point.t, &direction))?;
-                let known = Known { point: flat(&moved)?, loss: point.value, gradient: point.gradient };
-                (moved, known, point.t)
+            Some(found) => {
+                let y: Vec<f64> = found.gradient.iter().zip(&gradient).map(|(a, b)| a - b).collect();
+                pairs.add(found.step, y, self.history);
+                let moved = unflat(parameters, &context, &found.x)?;
+                let known = Known { point: flat(&moved)?, loss: found.loss, gradient: found.gradient };
+                (moved, known, found.length)
             }
             None => (parameters.clone(), Known { point: x, loss, gradient }, 0.0),
         };
@@ -130,6 +152,17 @@ impl Lbfgs {
         }
         Ok((moved, tensors, Report { loss, gradients, gradient_norm, rate: length, evaluations }))
     }
+}
+
+/// A lower point that a line search found.
+pub(super) struct Found {
+    pub x: Vec<f64>,
+    /// From where the search began.
+    pub step: Vec<f64>,
+    pub loss: f64,
+    pub gradient: Vec<f64>,
+    /// The step in units of the direction.
+    pub length: f64,
 }
 
 /// Pairs of steps and changes of the gradient, the oldest first.
@@ -165,6 +198,14 @@ impl Pairs {
                 self.list.remove(0);
             }
         }
+    }
+    /// The pairs in the space of free numbers: a number at its bound must not turn the direction of the others.
+    fn within(&self, free: &[bool]) -> Self {
+        let mut part = Self { list: Vec::new() };
+        for (s, y) in &self.list {
+            part.add(masked(s, free), masked(y, free), self.list.len());
+        }
+        part
     }
     fn read(tensors: &Parameters, n: usize) -> Result<Self> {
         let mut list = Vec::new();
@@ -214,13 +255,13 @@ impl Known {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 fn subtract(q: &mut [f64], factor: f64, y: &[f64]) {
     q.iter_mut().zip(y).for_each(|(q, y)| *q -= factor * y);
 }
-fn along(x: &[f64], t: f64, d: &[f64]) -> Vec<f64> {
+pub(super) fn along(x: &[f64], t: f64, d: &[f64]) -> Vec<f64> {
     x.iter().zip(d).map(|(x, d)| x + t * d).collect()
 }
 fn flat(values: &Parameters) -> Result<Vec<f64>> {

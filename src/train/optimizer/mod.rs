@@ -1,9 +1,11 @@
 //! Optimisers: how a gradient becomes a step.
 
 mod adam;
+mod bounds;
 mod guard;
 mod lbfgs;
 mod line_search;
+mod projected;
 mod sgd;
 mod slices;
 #[cfg(test)]
@@ -12,10 +14,11 @@ mod tests;
 use serde_json::{Value, json};
 
 pub use adam::Adam;
+pub use bounds::Bounds;
 pub use guard::{Guard, NotFinite};
 pub use lbfgs::Lbfgs;
 pub use sgd::Sgd;
-pub(crate) use slices::{fused, with_numbers};
+pub(crate) use slices::fused;
 
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
@@ -42,6 +45,8 @@ pub struct Optimizer {
     pub schedule: Schedule,
     /// Bounds on gradients.
     pub guard: Guard,
+    /// Numbers between which parameters stay; none at first.
+    pub bounds: Bounds,
     memory: Memory,
 }
 
@@ -83,7 +88,13 @@ pub type Evaluate<'a> = dyn FnMut(&Parameters) -> Result<Evaluated> + 'a;
 impl Optimizer {
     /// With this rule and these rates, without bounds on gradients.
     pub fn new(method: Method, schedule: impl Into<Schedule>) -> Self {
-        Self { method, schedule: schedule.into(), guard: Guard::default(), memory: Memory::default() }
+        Self {
+            method,
+            schedule: schedule.into(),
+            guard: Guard::default(),
+            bounds: Bounds::default(),
+            memory: Memory::default(),
+        }
     }
     /// Gradient descent.
     pub fn sgd(rate: f64) -> Self {
@@ -136,7 +147,8 @@ impl Optimizer {
         let step = self.memory.steps;
         let rate = self.schedule.at(step)?;
         if let Method::Lbfgs(method) = self.method {
-            let (moved, tensors, report) = method.advance(&self.memory, parameters, rate, &self.guard, evaluate)?;
+            let (moved, tensors, report) =
+                method.advance(&self.memory, parameters, rate, &self.guard, &self.bounds, evaluate)?;
             self.memory = Memory { steps: step + 1, tensors };
             return Ok((moved, report));
         }
@@ -151,6 +163,7 @@ impl Optimizer {
             self.memory.tensors.clone()
         };
         let (moved, tensors) = self.moved(parameters, &gradients, &tensors, rate)?;
+        let moved = if self.bounds.is_empty() { moved } else { self.bounds.project(&moved)? };
         self.memory = Memory { steps: step + 1, tensors };
         Ok((moved, Report { loss, gradients, gradient_norm, rate, evaluations: 1 }))
     }

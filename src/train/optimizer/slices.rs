@@ -7,19 +7,6 @@
 use crate::error::{Error, Result};
 use crate::tensor::{Real, Tensor};
 
-/// Hands the numbers of a tensor to `f`: borrowed where they lie in row-major order on the CPU, else copied.
-pub(crate) fn with_numbers<T: Real, R>(tensor: &Tensor, f: impl FnOnce(&[T]) -> R) -> Result<R> {
-    if let Some(flex) = tensor.flex()
-        && flex.is_contiguous()
-        && let Some(slice) = flex.as_slice::<T>()
-        && slice.len() == tensor.len()
-    {
-        return Ok(f(slice));
-    }
-    let copy = tensor.read::<T>()?;
-    Ok(f(&copy))
-}
-
 /// Makes a parameter and `N` moments from the old ones: `rule(p, g, moments)` changes them element by element. What it
 /// is given are copies, so a failure half-way changes nothing.
 pub(crate) fn fused<T: Real, const N: usize>(
@@ -40,7 +27,7 @@ pub(crate) fn fused<T: Real, const N: usize>(
         let mut slices = copies.iter_mut().map(Vec::as_mut_slice);
         // As many slices as moments were given.
         let array: [&mut [T]; N] = std::array::from_fn(|_| slices.next().unwrap_or_default());
-        with_numbers::<T, _>(gradient, |g| rule(&mut p, g, array))?;
+        gradient.with_numbers::<T, _>(|g| rule(&mut p, g, array))?;
     }
     let updated = Tensor::from_vec(context, p, &shape)?;
     let mut made =

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::rc::Rc;
 
+use super::base::{Field, Names, channels_named};
+use super::grid::Grid;
 use crate::error::{Error, Result};
-use crate::field::{Field, Grid};
 use crate::tensor::Tensor;
 
 /// A batch of states: `[sample, …]`, on a grid or not.
@@ -14,12 +15,18 @@ pub struct State {
     pub values: Tensor,
     /// The grid of the last axes, when there is one.
     pub grid: Option<Grid>,
+    /// Names of the channels; empty when they have none.
+    pub names: Names,
 }
 
 impl State {
+    /// A state without names.
+    pub fn new(values: Tensor, grid: Option<Grid>) -> Self {
+        Self { values, grid, names: Names::default() }
+    }
     /// Other numbers on the same grid.
     pub fn with(&self, values: Tensor) -> Self {
-        Self { values, grid: self.grid.clone() }
+        Self { values, grid: self.grid.clone(), names: self.names.clone() }
     }
     /// Number of samples.
     pub fn samples(&self) -> usize {
@@ -29,7 +36,7 @@ impl State {
 
 impl From<Field> for State {
     fn from(field: Field) -> Self {
-        Self { values: field.values().clone(), grid: Some(field.grid().clone()) }
+        Self { values: field.values().clone(), grid: Some(field.grid().clone()), names: field.names().clone() }
     }
 }
 
@@ -39,6 +46,7 @@ pub struct Path {
     values: Tensor,
     times: Rc<[f64]>,
     grid: Option<Grid>,
+    names: Names,
 }
 
 impl Path {
@@ -56,11 +64,25 @@ impl Path {
             )));
         }
         let parts: Vec<Tensor> = states.iter().map(|s| s.values.clone()).collect();
-        Ok(Self { values: Tensor::stack(&parts, 1)?, times: times.into(), grid: first.grid.clone() })
+        let (grid, names) = (first.grid.clone(), first.names.clone());
+        Ok(Self { values: Tensor::stack(&parts, 1)?, times: times.into(), grid, names })
     }
     /// The numbers, `[sample, time, …]`.
     pub fn values(&self) -> &Tensor {
         &self.values
+    }
+    /// Names of the channels; empty when they have none.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+    /// The channels of an unknown: the one of that name, or the components of a vector.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn channel(&self, name: &str) -> Result<Self> {
+        let (at, names) = channels_named("path", &self.names, name)?;
+        let values = self.values.narrow(2, at.start, at.len())?;
+        Ok(Self { values, times: self.times.clone(), grid: self.grid.clone(), names })
     }
     /// The times.
     pub fn times(&self) -> &[f64] {
@@ -72,7 +94,7 @@ impl Path {
     }
     /// The states at time number `index`.
     pub fn state(&self, index: usize) -> Result<State> {
-        Ok(State { values: self.values.select(1, index as i64)?, grid: self.grid.clone() })
+        Ok(State { values: self.values.select(1, index as i64)?, grid: self.grid.clone(), names: self.names.clone() })
     }
     /// The states at the time nearest to `t`.
     ///

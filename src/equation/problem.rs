@@ -1,0 +1,172 @@
+//! An equation with a start, times and ways to solve it.
+
+use super::equation::Equation;
+use super::form::Evolution;
+use super::setting::Setting;
+use super::system::{SpectralSystem, StencilSystem};
+use super::transport::Transport;
+use crate::error::{Error, Result};
+use crate::field::Grid;
+use crate::session::Progress;
+use crate::solve::{Adaptive, Checkpoints, Method, Parametrized, Rollout, Statistics, StepRule, Vector};
+use crate::tensor::Tensor;
+
+/// How derivatives in space are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Space {
+    /// In Fourier space where the grid is periodic, otherwise by differences of second order.
+    Automatic,
+    /// In Fourier space.
+    Fourier,
+    /// Central differences of order 2, 4 or 6.
+    Central(usize),
+}
+
+/// How long steps are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Steps {
+    /// Found by the method's own error estimate, or by halving steps until the result no longer changes.
+    Automatic(Adaptive),
+    /// As said.
+    Given(StepRule),
+}
+
+/// How an evolution is solved.
+#[derive(Debug, Clone, Copy)]
+pub struct Choices {
+    /// Derivatives in space.
+    pub space: Space,
+    /// Differences of what is carried along.
+    pub transport: Transport,
+    /// The integrator; chosen by the equation when none is given.
+    pub method: Option<Method>,
+    /// Lengths of steps.
+    pub steps: Steps,
+    /// What is kept for gradients.
+    pub checkpoints: Checkpoints,
+    /// Whether products lose the modes that alias.
+    pub dealias: bool,
+}
+
+/// States at the output times, `[sample, channel, x…]` each.
+pub struct Solved {
+    /// The states.
+    pub states: Vec<Tensor>,
+    /// What it took.
+    pub statistics: Statistics,
+    /// The integrator.
+    pub method: Method,
+    /// What the user should know.
+    pub warning: Option<String>,
+}
+
+/// The lane that fits an evolution on a grid.
+enum Lane {
+    Spectral(SpectralSystem),
+    Stencil(StencilSystem),
+}
+
+impl Choices {
+    /// Solves an evolution from `start` through `times`.
+    ///
+    /// # Errors
+    /// When the choices do not fit the equation or the grid, and those of the integrators.
+    pub fn solve(
+        &self,
+        equation: &Equation,
+        evolution: &Evolution,
+        setting: Setting,
+        start: &Tensor,
+        times: &[f64],
+        progress: Option<&dyn Fn(u64) -> Progress>,
+    ) -> Result<Solved> {
+        match self.lane(equation, evolution, setting)? {
+            Lane::Spectral(system) => {
+                let linear = crate::solve::System::is_linear(&system);
+                let method = self.method.unwrap_or(Method::named(match (linear, system.lane().has_linear()) {
+                    (true, _) => "exact",
+                    (false, true) => "etdrk4",
+                    (false, false) => "dormand_prince",
+                })?);
+                let y0 = system.lane().spectrum(start)?;
+                let solution = self.march(&system, method, &y0, times, progress)?;
+                let points = |(i, y): (usize, &_)| if i == 0 { Ok(start.clone()) } else { system.lane().points(y) };
+                let states = solution.states.iter().enumerate().map(points).collect::<Result<_>>()?;
+                Ok(Solved { states, statistics: solution.statistics, method, warning: solution.warning })
+            }
+            Lane::Stencil(system) => {
+                let method = self.method.unwrap_or(Method::named("dormand_prince")?);
+                let solution = self.march(&system, method, start, times, progress)?;
+                let (states, statistics) = (solution.states, solution.statistics);
+                Ok(Solved { states, statistics, method, warning: solution.warning })
+            }
+        }
+    }
+
+    fn lane(&self, equation: &Equation, evolution: &Evolution, setting: Setting) -> Result<Lane> {
+        let fourier = match self.space {
+            Space::Fourier => {
+                setting.grid.require_periodic("derivatives: \"fourier\"")?;
+                true
+            }
+            Space::Automatic => setting.grid.is_periodic() && self.transport == Transport::Central,
+            Space::Central(_) => false,
+        };
+        if fourier {
+            return SpectralSystem::new(evolution, setting, self.dealias).map(Lane::Spectral);
+        }
+        let accuracy = if let Space::Central(accuracy) = self.space { accuracy } else { 2 };
+        let planned;
+        let evolution = if self.transport == Transport::Central {
+            evolution
+        } else {
+            planned = super::transport::planned(evolution, &setting)?;
+            &planned
+        };
+        let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
+        StencilSystem::new(evolution, &names, setting, accuracy, self.transport).map(Lane::Stencil)
+    }
+
+    fn march<S: Parametrized>(
+        &self,
+        system: &S,
+        method: Method,
+        y0: &S::State,
+        times: &[f64],
+        progress: Option<&dyn Fn(u64) -> Progress>,
+    ) -> Result<crate::solve::Solution<S::State>> {
+        let rule = match self.steps {
+            Steps::Given(StepRule::Adaptive(_)) if !method.is_adaptive() => {
+                return Err(Error::value(format!("{} has no estimate of its error", method.name())).advice(
+                    "leave the steps out, give their number (steps: 10) or length (step: 0.01), or take dormand_prince",
+                ));
+            }
+            Steps::Given(rule) => rule,
+            Steps::Automatic(rule) if method.is_adaptive() => StepRule::Adaptive(rule),
+            Steps::Automatic(_) if method.order().is_none() => StepRule::Fixed(1),
+            Steps::Automatic(rule) => {
+                let (n, solution) = crate::solve::enough_steps(system, method, y0, times, rule)?;
+                let tracked = y0.is_tracked() || system.parameters().iter().any(Tensor::is_tracked);
+                if !tracked {
+                    return Ok(solution);
+                }
+                StepRule::Fixed(n)
+            }
+        };
+        let rollout = Rollout { method, steps: rule, checkpoints: self.checkpoints };
+        let mut progress = progress.map(|begin| begin(rollout.total(times)));
+        rollout.run(system, y0, times, progress.as_mut())
+    }
+}
+
+/// Refuses a grid with fewer axes than the equation names.
+pub(super) fn refuse_unfit(equation: &Equation, grid: &Grid) -> Result<()> {
+    let least = equation.least_dimensions();
+    if grid.dimensions() >= least || equation.has_pairs() {
+        return Ok(());
+    }
+    Err(Error::shape("the equation needs more dimensions than there are")
+        .got(grid)
+        .expected(format!("{least} or more axes"))
+        .advice("give a grid: #{ grid: grid::periodic([128], [TAU]) }, or start from a field on one"))
+}

@@ -1,0 +1,482 @@
+//! `solve(equation, start, times, options)` in scripts: starts in every form, options, results by name.
+
+use rhai::{Dynamic, FnPtr, Map};
+
+use super::equation::Equation;
+use super::form::{Channel, Evolution};
+use super::parameter::Value;
+use super::problem::{Choices, Space, Steps, refuse_unfit};
+use super::setting::Setting;
+use super::transport::Transport;
+use crate::error::{Error, Result};
+use crate::field::{Field, Grid, Names, Path, State};
+use crate::script::value::{Operand, describe, number_of};
+use crate::script::{Call, Closure, Options};
+use crate::session::Progress;
+use crate::solve::{Adaptive, Checkpoints, Method, StepRule};
+use crate::tensor::{Precision, Tensor};
+
+/// Keys of the option map that are no parameters of the equation.
+pub(crate) const KEYS: [(&str, &str); 13] = [
+    ("grid", "the grid, where the start is no field"),
+    (
+        "scheme",
+        "the integrator: \"rk4\", \"dormand_prince\", \"etdrk4\", \"crank_nicolson\", \"verlet\" … (by the equation: exact where it is linear and periodic, etdrk4 where its linear part can be kept apart, else dormand_prince)",
+    ),
+    ("steps", "so many steps between two output times"),
+    ("step", "the longest step, or \"adaptive\" (adaptive)"),
+    ("rtol", "tolerated error relative to the state, where steps are adaptive (1e-5; in f64 1e-8)"),
+    ("atol", "tolerated error where the state is 0 (1e-7; in f64 1e-10)"),
+    ("derivatives", "\"fourier\" or \"central\" (fourier where the grid is periodic)"),
+    ("accuracy", "order of central differences: 2, 4 or 6 (2)"),
+    (
+        "transport",
+        "differences of what is carried along: \"central\", \"upwind\" (order 1), \"upwind3\" or \"weno5\"; the latter three keep shocks (central)",
+    ),
+    ("dealias", "whether products lose the modes above a third (true)"),
+    ("checkpoints", "what is kept for gradients: \"none\", \"sqrt\", or every so many steps (none)"),
+    ("parameters", "a map of parameters, for names that are options too"),
+    ("quiet", "no progress bar (false)"),
+];
+
+/// What a start is made of.
+struct Start {
+    /// `[sample, channel, x…]`
+    values: Tensor,
+    space: Domain,
+}
+
+/// Where the state lives.
+enum Domain {
+    Grid(Grid),
+    Bodies(usize),
+}
+
+/// Solves the equation in argument 0 from the start in argument 1 through the times in argument 2.
+pub(crate) fn evolve(c: &Call, equation: &Equation) -> Result<Dynamic> {
+    let options = options(c, 3, equation)?;
+    let equation = with_parameters(equation, &options)?;
+    let times = c.numbers(2)?;
+    let single = number_of(&c.value(2)?).is_some();
+    let times = if single { vec![0.0, times.first().copied().unwrap_or(0.0)] } else { times };
+    let still = single && times.last() == Some(&0.0);
+
+    let bodies = equation.has_pairs();
+    let found = grid_of(c, &options)?;
+    let dimensions = if bodies { axes_of_bodies(c, &equation)? } else { found.as_ref().map_or(0, Grid::dimensions) };
+    if !bodies {
+        refuse_unfit(&equation, found.as_ref().unwrap_or(&Grid::point()))?;
+    }
+    let evolution = equation.evolution(dimensions)?;
+    let start = start(c, &equation, &evolution, found, &options)?;
+    let precision = start.values.precision();
+    let context = c.session.context();
+    let setting = match &start.space {
+        Domain::Grid(grid) => Setting::new(&equation, grid, context, precision)?,
+        Domain::Bodies(n) => Setting::bodies(&equation, *n, context, precision)?,
+    };
+    let values = spread(&start.values, &setting)?;
+    let choices = choices(&options, precision)?;
+    let names: Names = evolution.channels.iter().map(|channel| channel.name.clone()).collect();
+    if still {
+        return result_at(&values, &start.space, &names, &equation);
+    }
+    let begin = |total: u64| c.session.progress("solve", total);
+    let progress: Option<&dyn Fn(u64) -> Progress> = if options.boolean("quiet", false)? { None } else { Some(&begin) };
+    let solved = choices.solve(&equation, &evolution, setting, &values, &times, progress)?;
+    if let Some(warning) = &solved.warning {
+        c.session.sink().text(&format!("warning: {warning}"));
+    }
+    if single {
+        let last = solved.states.last().ok_or_else(|| Error::internal("a solution without states"))?;
+        return result_at(last, &start.space, &names, &equation);
+    }
+    let grid = match &start.space {
+        Domain::Grid(grid) => Some(grid.clone()),
+        Domain::Bodies(_) => None,
+    };
+    let state = |values: &Tensor| State { values: values.clone(), grid: grid.clone(), names: names.clone() };
+    let states: Vec<State> = solved.states.iter().map(state).collect();
+    Ok(Dynamic::from(Path::new(&states, &times)?))
+}
+
+/// One state as the script gets it: a field, or for bodies a map of `[sample, body, axis]` tensors that can be a start again.
+fn result_at(values: &Tensor, space: &Domain, names: &Names, equation: &Equation) -> Result<Dynamic> {
+    match space {
+        Domain::Grid(grid) => Field::new(values.clone(), grid.clone())?.named(names.clone()).map(Dynamic::from),
+        Domain::Bodies(_) => {
+            let mut map = Map::new();
+            for name in unknown_names(equation, names) {
+                map.insert(name.as_str().into(), Dynamic::from(of_bodies(values, names, &name, 1)?));
+            }
+            Ok(map.into())
+        }
+    }
+}
+
+/// Names without components: `r`, `r_t`.
+fn unknown_names(_equation: &Equation, names: &Names) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for name in names.iter() {
+        let stem = stem(name);
+        if !out.contains(&stem) {
+            out.push(stem);
+        }
+    }
+    out
+}
+
+/// `r.x` belongs to `r`, `r.x_t` to `r_t`.
+fn stem(name: &str) -> String {
+    match name.split_once('.') {
+        Some((stem, rest)) => format!("{stem}{}", rest.trim_start_matches(['x', 'y', 'z'])),
+        None => name.to_string(),
+    }
+}
+
+/// Channels of an unknown of bodies with the axis last: `[…, body, axis]`; `at` is the axis of channels.
+fn of_bodies(values: &Tensor, names: &Names, name: &str, at: usize) -> Result<Tensor> {
+    let which: Vec<i64> = (0..names.len()).filter(|&i| stem(&names[i]) == name).map(|i| i as i64).collect();
+    if which.is_empty() {
+        return Err(Error::value(format!("there is no unknown `{name}`")).expected(names.join(", ")));
+    }
+    let picked = values.take(at as i64, &which)?;
+    if which.len() == 1 { picked.squeeze(at) } else { picked.swap(at as i64, -1) }
+}
+
+/// `path.heat`: a path of that unknown; where there is no grid its numbers over time.
+pub(crate) fn unknown_of(path: &Path, name: &str) -> Result<Dynamic> {
+    match path.grid() {
+        Some(grid) if grid.dimensions() > 0 => path.channel(name).map(Dynamic::from),
+        Some(_) => {
+            let one = path.channel(name)?;
+            let values = one.values().clone();
+            Ok(Dynamic::from(if one.names().len() == 1 { values.squeeze(2)? } else { values }))
+        }
+        None if path.names().is_empty() => path.channel(name).map(Dynamic::from),
+        None => of_bodies(path.values(), path.names(), name, 2).map(Dynamic::from),
+    }
+}
+
+/// The option map: its own keys and the equation's parameters.
+fn options(c: &Call, i: usize, equation: &Equation) -> Result<Options> {
+    let map = if c.has(i) { c.map(i)? } else { Map::new() };
+    let options = Options::new(c.name(), map);
+    let mut known: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
+    known.extend(equation.parameters().iter().map(|p| p.name.as_str()));
+    options.refuse_unknown(&known)?;
+    Ok(options)
+}
+
+fn with_parameters(equation: &Equation, options: &Options) -> Result<Equation> {
+    let mut values = Vec::new();
+    let given = options
+        .get("parameters")
+        .map(|v| v.clone().try_cast::<Map>().ok_or_else(|| options.wrong("parameters", "a map such as #{ nu: 0.1 }")));
+    let given = given.transpose()?.unwrap_or_default();
+    for parameter in equation.parameters() {
+        let name = parameter.name.as_str();
+        let own = KEYS.iter().any(|(key, _)| *key == name);
+        let value = given.get(name).or_else(|| if own { None } else { options.get(name) });
+        let Some(value) = value else { continue };
+        let value = match Operand::of(value) {
+            Some(Operand::Number(n)) => Value::Number(n),
+            Some(Operand::Tensor(t)) => Value::Tensor(t),
+            Some(Operand::Field(f)) => Value::Field(f),
+            _ => return Err(options.wrong(name, "a number, a tensor or a field")),
+        };
+        values.push((name.to_string(), value));
+    }
+    for key in given.keys() {
+        if equation.parameter(key).is_none() {
+            return equation.with_parameters(&[(key.to_string(), Value::Number(0.0))]);
+        }
+    }
+    equation.with_parameters(&values)
+}
+
+/// The grid: that of the options, of the start, or of a field in it.
+fn grid_of(c: &Call, options: &Options) -> Result<Option<Grid>> {
+    if let Some(value) = options.get("grid") {
+        if let Some(grid) = value.read_lock::<Grid>() {
+            return Ok(Some(grid.clone()));
+        }
+        if let Some(field) = value.read_lock::<Field>() {
+            return Ok(Some(field.grid().clone()));
+        }
+        return Err(options.wrong("grid", "a grid, such as grid::periodic([128], [TAU])"));
+    }
+    if let Some(field) = c.object_if::<Field>(1) {
+        return Ok(Some(field.grid().clone()));
+    }
+    let Some(map) = c.object_if::<Map>(1) else { return Ok(None) };
+    Ok(map.values().find_map(|v| v.read_lock::<Field>().map(|f| f.grid().clone())))
+}
+
+/// The number of axes in which bodies move: the last length of a position.
+fn axes_of_bodies(c: &Call, equation: &Equation) -> Result<usize> {
+    let wrong = || c.wrong(1, "a map of positions [body, axis], such as #{ r: …, r_t: … }");
+    let map = c.object_if::<Map>(1).ok_or_else(wrong)?;
+    let first = equation.unknowns().first().ok_or_else(wrong)?;
+    let value = map.get(first.name.as_str()).ok_or_else(wrong)?;
+    let tensor = read_tensor(c, value).ok_or_else(wrong)?;
+    match tensor.shape().last() {
+        Some(&axes) if (1..=3).contains(&axes) && tensor.rank() >= 2 => Ok(axes),
+        _ => Err(wrong()),
+    }
+}
+
+fn read_tensor(c: &Call, value: &Dynamic) -> Option<Tensor> {
+    match Operand::of(value) {
+        Some(operand) => operand.into_tensor(c.session.context()),
+        None => crate::script::value::tensor_of(c.session.context(), value).ok(),
+    }
+}
+
+/// The state at the first time from what the script gave.
+fn start(c: &Call, equation: &Equation, evolution: &Evolution, grid: Option<Grid>, options: &Options) -> Result<Start> {
+    let value = c.value(1)?;
+    if equation.has_pairs() {
+        return bodies(c, evolution);
+    }
+    let grid = match grid {
+        Some(grid) => grid,
+        None if equation.is_spatial() => {
+            return Err(options.missing("grid", "a grid, because the start is no field"));
+        }
+        None => Grid::point(),
+    };
+    // A field or tensor of all channels, or of those that are no rates.
+    if let Some(Operand::Field(field)) = Operand::of(&value) {
+        let names = evolution.channels.iter().filter(|ch| ch.rate == 0).count();
+        let all = evolution.channels.len();
+        if field.grid() != &grid {
+            return Err(Error::shape("the start lies on another grid than `grid`").got(field.grid()).expected(&grid));
+        }
+        return if field.channels() == all {
+            Ok(Start { values: field.values().clone(), space: Domain::Grid(grid) })
+        } else if field.channels() == names {
+            let mut shape = field.values().shape();
+            shape[1] = all - names;
+            let zero = Tensor::full_in(c.session.context(), field.values().precision(), &shape, 0.0)?;
+            // Unknowns come before rates.
+            let values = Tensor::concat(&[field.values().clone(), zero], 1)?;
+            Ok(Start { values, space: Domain::Grid(grid) })
+        } else {
+            Err(Error::shape("the start does not fit the equation")
+                .got(format!("a field of {} channels", field.channels()))
+                .expected(channel_list(&evolution.channels)))
+        };
+    }
+    let map = match value.clone().try_cast::<Map>() {
+        Some(map) => map,
+        None => {
+            let [channel] = &evolution.channels.iter().filter(|ch| ch.rate == 0).collect::<Vec<_>>()[..] else {
+                return Err(c.wrong(1, "a map with a value for each unknown, such as #{ u: 0.2, v: 1 }"));
+            };
+            let mut map = Map::new();
+            map.insert(channel.name.as_str().into(), value);
+            map
+        }
+    };
+    let mut known: Vec<String> = Vec::new();
+    for channel in &evolution.channels {
+        for name in [channel.name.clone(), stem(&channel.name)] {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+    }
+    let map_options = Options::new("solve: the start".into(), map.clone());
+    map_options.refuse_unknown(&known.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let mut parts = Vec::new();
+    for channel in &evolution.channels {
+        parts.push(channel_start(c, channel, &map, &grid)?);
+    }
+    let precision = parts.iter().flatten().map(Tensor::precision).reduce(Precision::join);
+    let precision = precision.unwrap_or(c.session.context().precision());
+    let samples = parts.iter().flatten().map(|t| t.shape().first().copied().unwrap_or(1)).max().unwrap_or(1);
+    let mut shape = vec![samples, 1];
+    shape.extend(grid.shape());
+    let parts = parts.into_iter().map(|part| match part {
+        Some(tensor) => tensor.cast(precision)?.expand(&shape),
+        None => Tensor::full_in(c.session.context(), precision, &shape, 0.0),
+    });
+    let values = Tensor::concat(&parts.collect::<Result<Vec<_>>>()?, 1)?;
+    Ok(Start { values, space: Domain::Grid(grid) })
+}
+
+fn channel_list(channels: &[Channel]) -> String {
+    channels.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The start of one channel, `[sample, 1, x…]`; `None` for a rate that was not given and is 0.
+fn channel_start(c: &Call, channel: &Channel, map: &Map, grid: &Grid) -> Result<Option<Tensor>> {
+    let context = c.session.context();
+    let mut one = vec![1, 1];
+    one.extend(grid.shape().iter().map(|_| 1));
+    let unfit = |value: &Dynamic| {
+        Error::typ(format!("the start of `{}` does not fit", channel.name))
+            .got(describe(value))
+            .expected("a number, a field, a tensor of the grid's shape, or a closure of the coordinates")
+    };
+    let whole = stem(&channel.name);
+    let (value, component) = match (map.get(channel.name.as_str()), map.get(whole.as_str())) {
+        (Some(value), _) => (value.clone(), None),
+        (None, Some(value)) => {
+            let axis = channel.name.split_once('.').and_then(|(_, rest)| "xyz".find(rest.chars().next()?));
+            (value.clone(), axis)
+        }
+        (None, None) if channel.rate > 0 => return Ok(None),
+        (None, None) => {
+            return Err(Error::option(format!("solve: the start of `{whole}` is missing"))
+                .expected(format!("#{{ {whole}: … }}")));
+        }
+    };
+    // A vector as an array of components.
+    let value = match (component, value.read_lock::<rhai::Array>()) {
+        (Some(axis), Some(array)) if array.len() == grid.dimensions() => {
+            array.get(axis).cloned().ok_or_else(|| unfit(&value))?
+        }
+        _ => value.clone(),
+    };
+    if let Some(pointer) = value.read_lock::<FnPtr>() {
+        let closure = Closure::new(pointer.clone());
+        let coordinates = grid.coordinates(context, context.precision())?;
+        let sampled = closure.tensor(context, &coordinates)?;
+        let mut shape = vec![1, 1];
+        shape.extend(grid.shape());
+        return sampled.expand(&grid.shape())?.reshape(&shape).map(Some);
+    }
+    match Operand::of(&value) {
+        Some(Operand::Number(n)) => Tensor::scalar(context, n).reshape(&one).map(Some),
+        Some(Operand::Field(field)) => {
+            if field.grid() != grid {
+                return Err(Error::shape(format!("the start of `{}` lies on another grid", channel.name))
+                    .got(field.grid())
+                    .expected(grid));
+            }
+            match (component, field.channels()) {
+                (_, 1) => Ok(Some(field.values().clone())),
+                (Some(axis), channels) if channels == grid.dimensions() => field.values().narrow(1, axis, 1).map(Some),
+                _ => Err(unfit(&value)),
+            }
+        }
+        Some(Operand::Tensor(t)) => {
+            Value::Tensor(t).on(&format!("the start of {}", channel.name), context, &grid.shape(), Some(grid)).map(Some)
+        }
+        _ => match crate::script::value::tensor_of(context, &value) {
+            Ok(t) => Value::Tensor(t).on(&channel.name, context, &grid.shape(), Some(grid)).map(Some),
+            Err(_) => Err(unfit(&value)),
+        },
+    }
+}
+
+/// The start of bodies: positions and velocities `[sample, body, axis]` or `[body, axis]`.
+fn bodies(c: &Call, evolution: &Evolution) -> Result<Start> {
+    let map = c.map(1)?;
+    let known: Vec<String> = evolution.channels.iter().map(|channel| stem(&channel.name)).collect();
+    Options::new("solve: the start".into(), map.clone())
+        .refuse_unknown(&known.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let mut parts: Vec<Option<Tensor>> = Vec::new();
+    let mut like: Option<Tensor> = None;
+    for channel in &evolution.channels {
+        let whole = stem(&channel.name);
+        let Some(value) = map.get(whole.as_str()) else {
+            if channel.rate == 0 {
+                return Err(Error::option(format!("solve: the start of `{whole}` is missing")));
+            }
+            parts.push(None);
+            continue;
+        };
+        let unfit = || {
+            Error::shape(format!("the start of `{whole}` does not fit"))
+                .got(describe(value))
+                .expected("[body, axis] or [sample, body, axis]")
+        };
+        let tensor = read_tensor(c, value).ok_or_else(unfit)?;
+        let tensor = match tensor.rank() {
+            2 => tensor.unsqueeze(0)?,
+            3 => tensor,
+            _ => return Err(unfit()),
+        };
+        let axis = channel.name.split_once('.').and_then(|(_, rest)| "xyz".find(rest.chars().next()?)).unwrap_or(0);
+        // [sample, body, axis] → [sample, 1, body]
+        let part = tensor.narrow(2, axis, 1)?.swap(1, 2)?;
+        like.get_or_insert_with(|| part.clone());
+        parts.push(Some(part));
+    }
+    let like = like.ok_or_else(|| Error::internal("bodies without positions"))?;
+    let shape = like.shape();
+    let parts = parts.into_iter().map(|part| match part {
+        Some(part) => part.cast(like.precision())?.expand(&shape),
+        None => like.full_like(0.0),
+    });
+    let values = Tensor::concat(&parts.collect::<Result<Vec<_>>>()?, 1)?;
+    Ok(Start { values, space: Domain::Bodies(shape.last().copied().unwrap_or(1)) })
+}
+
+/// As many samples as the start or a parameter has.
+fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
+    let of = |t: &Tensor| t.shape().first().copied().unwrap_or(1);
+    let most = setting.parameters.iter().map(of).fold(of(values), usize::max);
+    let mut shape = values.shape();
+    if let Some(samples) = shape.first_mut() {
+        *samples = most;
+    }
+    values.expand(&shape)
+}
+
+fn choices(options: &Options, precision: Precision) -> Result<Choices> {
+    let accuracy = options.count_if("accuracy")?;
+    if accuracy.is_some_and(|n| ![2, 4, 6].contains(&n)) {
+        return Err(options.wrong("accuracy", "2, 4 or 6"));
+    }
+    let space = match options.string_if("derivatives")?.as_deref() {
+        None if accuracy.is_some() => Space::Central(accuracy.unwrap_or(2)),
+        None => Space::Automatic,
+        Some("fourier") => Space::Fourier,
+        Some("central") => Space::Central(accuracy.unwrap_or(2)),
+        Some(_) => return Err(options.wrong("derivatives", "\"fourier\" or \"central\"")),
+    };
+    let method = options.string_if("scheme")?.map(|name| Method::named(&name)).transpose()?;
+    let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-5, 1e-7) };
+    let rule = Adaptive {
+        rtol: options.positive("rtol", rtol)?,
+        atol: options.positive("atol", atol)?,
+        ..Adaptive::default()
+    };
+    let steps = options.count_if("steps")?;
+    let length = options.get("step").and_then(number_of);
+    let steps = match (steps, length, options.get("step")) {
+        (Some(_), _, Some(_)) => return Err(options.wrong("steps", "either `steps` or `step`, not both")),
+        (Some(0), ..) => return Err(options.wrong("steps", "1 or more")),
+        (Some(n), ..) => Steps::Given(StepRule::Fixed(n)),
+        (None, Some(h), _) if h > 0.0 && h.is_finite() => Steps::Given(StepRule::MaxStep(h)),
+        (None, None, Some(word)) if word.clone().into_string().is_ok_and(|w| w == "adaptive") => Steps::Automatic(rule),
+        (None, None, None) => Steps::Automatic(rule),
+        _ => return Err(options.wrong("step", "a number greater than 0, or \"adaptive\"")),
+    };
+    let checkpoints = match options.get("checkpoints") {
+        None => Checkpoints::None,
+        Some(value) => match (value.clone().into_string().ok().as_deref(), number_of(value)) {
+            (Some("none"), _) => Checkpoints::None,
+            (Some("sqrt"), _) => Checkpoints::Sqrt,
+            (_, Some(n)) if n >= 1.0 && n.fract() == 0.0 => Checkpoints::Every(n as usize),
+            _ => return Err(options.wrong("checkpoints", "\"none\", \"sqrt\", or a whole number of steps")),
+        },
+    };
+    let transport = options.choice(
+        "transport",
+        &[
+            ("central", Transport::Central),
+            ("upwind", Transport::Upwind),
+            ("upwind3", Transport::Upwind3),
+            ("weno5", Transport::Weno5),
+        ],
+    )?;
+    if transport != Transport::Central && space == Space::Fourier {
+        return Err(options.wrong("transport", "\"central\" with derivatives: \"fourier\""));
+    }
+    Ok(Choices { space, transport, method, steps, checkpoints, dealias: options.boolean("dealias", true)? })
+}

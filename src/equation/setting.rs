@@ -1,0 +1,148 @@
+//! Where an equation is solved: the grid, the precision, and the numbers that its parameters have there.
+
+use super::equation::Equation;
+use super::expr::{Expr, Op};
+use super::parameter::Value;
+use super::program::Program;
+use crate::error::{Error, Result};
+use crate::field::Grid;
+use crate::tensor::{Context, Precision, Tensor};
+
+/// Values at points are `[sample | 1, 1, x…]`; the state has its channels on the second axis.
+#[derive(Clone)]
+pub struct Setting {
+    /// What tensors share.
+    pub context: Context,
+    /// Of the state.
+    pub precision: Precision,
+    /// The points.
+    pub grid: Grid,
+    /// Lengths of the axes after sample and channel: the grid's, or the number of bodies.
+    pub space: Vec<usize>,
+    /// Names of the equation's parameters.
+    names: Vec<String>,
+    /// Their values, lifted to broadcast against values at points.
+    pub parameters: Vec<Tensor>,
+    /// Which of them are the same at all points.
+    uniform: Vec<bool>,
+}
+
+impl Setting {
+    /// The parameters of an equation on a grid.
+    ///
+    /// # Errors
+    /// When one does not fit the grid.
+    pub fn new(equation: &Equation, grid: &Grid, context: &Context, precision: Precision) -> Result<Self> {
+        Self::over(equation, grid, grid.shape(), context, precision)
+    }
+    /// The parameters of an equation of so many bodies. A tensor `[…, bodies, bodies]` is a number for each pair.
+    ///
+    /// # Errors
+    /// When one does not fit.
+    pub fn bodies(equation: &Equation, bodies: usize, context: &Context, precision: Precision) -> Result<Self> {
+        Self::over(equation, &Grid::point(), vec![bodies], context, precision)
+    }
+    fn over(
+        equation: &Equation,
+        grid: &Grid,
+        space: Vec<usize>,
+        context: &Context,
+        precision: Precision,
+    ) -> Result<Self> {
+        let mut setting = Self {
+            context: context.clone(),
+            precision,
+            grid: grid.clone(),
+            space,
+            names: Vec::new(),
+            parameters: Vec::new(),
+            uniform: Vec::new(),
+        };
+        for parameter in equation.parameters() {
+            setting.names.push(parameter.name.clone());
+            setting.uniform.push(parameter.value.is_uniform(&setting.space));
+            setting.parameters.push(setting.lift(&parameter.name, &parameter.value)?);
+        }
+        Ok(setting)
+    }
+    /// Numbers on the points, in the precision of the state.
+    pub fn lift(&self, name: &str, value: &Value) -> Result<Tensor> {
+        if let (Value::Tensor(t), [bodies], 0) = (value, &self.space[..], self.grid.dimensions()) {
+            let shape = t.shape();
+            if let [lead @ .., a, b] = shape.as_slice()
+                && a == bodies
+                && b == bodies
+                && lead.len() < 2
+            {
+                let samples = lead.first().copied().unwrap_or(1);
+                return t.reshape(&[samples, 1, *bodies, *bodies])?.cast(self.precision);
+            }
+        }
+        value.on(name, &self.context, &self.space, Some(&self.grid))?.cast(self.precision)
+    }
+    /// A number at all points.
+    pub fn number(&self, n: f64) -> Result<Tensor> {
+        Tensor::full_in(&self.context, self.precision, &vec![1; self.space.len() + 2], n)
+    }
+    /// The time at all points.
+    pub fn time(&self, t: f64) -> Result<Tensor> {
+        self.number(t)
+    }
+    /// The same with other numbers for the parameters.
+    pub fn with_parameters(&self, parameters: &[Tensor]) -> Self {
+        Self { parameters: parameters.to_vec(), ..self.clone() }
+    }
+    /// Coordinates of the points, each `[1, 1, x…]` with length 1 along other axes.
+    pub fn coordinates(&self) -> Result<Vec<Tensor>> {
+        self.lifted(self.grid.coordinates(&self.context, self.precision)?)
+    }
+    /// Quadrature weights, one per axis, shaped like coordinates.
+    pub fn weights(&self) -> Result<Vec<Tensor>> {
+        self.lifted(self.grid.weights(&self.context, self.precision)?)
+    }
+    fn lifted(&self, per_axis: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        let lift = |t: Tensor| {
+            let mut shape = vec![1, 1];
+            shape.extend(t.shape());
+            t.reshape(&shape)
+        };
+        per_axis.into_iter().map(lift).collect()
+    }
+    /// Numbers without a name, lifted.
+    pub fn data(&self, program: &Program) -> Result<Vec<Tensor>> {
+        program.data.iter().map(|value| self.lift("a number of the equation", value)).collect()
+    }
+    /// Whether an expression is the same number at all points and times, for any state.
+    pub fn is_constant(&self, e: &Expr) -> bool {
+        let space = &self.space;
+        !e.any(&mut |op| match op {
+            Op::Number(_) | Op::Unary(..) | Op::Binary(..) => false,
+            Op::Parameter(index, _) => !self.uniform.get(*index).copied().unwrap_or(false),
+            Op::Data(value) => !value.is_uniform(space),
+            _ => true,
+        })
+    }
+    /// Whether parameter `index` is the same at all points.
+    pub fn is_uniform(&self, index: usize) -> bool {
+        self.uniform.get(index).copied().unwrap_or(false)
+    }
+    /// The value of a constant expression, `[sample | 1]` in double precision, with gradients to the parameters in it.
+    pub fn constant(&self, e: &Expr) -> Result<Tensor> {
+        let number = |n: f64| Tensor::full_in(&self.context, Precision::F64, &[1], n);
+        match e.op() {
+            Op::Number(n) => number(*n),
+            Op::Parameter(index, name) => {
+                let value = self.parameters.get(*index);
+                let value = value.ok_or_else(|| Error::internal(format!("no parameter {name}")))?;
+                value.cast(Precision::F64)?.reshape(&[value.len()])
+            }
+            Op::Data(value) => {
+                let value = value.on("a number", &self.context, &[], None)?;
+                value.cast(Precision::F64)?.reshape(&[value.len()])
+            }
+            Op::Unary(f, a) => self.constant(a)?.unary(*f),
+            Op::Binary(op, a, b) => self.constant(a)?.binary(*op, &self.constant(b)?),
+            _ => Err(Error::internal("an expression that varies was taken for a constant").got(e)),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Sums as lists of terms, and the linear part with constant coefficients among them.
+
+use super::expr::{Expr, Op};
+use crate::error::Result;
+use crate::tensor::{Binary, Unary};
+
+/// `Σ cᵢ bodyᵢ`: constants are drawn out of products and through derivatives, sums are taken apart. `constant` says which
+/// expressions are the same number at all points and times.
+pub(super) fn terms(e: &Expr, constant: &dyn Fn(&Expr) -> bool) -> Result<Vec<(Expr, Expr)>> {
+    let mut out = Vec::new();
+    collect(e, &Expr::number(1.0), constant, &mut out)?;
+    Ok(out)
+}
+
+fn collect(e: &Expr, scale: &Expr, constant: &dyn Fn(&Expr) -> bool, out: &mut Vec<(Expr, Expr)>) -> Result<()> {
+    match e.op() {
+        _ if e.as_number() == Some(0.0) => Ok(()),
+        Op::Binary(Binary::Add, a, b) => {
+            collect(a, scale, constant, out)?;
+            collect(b, scale, constant, out)
+        }
+        Op::Binary(Binary::Sub, a, b) => {
+            collect(a, scale, constant, out)?;
+            collect(b, &scale.neg()?, constant, out)
+        }
+        Op::Unary(Unary::Neg, a) => collect(a, &scale.neg()?, constant, out),
+        Op::Binary(Binary::Mul, a, b) if constant(a) => collect(b, &scale.mul(a)?, constant, out),
+        Op::Binary(Binary::Mul, a, b) if constant(b) => collect(a, &scale.mul(b)?, constant, out),
+        Op::Binary(Binary::Div, a, b) if constant(b) => collect(a, &scale.div(b)?, constant, out),
+        Op::Binary(Binary::Mul, a, b) if has_sum(a, constant) && linear_sum(b, constant) => {
+            // (c + f) ∂u: the constant part of a factor is worth its own term.
+            for (c, body) in terms(a, constant)? {
+                collect(&body.mul(b)?, &scale.mul(&c)?, constant, out)?;
+            }
+            Ok(())
+        }
+        Op::Partial(a, orders) => through(a, scale, constant, out, &|body| body.partial(*orders)),
+        Op::Laplacian(a) => through(a, scale, constant, out, &|body| body.laplacian()),
+        Op::InverseLaplacian(a) => through(a, scale, constant, out, &|body| body.inverse_laplacian()),
+        Op::Integral(a) => through(a, scale, constant, out, &|body| body.integral()),
+        Op::Diffusion(a, u, axes) if constant(a) => {
+            for axis in (0..3).filter(|&axis| axes[axis]) {
+                let mut twice = [0; 3];
+                twice[axis] = 2;
+                collect(&u.partial(twice)?, &scale.mul(a)?, constant, out)?;
+            }
+            Ok(())
+        }
+        _ => {
+            out.push((scale.clone(), e.clone()));
+            Ok(())
+        }
+    }
+}
+
+/// Terms of the argument of a linear operator, each with the operator applied.
+fn through(
+    inner: &Expr,
+    scale: &Expr,
+    constant: &dyn Fn(&Expr) -> bool,
+    out: &mut Vec<(Expr, Expr)>,
+    operator: &dyn Fn(&Expr) -> Result<Expr>,
+) -> Result<()> {
+    for (c, body) in terms(inner, constant)? {
+        out.push((scale.mul(&c)?, operator(&body)?));
+    }
+    Ok(())
+}
+
+/// Whether one of the terms of a sum is a constant.
+fn has_sum(e: &Expr, constant: &dyn Fn(&Expr) -> bool) -> bool {
+    match e.op() {
+        Op::Binary(Binary::Add | Binary::Sub, a, b) => {
+            constant(a) || constant(b) || has_sum(a, constant) || has_sum(b, constant)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an expression is a linear combination of unknowns and their derivatives.
+fn linear_sum(e: &Expr, constant: &dyn Fn(&Expr) -> bool) -> bool {
+    match e.op() {
+        Op::Unknown(..) => true,
+        Op::Partial(a, _) | Op::Laplacian(a) | Op::InverseLaplacian(a) | Op::Unary(Unary::Neg, a) => {
+            linear_sum(a, constant)
+        }
+        Op::Binary(Binary::Add | Binary::Sub, a, b) => linear_sum(a, constant) && linear_sum(b, constant),
+        Op::Binary(Binary::Mul, a, b) => {
+            constant(a) && linear_sum(b, constant) || constant(b) && linear_sum(a, constant)
+        }
+        _ => false,
+    }
+}
+
+/// A linear operator with constant coefficients on one channel: `Δ^(−inverse) ∂^orders u`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Linear {
+    pub channel: usize,
+    pub orders: [u8; 3],
+    pub inverse: u8,
+}
+
+/// Reads a term's body as such an operator.
+pub(super) fn linear(body: &Expr) -> Option<Linear> {
+    match body.op() {
+        Op::Unknown(channel, _) => Some(Linear { channel: *channel, orders: [0; 3], inverse: 0 }),
+        Op::Partial(a, orders) => {
+            let mut inner = linear(a)?;
+            for (sum, n) in inner.orders.iter_mut().zip(orders) {
+                *sum = sum.checked_add(*n)?;
+            }
+            Some(inner)
+        }
+        Op::InverseLaplacian(a) => {
+            let inner = linear(a)?;
+            Some(Linear { inverse: inner.inverse.checked_add(1)?, ..inner })
+        }
+        _ => None,
+    }
+}
+
+/// Sums the terms again.
+pub(super) fn sum(terms: &[(Expr, Expr)]) -> Result<Expr> {
+    let mut out = Expr::number(0.0);
+    for (c, body) in terms {
+        out = match c.as_number() {
+            Some(n) if n < 0.0 => out.sub(&Expr::number(-n).mul(body)?)?,
+            _ => match c.op() {
+                Op::Unary(Unary::Neg, c) => out.sub(&c.mul(body)?)?,
+                _ => out.add(&c.mul(body)?)?,
+            },
+        };
+    }
+    Ok(out)
+}

@@ -1,0 +1,540 @@
+//! The lane of stencils: an evolution at points, with derivatives by differences that know the edges of the grid.
+//!
+//! It serves grids with edges, periodic grids where differences are asked for, single points (ordinary differential equations)
+//! and bodies. The state is `[sample, channel, x…]`.
+//!
+//! An unknown carries the edge conditions of the grid. What is computed from unknowns does not: its derivatives lean inwards at an
+//! edge. `∇ · (a ∇u)` is a difference of fluxes through faces, with the mean of `a` at a face and the flux at an edge from
+//! its condition, so that what leaves one cell enters the next.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::evaluate::{Leaves, binary, opaque};
+use super::form::Channel;
+use super::program::{Code, Program};
+use super::setting::Setting;
+use super::transport::Transport;
+use crate::error::{Error, Result};
+use crate::field::{AxisOperator, Banded, Edge, EdgeKind, EdgeValue, Side, stencil, transport};
+use crate::session::interrupt;
+use crate::tensor::{Precision, Tensor, Unary};
+
+/// What a cached operator does.
+#[derive(PartialEq, Eq, Hash, Clone, Copy)]
+enum Kind {
+    Derivative(u8),
+    FaceDerivative,
+    ToFaces,
+    Padding(u8),
+}
+
+/// How operators of edges are told apart: the kinds with their factors as bits.
+type Ends = [(u8, u64, u64); 2];
+
+struct Plan {
+    program: Program,
+    leaves: Leaves,
+    accuracy: usize,
+    transport: Transport,
+    /// For each channel what holds at the two sides of each axis; `None` values are 0.
+    edges: Vec<Vec<[Edge; 2]>>,
+    sides: Vec<Side>,
+    operators: RefCell<HashMap<(usize, Kind, Ends), Rc<AxisOperator>>>,
+    fluxes: Vec<Banded>,
+    /// 0 at nodes whose value an edge gives, 1 elsewhere, `[1, channel, x…]`.
+    free: Option<Tensor>,
+    channels: usize,
+}
+
+/// An evolution at points. Cheap to clone.
+#[derive(Clone)]
+pub struct Stencil {
+    plan: Rc<Plan>,
+    setting: Setting,
+    /// Values of edges that are tensors, in the order of channels, axes and ends.
+    values: Rc<Vec<Tensor>>,
+}
+
+impl Stencil {
+    /// Plans expressions of channels, such as the rates of an evolution; `names` are those of the unknowns.
+    ///
+    /// # Errors
+    /// When the grid says nothing about an unknown at some side, or a parameter does not fit.
+    pub fn of(
+        channels: &[Channel],
+        outputs: &[super::expr::Expr],
+        names: &[String],
+        setting: Setting,
+        accuracy: usize,
+        transport: Transport,
+    ) -> Result<Self> {
+        let grid = &setting.grid;
+        let dimensions = grid.dimensions();
+        let mut edges = Vec::new();
+        for channel in channels {
+            let name = names.get(channel.unknown).map(String::as_str);
+            // A component of a vector may have edges of its own: `velocity.x`, else those of the vector.
+            let own = grid.edges(Some(&channel.name)).or_else(|_| grid.edges(name))?;
+            edges.push(if channel.rate == 0 { own } else { own.into_iter().map(|pair| pair.map(still)).collect() });
+        }
+        let values = edges.iter().flatten().flatten().filter_map(|edge| match edge.value() {
+            Some(EdgeValue::Tensor(t)) => Some(t.clone()),
+            _ => None,
+        });
+        let values = Rc::new(values.collect());
+        let program = Program::new(outputs)?;
+        let fluxes = if program.has(|code| matches!(code, Code::Diffusion(..) | Code::FluxDifference(..))) {
+            grid.axes().iter().map(|axis| stencil::divergence_of_faces(axis, 2)).collect::<Result<_>>()?
+        } else {
+            Vec::new()
+        };
+        let plan = Plan {
+            leaves: Leaves::new(&setting, &program)?,
+            accuracy,
+            transport,
+            sides: (0..dimensions).map(|axis| grid.side(&setting.context, axis)).collect::<Result<_>>()?,
+            operators: RefCell::new(HashMap::new()),
+            fluxes,
+            free: free(&edges, &setting)?,
+            channels: channels.len(),
+            edges,
+            program,
+        };
+        Ok(Self { plan: Rc::new(plan), setting, values })
+    }
+    /// Where it is solved.
+    pub fn setting(&self) -> &Setting {
+        &self.setting
+    }
+    /// Tensors that gradients may flow to: parameters, then values of edges.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        self.setting.parameters.iter().chain(self.values.iter()).cloned().collect()
+    }
+    /// The same with other ones.
+    pub fn with_tensors(&self, tensors: &[Tensor]) -> Self {
+        let (parameters, values) = tensors.split_at(self.setting.parameters.len().min(tensors.len()));
+        Self {
+            plan: self.plan.clone(),
+            setting: self.setting.with_parameters(parameters),
+            values: Rc::new(values.to_vec()),
+        }
+    }
+
+    /// The outputs at time `t`, `[sample, output, x…]`.
+    pub fn evaluate(&self, t: f64, state: &Tensor) -> Result<Tensor> {
+        interrupt::poll()?;
+        let edges = self.edge_values(t)?;
+        let run = Run {
+            of: self,
+            t,
+            state,
+            edges,
+            values: RefCell::new(vec![None; self.plan.program.code.len()]),
+            faces: RefCell::default(),
+        };
+        let mut shape = vec![state.shape().first().copied().unwrap_or(1), 1];
+        shape.extend(&self.setting.space);
+        let parts = self.plan.program.outputs.iter().map(|&output| run.value(output)?.expand(&shape));
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        match parts.as_slice() {
+            [one] => Ok(one.clone()),
+            _ => Tensor::concat(&parts, 1),
+        }
+    }
+    /// The rates, 0 at nodes whose value an edge gives.
+    pub fn rates(&self, t: f64, state: &Tensor) -> Result<Tensor> {
+        let rates = self.evaluate(t, state)?;
+        match &self.plan.free {
+            Some(free) => rates.mul(free),
+            None => Ok(rates),
+        }
+    }
+    /// The state with the values of edges at the nodes that lie on them.
+    pub fn settle(&self, t: f64, state: Tensor) -> Result<Tensor> {
+        if self.plan.free.is_none() {
+            return Ok(state);
+        }
+        let edges = self.edge_values(t)?;
+        let mut parts = Vec::new();
+        for channel in 0..self.plan.channels {
+            let mut part = state.narrow(1, channel, 1)?;
+            for axis in 0..self.setting.grid.dimensions() {
+                // Order 0 with known values: the padding of width 0 puts them at their nodes.
+                let (kinds, values) = self.ends(&edges, channel, axis);
+                if self.setting.grid.numbered(axis)?.has_nodes() && kinds.contains(&EdgeKind::Dirichlet) {
+                    let known = kinds.map(|k| if k == EdgeKind::Dirichlet { k } else { EdgeKind::Free });
+                    let operator = stencil::padding(self.setting.grid.numbered(axis)?, known, 0, 2)?;
+                    part = operator.apply(&part, self.setting.grid.tensor_axis(axis), values)?;
+                }
+            }
+            parts.push(part);
+        }
+        Tensor::concat(&parts, 1)
+    }
+
+    /// The values of all edges at a time: per channel, axis and end.
+    fn edge_values(&self, t: f64) -> Result<Vec<Vec<[Option<Tensor>; 2]>>> {
+        let mut tensors = self.values.iter();
+        let mut all = Vec::new();
+        for channel in &self.plan.edges {
+            let mut of_channel = Vec::new();
+            for (axis, pair) in channel.iter().enumerate() {
+                let mut values = [None, None];
+                for (value, edge) in values.iter_mut().zip(pair) {
+                    *value = match edge.value() {
+                        None | Some(EdgeValue::Number(0.0)) => None,
+                        Some(given) => {
+                            let given = match (given, self.plan.sides.get(axis)) {
+                                (EdgeValue::Tensor(_), Some(side)) => {
+                                    let tensor =
+                                        tensors.next().ok_or_else(|| Error::internal("an edge lost its value"))?;
+                                    EdgeValue::Tensor(tensor.clone()).at(&self.setting.context, side, t)?
+                                }
+                                (_, Some(side)) => given.at(&self.setting.context, side, t)?,
+                                _ => return Err(Error::internal("an axis without sides")),
+                            };
+                            // With as many axes as values at points have.
+                            let mut shape = vec![1; (self.setting.space.len() + 2).saturating_sub(given.rank())];
+                            shape.extend(given.shape());
+                            Some(given.reshape(&shape)?.cast(self.setting.precision)?)
+                        }
+                    };
+                }
+                of_channel.push(values);
+            }
+            all.push(of_channel);
+        }
+        Ok(all)
+    }
+    #[allow(clippy::type_complexity)]
+    fn ends<'a>(
+        &self,
+        edges: &'a [Vec<[Option<Tensor>; 2]>],
+        channel: usize,
+        axis: usize,
+    ) -> ([EdgeKind; 2], [Option<&'a Tensor>; 2]) {
+        let kinds = self.plan.edges.get(channel).and_then(|c| c.get(axis));
+        let kinds = kinds.map_or([EdgeKind::Free; 2], |pair| [pair[0].kind(), pair[1].kind()]);
+        let values = edges.get(channel).and_then(|c| c.get(axis));
+        (kinds, values.map_or([None; 2], |pair| [pair[0].as_ref(), pair[1].as_ref()]))
+    }
+    fn operator(&self, axis: usize, kind: Kind, kinds: [EdgeKind; 2]) -> Result<Rc<AxisOperator>> {
+        let key = (axis, kind, kinds.map(bits));
+        if let Some(known) = self.plan.operators.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let of = self.setting.grid.numbered(axis)?;
+        let accuracy = self.plan.accuracy;
+        let made = Rc::new(match kind {
+            Kind::Derivative(order) => stencil::derivative(of, kinds, usize::from(order), accuracy)?,
+            Kind::FaceDerivative => stencil::face_derivative(of, kinds, 2)?,
+            Kind::ToFaces => stencil::to_faces(of, kinds, 2)?,
+            Kind::Padding(width) => stencil::padding(of, kinds, usize::from(width), 2)?,
+        });
+        self.plan.operators.borrow_mut().insert(key, made.clone());
+        Ok(made)
+    }
+}
+
+/// The edge of a rate of change: what is held constant has a rate of 0.
+fn still(edge: Edge) -> Edge {
+    let zero = EdgeValue::Number(0.0);
+    match edge {
+        Edge::Periodic => Edge::Periodic,
+        Edge::Dirichlet(_) => Edge::Dirichlet(zero),
+        Edge::Neumann(_) => Edge::Neumann(zero),
+        Edge::Robin { a, b, .. } => Edge::Robin { a, b, value: zero },
+    }
+}
+
+fn bits(kind: EdgeKind) -> (u8, u64, u64) {
+    match kind {
+        EdgeKind::Periodic => (0, 0, 0),
+        EdgeKind::Dirichlet => (1, 0, 0),
+        EdgeKind::Neumann => (2, 0, 0),
+        EdgeKind::Robin(a, b) => (3, a.to_bits(), b.to_bits()),
+        EdgeKind::Free => (4, 0, 0),
+    }
+}
+
+/// 0 at nodes that lie on an edge with a known value.
+fn free(edges: &[Vec<[Edge; 2]>], setting: &Setting) -> Result<Option<Tensor>> {
+    let grid = &setting.grid;
+    let pinned = |edge: &Edge| matches!(edge.kind(), EdgeKind::Dirichlet);
+    let any = edges
+        .iter()
+        .flat_map(|c| c.iter().enumerate())
+        .any(|(axis, pair)| grid.numbered(axis).is_ok_and(crate::field::Axis::has_nodes) && pair.iter().any(pinned));
+    if !any {
+        return Ok(None);
+    }
+    let mut parts = Vec::new();
+    for channel in edges {
+        let mut shape = vec![1, 1];
+        shape.extend(&setting.space);
+        let mut mask = Tensor::full_in(&setting.context, Precision::F64, &shape, 1.0)?;
+        for (axis, pair) in channel.iter().enumerate() {
+            let of = grid.numbered(axis)?;
+            if !of.has_nodes() {
+                continue;
+            }
+            let mut line = vec![1.0; of.points];
+            if let (true, Some(first)) = (pinned(&pair[0]), line.first_mut()) {
+                *first = 0.0;
+            }
+            if let (true, Some(last)) = (pinned(&pair[1]), line.last_mut()) {
+                *last = 0.0;
+            }
+            let mut along = vec![1; setting.space.len() + 2];
+            if let Some(len) = along.get_mut(axis + 2) {
+                *len = of.points;
+            }
+            mask = mask.mul(&Tensor::from_vec::<f64>(&setting.context, line, &along)?)?;
+        }
+        parts.push(mask);
+    }
+    Ok(Some(Tensor::concat(&parts, 1)?.cast(setting.precision)?))
+}
+
+/// One evaluation.
+struct Run<'a> {
+    of: &'a Stencil,
+    t: f64,
+    state: &'a Tensor,
+    edges: Vec<Vec<[Option<Tensor>; 2]>>,
+    values: RefCell<Vec<Option<Tensor>>>,
+    /// Channels on the two sides of the faces of an axis.
+    faces: RefCell<HashMap<(usize, usize), (Tensor, Tensor)>>,
+}
+
+impl Run<'_> {
+    fn code(&self, at: usize) -> Result<&Code> {
+        self.of.plan.program.code.get(at).ok_or_else(|| Error::internal("an instruction is missing"))
+    }
+    fn value(&self, at: usize) -> Result<Tensor> {
+        if let Some(Some(known)) = self.values.borrow().get(at) {
+            return Ok(known.clone());
+        }
+        let made = self.computed(at)?;
+        if let Some(cell) = self.values.borrow_mut().get_mut(at) {
+            *cell = Some(made.clone());
+        }
+        Ok(made)
+    }
+    /// A value with every axis of space written out.
+    fn written_out(&self, at: usize) -> Result<Tensor> {
+        let value = self.value(at)?;
+        let mut shape = value.shape();
+        shape.truncate(2);
+        shape.extend(&self.of.setting.space);
+        value.expand(&shape)
+    }
+    /// Kinds and values of the edges of a value along an axis.
+    fn ends(&self, at: usize, axis: usize) -> Result<([EdgeKind; 2], [Option<&Tensor>; 2])> {
+        if let Code::Channel(channel) = self.code(at)? {
+            return Ok(self.of.ends(&self.edges, *channel, axis));
+        }
+        let periodic = self.of.setting.grid.numbered(axis)?.periodic;
+        Ok(([if periodic { EdgeKind::Periodic } else { EdgeKind::Free }; 2], [None; 2]))
+    }
+
+    fn computed(&self, at: usize) -> Result<Tensor> {
+        let setting = &self.of.setting;
+        let code = self.code(at)?;
+        if let Some(leaf) = self.of.plan.leaves.of(code, setting, self.t)? {
+            return Ok(leaf);
+        }
+        match code {
+            Code::Channel(c) => self.state.narrow(1, *c, 1),
+            Code::Unary(f, a) => self.value(*a)?.unary(*f),
+            Code::Binary(op, a, b) => binary(*op, &self.value(*a)?, &self.value(*b)?),
+            Code::Partial(a, orders) => {
+                let mut value = self.written_out(*a)?;
+                let mut first = true;
+                for (axis, &order) in orders.iter().enumerate().filter(|(_, order)| **order > 0) {
+                    let (kinds, values) = self.ends(*a, axis)?;
+                    // A derivative along an edge of a constant value is 0, of one that varies not known.
+                    let constant = values.iter().all(|v| v.is_none_or(|v| v.len() == 1));
+                    let (kinds, values) = match (first, constant) {
+                        (true, _) => (kinds, values),
+                        (false, true) => (kinds, [None; 2]),
+                        (false, false) => {
+                            (kinds.map(|k| if k == EdgeKind::Periodic { k } else { EdgeKind::Free }), [None; 2])
+                        }
+                    };
+                    let operator = self.of.operator(axis, Kind::Derivative(order), kinds)?;
+                    value = operator.apply(&value, setting.grid.tensor_axis(axis), values)?;
+                    first = false;
+                }
+                Ok(value)
+            }
+            Code::Diffusion(a, u, axes) => {
+                let (a_value, u_value) = (self.written_out(*a)?, self.written_out(*u)?);
+                let mut sum: Option<Tensor> = None;
+                for axis in (0..3).filter(|&axis| axes[axis]) {
+                    let along = setting.grid.tensor_axis(axis);
+                    let (kinds, values) = self.ends(*u, axis)?;
+                    let slope = self.of.operator(axis, Kind::FaceDerivative, kinds)?.apply(&u_value, along, values)?;
+                    let (kinds, values) = self.coefficient_ends(*a, axis)?;
+                    let at_faces = self.of.operator(axis, Kind::ToFaces, kinds)?.apply(&a_value, along, values)?;
+                    let flux = slope.mul(&at_faces)?;
+                    let divergence = self.of.plan.fluxes.get(axis);
+                    let divergence = divergence.ok_or_else(|| Error::internal("an axis without fluxes"))?;
+                    let term = divergence.apply(&flux, along)?;
+                    sum = Some(match sum {
+                        Some(sum) => sum.add(&term)?,
+                        None => term,
+                    });
+                }
+                sum.ok_or_else(|| Error::internal("a diffusion along no axis"))
+            }
+            Code::Upwind(v, u, axis) => self.upwind(*v, *u, *axis),
+            Code::FluxDifference(f, u, speed, axis) => self.flux_difference([*f, *u, *speed], *axis),
+            Code::Integral(a) => self.of.plan.leaves.integral(&self.written_out(*a)?, setting),
+            Code::InverseLaplacian(_) => Err(Error::value("inverse_laplacian is solved on periodic grids")
+                .got(&setting.grid)
+                .advice("on a grid with edges, make the potential an unknown of its own")),
+            Code::Opaque(f, arguments) => {
+                let arguments = arguments.iter().map(|&a| self.value(a)).collect::<Result<Vec<_>>>()?;
+                opaque(f, &arguments)
+            }
+            Code::PairSum(a) => self.pair_sum(*a),
+            Code::Separation(_) | Code::Other(_) => {
+                Err(Error::value("r_j − r_i and other(m) have a meaning inside of pair_sum only"))
+            }
+            _ => Err(Error::internal("an instruction without a value")),
+        }
+    }
+    /// A value with ghosts at both ends of an axis.
+    fn padded(&self, at: usize, axis: usize, width: usize) -> Result<Tensor> {
+        let (kinds, values) = self.ends(at, axis)?;
+        let operator = self.of.operator(axis, Kind::Padding(width as u8), kinds)?;
+        operator.apply(&self.written_out(at)?, self.of.setting.grid.tensor_axis(axis), values)
+    }
+    /// `v⁺ ∂⁻u + v⁻ ∂⁺u`
+    fn upwind(&self, v: usize, u: usize, axis: usize) -> Result<Tensor> {
+        let grid = &self.of.setting.grid;
+        let (along, spacing) = (grid.tensor_axis(axis), grid.numbered(axis)?.spacing());
+        let padded = self.padded(u, axis, self.of.plan.transport.ghosts())?;
+        let (minus, plus) = match self.of.plan.transport {
+            Transport::Weno5 => transport::weno5_derivatives(&padded, along, spacing)?,
+            Transport::Upwind3 => transport::upwind_derivatives(&padded, along, spacing, 3)?,
+            _ => transport::upwind_derivatives(&padded, along, spacing, 1)?,
+        };
+        // At v = 0 both sides count by half, also for the gradient.
+        let v = self.value(v)?;
+        let size = v.unary(Unary::Abs)?;
+        v.add(&size)?.mul(&minus)?.add(&v.sub(&size)?.mul(&plus)?)?.scale(0.5)
+    }
+    /// `∂F/∂x` with Rusanov's flux `(F(l) + F(r))/2 − a (r − l)/2` through faces.
+    fn flux_difference(&self, [f, u, speed]: [usize; 3], axis: usize) -> Result<Tensor> {
+        let along = self.of.setting.grid.tensor_axis(axis);
+        let mut sides = Vec::new();
+        for left in [true, false] {
+            let mut known = HashMap::new();
+            let mut at = |code: usize| self.at_faces(code, axis, left, &mut known);
+            sides.push([at(f)?, at(u)?, at(speed)?]);
+        }
+        let [[fl, ul, al], [fr, ur, ar]] = &sides[..] else { return Err(Error::internal("a face has two sides")) };
+        let speed = al.binary(crate::tensor::Binary::Max, ar)?;
+        let flux = fl.add(fr)?.sub(&speed.mul(&ur.sub(ul)?)?)?.scale(0.5)?;
+        let divergence = self.of.plan.fluxes.get(axis).ok_or_else(|| Error::internal("an axis without fluxes"))?;
+        divergence.apply(&flux, along)
+    }
+    /// A value at the faces of an axis, computed from the channels on one side of them.
+    fn at_faces(&self, at: usize, axis: usize, left: bool, known: &mut HashMap<usize, Tensor>) -> Result<Tensor> {
+        if let Some(value) = known.get(&at) {
+            return Ok(value.clone());
+        }
+        let setting = &self.of.setting;
+        let (of, along) = (setting.grid.numbered(axis)?, setting.grid.tensor_axis(axis));
+        // The last face of a ring is its first.
+        let ring = |faces: Tensor| if of.periodic { faces.narrow(axis + 2, 0, of.points) } else { Ok(faces) };
+        let value = match self.code(at)? {
+            Code::Channel(channel) => {
+                let sides = self.faces.borrow().get(&(*channel, axis)).cloned();
+                let (l, r) = match sides {
+                    Some(sides) => sides,
+                    None => {
+                        let padded = self.padded(at, axis, self.of.plan.transport.ghosts())?;
+                        let (l, r) = match self.of.plan.transport {
+                            Transport::Weno5 => transport::weno5_faces(&padded, along)?,
+                            Transport::Upwind3 => transport::upwind_faces(&padded, along, 3)?,
+                            _ => transport::upwind_faces(&padded, along, 1)?,
+                        };
+                        let sides = (ring(l)?, ring(r)?);
+                        self.faces.borrow_mut().insert((*channel, axis), sides.clone());
+                        sides
+                    }
+                };
+                if left { l } else { r }
+            }
+            Code::Unary(f, a) => self.at_faces(*a, axis, left, known)?.unary(*f)?,
+            Code::Binary(op, a, b) => {
+                binary(*op, &self.at_faces(*a, axis, left, known)?, &self.at_faces(*b, axis, left, known)?)?
+            }
+            Code::Opaque(f, arguments) => {
+                let arguments = arguments.iter().map(|&a| self.at_faces(a, axis, left, known));
+                opaque(f, &arguments.collect::<Result<Vec<_>>>()?)?
+            }
+            // Coordinates, coefficients: between points, or the same everywhere.
+            _ => {
+                let value = self.value(at)?;
+                if value.shape().get(axis + 2) == Some(&1) {
+                    value
+                } else {
+                    let (kinds, values) = self.ends(at, axis)?;
+                    self.of.operator(axis, Kind::ToFaces, kinds)?.apply(&value, along, values)?
+                }
+            }
+        };
+        known.insert(at, value.clone());
+        Ok(value)
+    }
+    /// A coefficient at an edge is the one of the cell there: mirrored, unless it is an unknown.
+    fn coefficient_ends(&self, at: usize, axis: usize) -> Result<([EdgeKind; 2], [Option<&Tensor>; 2])> {
+        let (kinds, values) = self.ends(at, axis)?;
+        Ok((kinds.map(|k| if k == EdgeKind::Free { EdgeKind::Neumann } else { k }), values))
+    }
+
+    /// `Σ_{j ≠ i}` of a value per pair, `[sample, 1, body]`.
+    fn pair_sum(&self, at: usize) -> Result<Tensor> {
+        let [bodies] = self.of.setting.space[..] else {
+            return Err(Error::value("pair sums are over bodies, not over points of a grid"));
+        };
+        let value = self.per_pair(at, &mut HashMap::new())?;
+        let samples = value.shape().first().copied().unwrap_or(1);
+        let value = value.expand(&[samples, 1, bodies, bodies])?;
+        let apart = (0..bodies * bodies).map(|k| if k % (bodies + 1) == 0 { 0.0 } else { 1.0 }).collect();
+        let apart = Tensor::from_vec::<f64>(&self.of.setting.context, apart, &[bodies, bodies])?;
+        let apart = apart.cast(self.of.setting.precision)?;
+        apart.choose(&value, &value.full_like(0.0)?)?.sum(&[-1], false)
+    }
+    /// A value for each pair, `[sample | 1, 1, i | 1, j | 1]`.
+    fn per_pair(&self, at: usize, known: &mut HashMap<usize, Tensor>) -> Result<Tensor> {
+        if let Some(value) = known.get(&at) {
+            return Ok(value.clone());
+        }
+        let of_i = |v: Tensor| if v.rank() == 3 { v.unsqueeze(3) } else { Ok(v) };
+        let of_j = |v: Tensor| v.unsqueeze(2);
+        let value = match self.code(at)? {
+            Code::Separation(a) => {
+                let r = self.value(*a)?;
+                // Coinciding bodies are told from a body and itself: only the latter is left out.
+                of_j(r.clone())?.sub(&of_i(r)?)?
+            }
+            Code::Other(a) => of_j(self.value(*a)?)?,
+            Code::Unary(f, a) => self.per_pair(*a, known)?.unary(*f)?,
+            Code::Binary(op, a, b) => binary(*op, &self.per_pair(*a, known)?, &self.per_pair(*b, known)?)?,
+            Code::Opaque(f, arguments) => {
+                let arguments = arguments.iter().map(|&a| self.per_pair(a, known)).collect::<Result<Vec<_>>>()?;
+                opaque(f, &arguments)?
+            }
+            _ => of_i(self.value(at)?)?,
+        };
+        known.insert(at, value.clone());
+        Ok(value)
+    }
+}

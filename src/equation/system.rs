@@ -1,0 +1,164 @@
+//! Equations as systems in time: what integrators see of the two lanes.
+
+use super::form::Evolution;
+use super::setting::Setting;
+use super::spectral::Spectral;
+use super::stencil::Stencil;
+use super::transport::Transport;
+use crate::error::{Error, Result};
+use crate::solve::{Linear, Parametrized, Reach, Separable, Symbol, System};
+use crate::tensor::{Complex, Tensor};
+
+/// An evolution in Fourier space: the linear part with constant coefficients is a [`Symbol`].
+#[derive(Clone)]
+pub struct SpectralSystem {
+    lane: Spectral,
+    symbol: Option<Symbol>,
+}
+
+impl SpectralSystem {
+    /// The evolution on the setting's periodic grid.
+    ///
+    /// # Errors
+    /// When a parameter does not fit the grid, or the linear part is not finite.
+    pub fn new(evolution: &Evolution, setting: Setting, dealias: bool) -> Result<Self> {
+        let lane = Spectral::new(evolution, setting, dealias)?;
+        let symbol = Self::symbol_of(&lane)?;
+        Ok(Self { lane, symbol })
+    }
+    fn symbol_of(lane: &Spectral) -> Result<Option<Symbol>> {
+        if lane.has_linear() { Ok(Some(Symbol::matrix(lane.symbol()?)?)) } else { Ok(None) }
+    }
+    /// Transforms and their settings.
+    pub fn lane(&self) -> &Spectral {
+        &self.lane
+    }
+}
+
+impl System for SpectralSystem {
+    type State = Complex;
+
+    fn nonlinear(&self, t: f64, y: &Complex) -> Result<Complex> {
+        self.lane.nonlinear(t, y)
+    }
+    fn linear(&self) -> Option<&dyn Linear<Complex>> {
+        self.symbol.as_ref().map(|symbol| symbol as &dyn Linear<Complex>)
+    }
+    fn is_linear(&self) -> bool {
+        self.symbol.is_some() && self.lane.is_linear()
+    }
+    fn reach(&self, _t: f64, _y: &Complex) -> Result<Option<Reach>> {
+        match &self.symbol {
+            Some(symbol) => symbol.reach().map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Parametrized for SpectralSystem {
+    fn parameters(&self) -> Vec<Tensor> {
+        self.lane.setting().parameters.clone()
+    }
+    fn with_parameters(&self, parameters: &[Tensor]) -> Result<Self> {
+        let lane = self.lane.with_parameters(parameters);
+        let tracked = parameters.iter().chain(&self.lane.setting().parameters).any(Tensor::is_tracked);
+        let symbol = if tracked { Self::symbol_of(&lane)? } else { self.symbol.clone() };
+        Ok(Self { lane, symbol })
+    }
+}
+
+/// An evolution at points, by stencils.
+#[derive(Clone)]
+pub struct StencilSystem {
+    lane: Stencil,
+    /// For channel `i` whose rate is channel `j`: positions and velocities of a second-order equation.
+    velocities: Vec<(usize, usize)>,
+}
+
+impl StencilSystem {
+    /// The evolution on the setting's grid.
+    ///
+    /// # Errors
+    /// When the grid or a parameter does not fit.
+    pub fn new(
+        evolution: &Evolution,
+        names: &[String],
+        setting: Setting,
+        accuracy: usize,
+        transport: Transport,
+    ) -> Result<Self> {
+        let lane = Stencil::of(&evolution.channels, &evolution.rates, names, setting, accuracy, transport)?;
+        Ok(Self { lane, velocities: velocities(evolution) })
+    }
+    /// What evaluates it.
+    pub fn lane(&self) -> &Stencil {
+        &self.lane
+    }
+    /// The channels `which` of a state, moved by `step`.
+    fn moved(&self, y: &Tensor, which: &[usize], step: impl Fn(usize) -> Result<Tensor>) -> Result<Tensor> {
+        let channels = y.shape().get(1).copied().unwrap_or(0);
+        let parts = (0..channels).map(|c| {
+            let own = y.narrow(1, c, 1)?;
+            if which.contains(&c) { own.add(&step(c)?) } else { Ok(own) }
+        });
+        Tensor::concat(&parts.collect::<Result<Vec<_>>>()?, 1)
+    }
+}
+
+/// Pairs of channels `(x, v)` with `dx/dt = v`, when all channels belong to such pairs and no force depends on a velocity.
+fn velocities(evolution: &Evolution) -> Vec<(usize, usize)> {
+    use super::expr::Op;
+    let mut pairs = Vec::new();
+    for (x, rate) in evolution.rates.iter().enumerate() {
+        if let (Op::Unknown(v, _), Some(channel)) = (rate.op(), evolution.channels.get(x))
+            && evolution.channels.get(*v).is_some_and(|c| c.rate == channel.rate + 1 && c.unknown == channel.unknown)
+        {
+            pairs.push((x, *v));
+        }
+    }
+    let free = pairs.iter().all(|(_, v)| {
+        evolution.rates.get(*v).is_some_and(|force| {
+            !force.any(&mut |op| matches!(op, Op::Unknown(c, _) if pairs.iter().any(|(_, v)| v == c)))
+        })
+    });
+    if free && 2 * pairs.len() == evolution.channels.len() { pairs } else { Vec::new() }
+}
+
+impl System for StencilSystem {
+    type State = Tensor;
+
+    fn nonlinear(&self, t: f64, y: &Tensor) -> Result<Tensor> {
+        self.lane.rates(t, y)
+    }
+    fn settle(&self, t: f64, y: Tensor) -> Result<Tensor> {
+        self.lane.settle(t, y)
+    }
+    fn separable(&self) -> Option<&dyn Separable<Tensor>> {
+        if self.velocities.is_empty() { None } else { Some(self) }
+    }
+}
+
+impl Separable<Tensor> for StencilSystem {
+    fn drift(&self, h: f64, y: &Tensor) -> Result<Tensor> {
+        let which: Vec<usize> = self.velocities.iter().map(|(x, _)| *x).collect();
+        self.moved(y, &which, |x| {
+            let pair = self.velocities.iter().find(|(own, _)| *own == x);
+            let (_, v) = pair.ok_or_else(|| Error::internal("a position without a velocity"))?;
+            y.narrow(1, *v, 1)?.scale(h)
+        })
+    }
+    fn kick(&self, t: f64, h: f64, y: &Tensor) -> Result<Tensor> {
+        let which: Vec<usize> = self.velocities.iter().map(|(_, v)| *v).collect();
+        let rates = self.lane.rates(t, y)?;
+        self.moved(y, &which, |v| rates.narrow(1, v, 1)?.scale(h))
+    }
+}
+
+impl Parametrized for StencilSystem {
+    fn parameters(&self) -> Vec<Tensor> {
+        self.lane.tensors()
+    }
+    fn with_parameters(&self, parameters: &[Tensor]) -> Result<Self> {
+        Ok(Self { lane: self.lane.with_tensors(parameters), velocities: self.velocities.clone() })
+    }
+}

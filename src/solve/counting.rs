@@ -1,0 +1,60 @@
+//! A system that counts how often it is evaluated.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::system::{Linear, Parametrized, Reach, Separable, System};
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// Counts evaluations of the right-hand side and of the nonlinear part; otherwise the system inside.
+#[derive(Clone)]
+pub(super) struct Counting<S> {
+    pub system: S,
+    pub evaluations: Rc<Cell<usize>>,
+}
+
+impl<S> Counting<S> {
+    fn count(&self) {
+        self.evaluations.set(self.evaluations.get() + 1);
+    }
+}
+
+impl<S: System> System for Counting<S> {
+    type State = S::State;
+    fn nonlinear(&self, t: f64, y: &S::State) -> Result<S::State> {
+        self.count();
+        self.system.nonlinear(t, y)
+    }
+    fn rhs(&self, t: f64, y: &S::State) -> Result<S::State> {
+        self.count();
+        self.system.rhs(t, y)
+    }
+    fn linear(&self) -> Option<&dyn Linear<S::State>> {
+        self.system.linear()
+    }
+    fn is_linear(&self) -> bool {
+        self.system.is_linear()
+    }
+    fn settle(&self, t: f64, y: S::State) -> Result<S::State> {
+        self.system.settle(t, y)
+    }
+    fn reach(&self, t: f64, y: &S::State) -> Result<Option<Reach>> {
+        self.system.reach(t, y)
+    }
+    fn jvp(&self, t: f64, y: &S::State, v: &S::State) -> Option<Result<S::State>> {
+        self.system.jvp(t, y, v)
+    }
+    fn separable(&self) -> Option<&dyn Separable<S::State>> {
+        self.system.separable()
+    }
+}
+
+impl<S: Parametrized> Parametrized for Counting<S> {
+    fn parameters(&self) -> Vec<Tensor> {
+        self.system.parameters()
+    }
+    fn with_parameters(&self, parameters: &[Tensor]) -> Result<Self> {
+        Ok(Self { system: self.system.with_parameters(parameters)?, evaluations: self.evaluations.clone() })
+    }
+}

@@ -1,0 +1,5 @@
+//! Solutions that are known, and orders of convergence.
+
+mod diffusion;
+mod multigrid;
+mod poisson;
