@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use super::Drift;
-use crate::equation::{Equation, Setting, SpectralSystem, StencilSystem};
+use crate::equation::{Equation, Setting, SpectralSystem, StencilSystem, Transport};
 use crate::error::{Error, Result};
 use crate::field::{Grid, SpectralOperator};
-use crate::solve::{Linear, System};
+use crate::solve::System;
 use crate::tensor::{Complex, Context, Precision, Tensor};
 
 /// The drift that an equation in time is on a grid: its symbol where it is linear with constant coefficients, has one unknown and the
@@ -19,7 +19,7 @@ pub fn drift(equation: &Equation, grid: &Grid, context: &Context) -> Result<Drif
     let setting = |precision| Setting::new(equation, grid, context, precision);
     if !grid.is_periodic() {
         let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
-        let system = StencilSystem::new(&evolution, &names, setting(context.precision())?, 2)?;
+        let system = StencilSystem::new(&evolution, &names, setting(context.precision())?, 2, Transport::Central)?;
         return Ok(Drift::Function(rates(grid, context, move |t, x| system.nonlinear(t, x))));
     }
     let system = SpectralSystem::new(&evolution, setting(context.precision())?, true)?;
