@@ -401,8 +401,8 @@ const WITHOUT: &[(&str, &[&str])] = &[
     ("a network, not a tensor", &["net.parameters", "summary", "copy", "parameter", "set_parameter"]),
 ];
 
-/// Chapters whose primitives return no tensor that depends on another one.
-const CHAPTERS: &[&str] = &["Language", "Files", "Training", "Pictures", "Results"];
+/// Chapters whose primitives return no tensor that depends on another one. Gradients of named equations are in `src/physics/tests.rs`.
+const CHAPTERS: &[&str] = &["Language", "Files", "Physics", "Initial states", "Training", "Pictures", "Results"];
 
 fn host() -> Host {
     let run_folder = std::env::temp_dir().join(format!("ansatz-gradients-{}", std::process::id()));

@@ -219,6 +219,21 @@ fn initial_states_do_not_depend_on_the_grid_or_on_other_samples() {
 }
 
 #[test]
+fn gradients_reach_the_parameters() {
+    let rows = [
+        "let g = grid::periodic([32], [TAU]); check::gradient(|nu| mean(solve(physics::burgers(#{ nu: nu }), g.sample(|x| sin(x)), 0.5, #{ steps: 20 }) ** 2), 0.1).error",
+        "let a = tensor([[1, 2, 1.5], [0.5, 1, 2], [1, 1, 1]]); check::gradient(|k| sum(solve(physics::springs(#{ stiffness: k, rest: 0.4 }), #{ r: [[0, 0], [1, 0], [0.3, 1]] }, 0.5, #{ steps: 20 }).r ** 2), a).error",
+        "let d = flow::domain([6, 8], [6, 8]); let s = d.cells.sample(|x, y| exp(-((x - 3) ** 2 + (y - 3) ** 2))); check::gradient(|q| sum(physics::smoke(#{ domain: d, smoke: s, inflow: field(q, d.cells), steps: 2, buoyancy: [0, 0.3], method: \"semi_lagrangian\" }).smoke ** 2), 0.1 * s.values).error",
+    ];
+    for script in rows {
+        match error(&mut host(), script) {
+            Ok(error) if error < 1e-5 => {}
+            other => panic!("{script}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn every_equation_has_a_row() {
     let without: Vec<&str> =
         catalogue().map(|named| named.name).filter(|name| !ROWS.iter().any(|(row, ..)| row == name)).collect();

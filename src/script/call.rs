@@ -8,6 +8,7 @@ use super::options::Options;
 use super::registry::Entry;
 use super::value::{Operand, describe, shape_of, spans_of};
 use crate::error::{Error, Result};
+use crate::field::Path;
 use crate::session::Session;
 use crate::tensor::{Shape, Tensor};
 
@@ -102,9 +103,12 @@ impl Call<'_, '_> {
     pub fn boolean(&self, i: usize) -> Result<bool> {
         self.value(i)?.as_bool().map_err(|_| self.wrong(i, "true or false"))
     }
-    /// A tensor, or what can be read as one: a number, a field's values.
+    /// A tensor, or what can be read as one: a number, the values of a field or of a path.
     pub fn tensor(&self, i: usize) -> Result<Tensor> {
         let value = self.arguments.get(i).ok_or_else(|| self.wrong(i, "a tensor"))?;
+        if let Some(path) = value.read_lock::<Path>() {
+            return Ok(path.values().clone());
+        }
         match Operand::of(value) {
             Some(operand) => operand.into_tensor(self.session.context()).ok_or_else(|| {
                 self.wrong(i, "real numbers: a tensor, a field, a number or an array of numbers")
@@ -119,6 +123,9 @@ impl Call<'_, '_> {
     /// A number, tensor, field or complex tensor: what functions applied element by element take.
     pub fn operand(&self, i: usize) -> Result<Operand> {
         let value = self.arguments.get(i).ok_or_else(|| self.wrong(i, "a number, tensor or field"))?;
+        if let Some(path) = value.read_lock::<Path>() {
+            return Ok(Operand::Tensor(path.values().clone()));
+        }
         Operand::of(value).ok_or_else(|| self.wrong(i, "a number, tensor or field"))
     }
     /// Lengths of axes: `[2, 3]`, or one whole number for one axis.
