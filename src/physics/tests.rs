@@ -84,7 +84,7 @@ const ROWS: &[(&str, &str, f64)] = &[
     ),
     (
         "shallow_water",
-        "let w = grid::rectangle(1, 1, [24, 24], #{ edges: #{ hu: dirichlet(0), hv: dirichlet(0), others: neumann(0) } }); let h = initial::bumps(w, #{ seed: 1 }) * 0.2 + 1; let p = solve(physics::shallow_water(), #{ h: h, hu: 0, hv: 0 }, 0.3, #{ grid: w, rtol: 1e-5 }).h; abs(mean(p - h))",
+        "let w = grid::rectangle(1, 1, [24, 24], #{ edges: #{ hu: dirichlet(0), hv: dirichlet(0), others: neumann(0) } }); let h = initial::bumps(w, #{ seed: 1 }) * 0.2 + 1; let p = solve(physics::shallow_water(), #{ h: h, hu: 0, hv: 0 }, 0.3, #{ grid: w, rtol: 1e-5, transport: \"central\" }).h; abs(mean(p - h))",
         1e-10,
     ),
     // Growth of a small wave, here and below.
