@@ -199,7 +199,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         crate::script::property("equation.unknowns").brief("The names of what an equation is solved for.").example("equation(|u| dt(u) - dx(u)).unknowns", "[u]").run(|c| {
             Ok(equation(c, 0)?.unknowns().iter().map(|u| Dynamic::from(u.name.clone())).collect::<Array>().into())
         }),
-        crate::script::property("equation.parameters").brief("The captured variables of an equation, with their values.").example("let k = 2.0; equation(|u| dt(u) - k * dx(u)).parameters.k", "2").run(|c| {
+        crate::script::property("equation.captured").brief("The captured variables of an equation, with their values.").example("let k = 2.0; equation(|u| dt(u) - k * dx(u)).captured.k", "2").run(|c| {
             let mut map = rhai::Map::new();
             for parameter in equation(c, 0)?.parameters() {
                 let value = match &parameter.value {
