@@ -10,8 +10,8 @@ use super::setting::Setting;
 use crate::error::{Error, Result};
 use crate::field::{Field, Grid, Names, Path, State};
 use crate::script::value::{Operand, describe, number_of};
-use crate::session::Progress;
 use crate::script::{Call, Closure, Options};
+use crate::session::Progress;
 use crate::solve::{Adaptive, Checkpoints, Method, StepRule};
 use crate::tensor::{Precision, Tensor};
 
