@@ -362,6 +362,14 @@ fn channel_start(c: &Call, channel: &Channel, map: &Map, grid: &Grid) -> Result<
                 _ => Err(unfit(&value)),
             }
         }
+        // A row that is as long as nothing here: samples stand on an axis of their own, [sample, x, …].
+        Some(Operand::Tensor(t))
+            if t.rank() == 1 && t.len() != 1 && grid.dimensions() > 0 && t.shape() != grid.shape() =>
+        {
+            Err(Error::shape(format!("the start of `{}` does not fit the points", channel.name))
+                .got(format!("shape {:?}", t.shape()))
+                .expected(format!("{:?}, or [sample, …] before it", grid.shape())))
+        }
         Some(Operand::Tensor(t)) => {
             Value::Tensor(t).on(&format!("the start of {}", channel.name), context, &grid.shape(), Some(grid)).map(Some)
         }
@@ -420,6 +428,16 @@ fn bodies(c: &Call, evolution: &Evolution) -> Result<Start> {
 fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
     let of = |t: &Tensor| t.shape().first().copied().unwrap_or(1);
     let most = setting.parameters.iter().map(of).fold(of(values), usize::max);
+    for (what, samples) in [("the start".to_string(), of(values))]
+        .into_iter()
+        .chain(setting.named().map(|(name, t)| (format!("`{name}`"), of(t))))
+    {
+        if samples != 1 && samples != most {
+            return Err(Error::shape("start and parameters have different numbers of samples")
+                .got(format!("{what} has {samples}, something else {most}"))
+                .expected("1, or the same number everywhere"));
+        }
+    }
     let mut shape = values.shape();
     if let Some(samples) = shape.first_mut() {
         *samples = most;
@@ -441,6 +459,10 @@ fn choices(options: &Options, precision: Precision) -> Result<Choices> {
     };
     let method = options.string_if("scheme")?.map(|name| Method::named(&name)).transpose()?;
     let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-5, 1e-7) };
+    let least = 10.0 * precision.epsilon();
+    if options.positive("rtol", rtol)? < least {
+        return Err(options.wrong("rtol", &format!("{least:.0e} or more: numbers are rounded to {}", precision.name())));
+    }
     let rule = Adaptive {
         rtol: options.positive("rtol", rtol)?,
         atol: options.positive("atol", atol)?,
