@@ -2,10 +2,12 @@
 
 mod calculus;
 mod class;
+mod conserved;
 mod display;
 mod equation;
 mod evaluate;
 mod expand;
+mod explain;
 mod expr;
 mod form;
 mod numbers;
@@ -14,6 +16,7 @@ mod parameter;
 mod problem;
 mod program;
 pub(crate) mod script;
+pub(crate) mod script_check;
 pub(crate) mod script_solve;
 mod script_trace;
 mod setting;
@@ -21,6 +24,7 @@ mod spectral;
 mod split;
 mod stencil;
 mod system;
+mod timed;
 mod transport;
 
 pub use class::{Class, Facts};
@@ -36,3 +40,6 @@ pub use spectral::Spectral;
 pub use stencil::Stencil;
 pub use system::{SpectralSystem, StencilSystem};
 pub use transport::Transport;
+
+#[cfg(test)]
+mod tests;

@@ -131,6 +131,12 @@ fn equation(c: &Call, i: usize) -> Result<Equation> {
 }
 
 pub(crate) fn entries() -> Vec<Entry> {
+    let mut table = symbols();
+    table.extend(super::script_check::entries());
+    table
+}
+
+fn symbols() -> Vec<Entry> {
     vec![
         entry("equation(unknowns, [residuals])")
             .brief("An equation from a closure of its unknowns that returns what should vanish, one residual per unknown.")

@@ -1,0 +1,1 @@
+//! Observed orders, conservation and residuals.
