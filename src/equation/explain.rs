@@ -227,10 +227,10 @@ fn term_text(negative: bool, c: &str, linear: &split::Linear, dimensions: usize,
     let turns: usize = linear.orders.iter().map(|&n| usize::from(n)).sum();
     let negative = negative ^ (turns % 4 >= 2) ^ (linear.inverse % 2 == 1);
     let mut factors: Vec<String> = Vec::new();
+    factors.push(c.to_string());
     if turns % 2 == 1 {
         factors.push("i".into());
     }
-    factors.push(c.to_string());
     if whole {
         factors.push("|k|²".into());
     } else {

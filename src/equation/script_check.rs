@@ -66,6 +66,14 @@ pub(crate) fn operator_of(c: &Call, equation: &Equation, grid: &Grid) -> Result<
 }
 
 pub(super) fn entries() -> Vec<Entry> {
+    let mut table = readings();
+    table.extend(super::script_residual::entries());
+    table.extend(super::script_order::entries());
+    table.extend(super::script_conservation::entries());
+    table
+}
+
+fn readings() -> Vec<Entry> {
     vec![
         entry("explain(equation, [options])")
             .brief("What can be read from an equation, as text of several lines.")
@@ -80,7 +88,7 @@ pub(super) fn entries() -> Vec<Entry> {
                  unknowns    u\n\
                  parameters  nu = 0.1\n\
                  class       1st order in t, 2nd in space · polynomial of degree 2 in u\n\
-                 solved for  d(u)/dt = nu u_xx - u u_x\n\
+                 solved for  d(u)/dt = -u u_x + nu u_xx\n\
                  linear part λ(k) = -nu k²\n\
                  the rest    N(u) = -u u_x\n\
                  solvers     periodic grid: etdrk4: the linear part exact, the rest of fourth order, products dealiased\n            \

@@ -153,19 +153,23 @@ impl Course {
         let quiet = options.boolean("quiet", false)?;
         Ok(Self { equation, evolution, setting, values, names, choices, space: start.space, quiet })
     }
-    /// The states at the times.
+    /// The states at the times; what the user should know is shown.
     pub fn solve(&self, c: &Call, times: &Times) -> Result<Solved> {
-        let begin = |total: u64| c.session.progress("solve", total);
-        let progress: Option<&dyn Fn(u64) -> Progress> = if self.quiet { None } else { Some(&begin) };
-        let Self { equation, evolution, setting, values, choices, .. } = self;
-        let solved = match &times.clock {
-            Some(clock) => choices.solve_timed(equation, evolution, setting, values, &times.values, clock, progress)?,
-            None => choices.solve(equation, evolution, setting.clone(), values, &times.values, progress)?,
-        };
+        let solved = self.solved(c, times)?;
         if let Some(warning) = &solved.warning {
             c.session.sink().text(&format!("warning: {warning}"));
         }
         Ok(solved)
+    }
+    /// The states at the times.
+    pub fn solved(&self, c: &Call, times: &Times) -> Result<Solved> {
+        let begin = |total: u64| c.session.progress("solve", total);
+        let progress: Option<&dyn Fn(u64) -> Progress> = if self.quiet { None } else { Some(&begin) };
+        let Self { equation, evolution, setting, values, choices, .. } = self;
+        match &times.clock {
+            Some(clock) => choices.solve_timed(equation, evolution, setting, values, &times.values, clock, progress),
+            None => choices.solve(equation, evolution, setting.clone(), values, &times.values, progress),
+        }
     }
     /// The grid, where the state is no bodies.
     pub fn grid(&self) -> Option<&Grid> {
@@ -516,18 +520,23 @@ fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
     values.expand(&shape)
 }
 
-fn choices(options: &Options, precision: Precision) -> Result<Choices> {
+/// How derivatives in space are taken.
+pub(super) fn space_of(options: &Options) -> Result<Space> {
     let accuracy = options.count_if("accuracy")?;
     if accuracy.is_some_and(|n| ![2, 4, 6].contains(&n)) {
         return Err(options.wrong("accuracy", "2, 4 or 6"));
     }
-    let space = match options.string_if("derivatives")?.as_deref() {
-        None if accuracy.is_some() => Space::Central(accuracy.unwrap_or(2)),
-        None => Space::Automatic,
-        Some("fourier") => Space::Fourier,
-        Some("central") => Space::Central(accuracy.unwrap_or(2)),
-        Some(_) => return Err(options.wrong("derivatives", "\"fourier\" or \"central\"")),
-    };
+    match options.string_if("derivatives")?.as_deref() {
+        None if accuracy.is_some() => Ok(Space::Central(accuracy.unwrap_or(2))),
+        None => Ok(Space::Automatic),
+        Some("fourier") => Ok(Space::Fourier),
+        Some("central") => Ok(Space::Central(accuracy.unwrap_or(2))),
+        Some(_) => Err(options.wrong("derivatives", "\"fourier\" or \"central\"")),
+    }
+}
+
+fn choices(options: &Options, precision: Precision) -> Result<Choices> {
+    let space = space_of(options)?;
     let method = options.string_if("scheme")?.map(|name| Method::named(&name)).transpose()?;
     let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-5, 1e-7) };
     let rule = Adaptive {

@@ -10,11 +10,12 @@ fn parameters_of_samples_as_one_by_one() {
         ("ars443", "", 1e-12),
         ("cnab2", "", 1e-12),
         ("rk4", "", 1e-12),
-        ("crank_nicolson", "", 1e-12),
-        ("bdf2", "", 1e-12),
+        // The iterations of implicit steps end where the residual of all samples together is below 1e-13 of their size.
+        ("crank_nicolson", "", 1e-11),
+        ("bdf2", "", 1e-11),
         ("dormand_prince", "", 1e-12),
         ("rk4", "derivatives: \"central\",", 1e-12),
-        ("crank_nicolson", "derivatives: \"central\",", 1e-12),
+        ("crank_nicolson", "derivatives: \"central\",", 1e-11),
         ("dormand_prince", "derivatives: \"central\",", 1e-12),
     ];
     for (scheme, more, least) in cases {
@@ -72,7 +73,7 @@ fn gradients_of_samples() {
         "let nu = 0.1;
          let eq = equation(|u| dt(u) + u * dx(u) - nu * dx(u, 2));
          let start = grid::periodic([16], [TAU]).sample(|x| sin(x));
-         check::gradient(|k| sum(solve(eq, start, 0.3, #{ scheme: \"etdrk4\", steps: 10, nu: k }).values ** 3), tensor([0.05, 0.1, 0.4])).error",
+         check::gradient(|k| sum(solve(eq, start, 0.3, #{ scheme: \"etdrk4\", steps: 10, nu: k }).values ** 2), tensor([0.05, 0.1, 0.4])).error",
     );
     assert!(error <= 1e-6, "{error:e}");
 }
