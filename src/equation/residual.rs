@@ -211,11 +211,18 @@ enum Lane {
 }
 
 impl Evaluation {
-    /// Plans residuals in a setting, with derivatives in `space` taken as by [`solve`](super::Choices::solve).
+    /// Plans residuals in a setting, with derivatives in `space` taken as by [`solve`](super::Choices::solve); in Fourier space
+    /// products lose the modes that alias where `dealias` says so.
     ///
     /// # Errors
     /// When a parameter or the grid does not fit.
-    pub fn new(equation: &Equation, residuals: &Residuals, setting: Setting, space: Space) -> Result<Self> {
+    pub fn new(
+        equation: &Equation,
+        residuals: &Residuals,
+        setting: Setting,
+        space: Space,
+        dealias: bool,
+    ) -> Result<Self> {
         // The other state stands after the own one; rows are filled up, so that each channel has one.
         let both: Vec<Channel> = residuals.channels.iter().chain(&residuals.channels).cloned().collect();
         let mut rows = residuals.rows.clone();
@@ -231,7 +238,7 @@ impl Evaluation {
         };
         let lane = if fourier {
             let evolution = Evolution { channels: both, rates: rows, derived: Vec::new() };
-            Lane::Spectral(Box::new(SpectralSystem::new(&evolution, setting, false)?))
+            Lane::Spectral(Box::new(SpectralSystem::new(&evolution, setting, dealias)?))
         } else {
             let accuracy = if let Space::Central(accuracy) = space { accuracy } else { 2 };
             let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();

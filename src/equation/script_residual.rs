@@ -151,7 +151,8 @@ impl Data {
 }
 
 /// Options that are no parameters.
-const KEYS: [&str; 8] = ["derivatives", "accuracy", "time_accuracy", "time", "other", "factors", "parameters", "grid"];
+const KEYS: [&str; 9] =
+    ["dealias", "derivatives", "accuracy", "time_accuracy", "time", "other", "factors", "parameters", "grid"];
 
 fn residual(c: &mut Call) -> Result<Dynamic> {
     let equation = equation(c, 0)?;
@@ -195,7 +196,8 @@ fn residual(c: &mut Call) -> Result<Dynamic> {
         false => Setting::new(&equation, &grid, context, precision)?,
     };
     let space = setting.space.clone();
-    let evaluation = Evaluation::new(&equation, &residuals, setting, space_of(&options)?)?;
+    let dealias = options.boolean("dealias", false)?;
+    let evaluation = Evaluation::new(&equation, &residuals, setting, space_of(&options)?, dealias)?;
     let other = options.get("other").map(|value| Data::read(c, value, &unknowns)).transpose()?;
     if other.is_some() != !held.is_empty() {
         return Err(options.wrong(
@@ -235,6 +237,7 @@ pub(super) fn entries() -> Vec<Entry> {
                    Options are also parameters of the equation.")
             .option("derivatives", "\"fourier\" or \"central\" (fourier where the grid is periodic)")
             .option("accuracy", "order of central differences in space: 2, 4 or 6 (2)")
+            .option("dealias", "whether products lose the modes above a third, as those of solve do (false: the data as they are)")
             .option("time_accuracy", "order of differences in time, as far as there are times (4)")
             .option("time", "the time of a field, where the equation speaks of t (0)")
             .option("other", "a path or field of the unknowns, for some factors")

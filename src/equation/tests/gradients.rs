@@ -140,3 +140,13 @@ fn a_coefficient_field_through_solve() {
     );
     assert!(error <= 1e-6, "{error:e}");
 }
+
+#[test]
+fn parameters_and_starts_in_a_map() {
+    let error = number(
+        "let nu = 0.1; let c = 1.0; let eq = equation(|u| dt(u) + c * u * dx(u) - nu * dx(u, 2));
+         let start = grid::periodic([12], [TAU]).sample(|x| exp(sin(x)));
+         check::gradient(|p| mean(solve(eq, p.start, 0.3, #{ scheme: \"etdrk4\", steps: 5, nu: p.nu, c: p.c }) ** 2), #{ start: start, nu: 0.2, c: 0.7 }).error",
+    );
+    assert!(error <= 1e-6, "{error:e}");
+}
