@@ -2,10 +2,12 @@
 
 mod calculus;
 mod class;
+mod conserved;
 mod display;
 mod equation;
 mod evaluate;
 mod expand;
+mod explain;
 mod expr;
 mod form;
 mod numbers;
@@ -13,7 +15,13 @@ mod opaque;
 mod parameter;
 mod problem;
 mod program;
+mod refined;
+mod residual;
 pub(crate) mod script;
+pub(crate) mod script_check;
+mod script_conservation;
+mod script_order;
+mod script_residual;
 pub(crate) mod script_solve;
 mod script_trace;
 mod setting;
@@ -21,6 +29,7 @@ mod spectral;
 mod split;
 mod stencil;
 mod system;
+mod timed;
 mod transport;
 
 pub use class::{Class, Facts};
@@ -31,8 +40,12 @@ pub use opaque::Opaque;
 pub use parameter::{Parameter, Value};
 pub use problem::{Choices, Solved, Space, Steps};
 pub use program::{Code, Program};
+pub use residual::{Evaluation, Residuals};
 pub use setting::Setting;
 pub use spectral::Spectral;
 pub use stencil::Stencil;
 pub use system::{SpectralSystem, StencilSystem};
 pub use transport::Transport;
+
+#[cfg(test)]
+mod tests;

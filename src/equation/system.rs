@@ -7,7 +7,7 @@ use super::stencil::Stencil;
 use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::solve::{Linear, Parametrized, Reach, Separable, Symbol, System};
-use crate::tensor::{Complex, Tensor};
+use crate::tensor::{Complex, Precision, Tensor};
 
 /// An evolution in Fourier space: the linear part with constant coefficients is a [`Symbol`].
 #[derive(Clone)]
@@ -27,7 +27,15 @@ impl SpectralSystem {
         Ok(Self { lane, symbol })
     }
     fn symbol_of(lane: &Spectral) -> Result<Option<Symbol>> {
-        if lane.has_linear() { Ok(Some(Symbol::matrix(lane.symbol()?)?)) } else { Ok(None) }
+        if !lane.has_linear() {
+            return Ok(None);
+        }
+        let symbol = lane.symbol()?;
+        let symbol = match lane.setting().rate() {
+            Some(rate) => symbol.mul_real(&rate.reshape(&[1])?.cast(Precision::F64)?)?,
+            None => symbol,
+        };
+        Symbol::matrix(symbol).map(Some)
     }
     /// Transforms and their settings.
     pub fn lane(&self) -> &Spectral {
@@ -39,7 +47,11 @@ impl System for SpectralSystem {
     type State = Complex;
 
     fn nonlinear(&self, t: f64, y: &Complex) -> Result<Complex> {
-        self.lane.nonlinear(t, y)
+        let rates = self.lane.nonlinear(t, y)?;
+        match self.lane.setting().rate() {
+            Some(rate) => rates.mul_real(rate),
+            None => Ok(rates),
+        }
     }
     fn linear(&self) -> Option<&dyn Linear<Complex>> {
         self.symbol.as_ref().map(|symbol| symbol as &dyn Linear<Complex>)
@@ -94,6 +106,13 @@ impl StencilSystem {
     pub fn lane(&self) -> &Stencil {
         &self.lane
     }
+    /// A rate of change, by the clock of the setting.
+    fn by_clock(&self, rates: Tensor) -> Result<Tensor> {
+        match self.lane.setting().rate() {
+            Some(rate) => rates.mul(rate),
+            None => Ok(rates),
+        }
+    }
     /// The channels `which` of a state, moved by `step`.
     fn moved(&self, y: &Tensor, which: &[usize], step: impl Fn(usize) -> Result<Tensor>) -> Result<Tensor> {
         let channels = y.shape().get(1).copied().unwrap_or(0);
@@ -128,7 +147,7 @@ impl System for StencilSystem {
     type State = Tensor;
 
     fn nonlinear(&self, t: f64, y: &Tensor) -> Result<Tensor> {
-        self.lane.rates(t, y)
+        self.by_clock(self.lane.rates(t, y)?)
     }
     fn settle(&self, t: f64, y: Tensor) -> Result<Tensor> {
         self.lane.settle(t, y)
@@ -144,12 +163,12 @@ impl Separable<Tensor> for StencilSystem {
         self.moved(y, &which, |x| {
             let pair = self.velocities.iter().find(|(own, _)| *own == x);
             let (_, v) = pair.ok_or_else(|| Error::internal("a position without a velocity"))?;
-            y.narrow(1, *v, 1)?.scale(h)
+            self.by_clock(y.narrow(1, *v, 1)?.scale(h)?)
         })
     }
     fn kick(&self, t: f64, h: f64, y: &Tensor) -> Result<Tensor> {
         let which: Vec<usize> = self.velocities.iter().map(|(_, v)| *v).collect();
-        let rates = self.lane.rates(t, y)?;
+        let rates = self.by_clock(self.lane.rates(t, y)?)?;
         self.moved(y, &which, |v| rates.narrow(1, v, 1)?.scale(h))
     }
 }
