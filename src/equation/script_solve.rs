@@ -40,22 +40,22 @@ pub(crate) const KEYS: [(&str, &str); 13] = [
 ];
 
 /// What a start is made of.
-struct Start {
+pub(super) struct Start {
     /// `[sample, channel, x…]`
-    values: Tensor,
-    space: Domain,
+    pub values: Tensor,
+    pub space: Domain,
 }
 
 /// Where the state lives.
-enum Domain {
+pub(super) enum Domain {
     Grid(Grid),
     Bodies(usize),
 }
 
 /// Solves the equation in argument 0 from the start in argument 1 through the times in argument 2.
 pub(crate) fn evolve(c: &Call, equation: &Equation) -> Result<Dynamic> {
-    let options = options(c, 3, equation)?;
-    let equation = with_parameters(equation, &options)?;
+    let options = options(c, 3, equation, &KEYS)?;
+    let equation = with_parameters(equation, &options, &KEYS)?;
     let times = c.numbers(2)?;
     let single = number_of(&c.value(2)?).is_some();
     let times = if single { vec![0.0, times.first().copied().unwrap_or(0.0)] } else { times };
@@ -101,7 +101,7 @@ pub(crate) fn evolve(c: &Call, equation: &Equation) -> Result<Dynamic> {
 }
 
 /// One state as the script gets it: a field, or for bodies a map of `[sample, body, axis]` tensors that can be a start again.
-fn result_at(values: &Tensor, space: &Domain, names: &Names, equation: &Equation) -> Result<Dynamic> {
+pub(super) fn result_at(values: &Tensor, space: &Domain, names: &Names, equation: &Equation) -> Result<Dynamic> {
     match space {
         Domain::Grid(grid) => Field::new(values.clone(), grid.clone())?.named(names.clone()).map(Dynamic::from),
         Domain::Bodies(_) => {
@@ -159,16 +159,16 @@ pub(crate) fn unknown_of(path: &Path, name: &str) -> Result<Dynamic> {
 }
 
 /// The option map: its own keys and the equation's parameters.
-fn options(c: &Call, i: usize, equation: &Equation) -> Result<Options> {
+pub(super) fn options(c: &Call, i: usize, equation: &Equation, keys: &[(&str, &str)]) -> Result<Options> {
     let map = if c.has(i) { c.map(i)? } else { Map::new() };
     let options = Options::new(c.name(), map);
-    let mut known: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
+    let mut known: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
     known.extend(equation.parameters().iter().map(|p| p.name.as_str()));
     options.refuse_unknown(&known)?;
     Ok(options)
 }
 
-fn with_parameters(equation: &Equation, options: &Options) -> Result<Equation> {
+pub(super) fn with_parameters(equation: &Equation, options: &Options, keys: &[(&str, &str)]) -> Result<Equation> {
     let mut values = Vec::new();
     let given = options
         .get("parameters")
@@ -176,7 +176,7 @@ fn with_parameters(equation: &Equation, options: &Options) -> Result<Equation> {
     let given = given.transpose()?.unwrap_or_default();
     for parameter in equation.parameters() {
         let name = parameter.name.as_str();
-        let own = KEYS.iter().any(|(key, _)| *key == name);
+        let own = keys.iter().any(|(key, _)| *key == name);
         let value = given.get(name).or_else(|| if own { None } else { options.get(name) });
         let Some(value) = value else { continue };
         let value = match Operand::of(value) {
@@ -196,7 +196,7 @@ fn with_parameters(equation: &Equation, options: &Options) -> Result<Equation> {
 }
 
 /// The grid: that of the options, of the start, or of a field in it.
-fn grid_of(c: &Call, options: &Options) -> Result<Option<Grid>> {
+pub(super) fn grid_of(c: &Call, options: &Options) -> Result<Option<Grid>> {
     if let Some(value) = options.get("grid") {
         if let Some(grid) = value.read_lock::<Grid>() {
             return Ok(Some(grid.clone()));
@@ -234,7 +234,13 @@ fn read_tensor(c: &Call, value: &Dynamic) -> Option<Tensor> {
 }
 
 /// The state at the first time from what the script gave.
-fn start(c: &Call, equation: &Equation, evolution: &Evolution, grid: Option<Grid>, options: &Options) -> Result<Start> {
+pub(super) fn start(
+    c: &Call,
+    equation: &Equation,
+    evolution: &Evolution,
+    grid: Option<Grid>,
+    options: &Options,
+) -> Result<Start> {
     let value = c.value(1)?;
     if equation.has_pairs() {
         return bodies(c, evolution);
@@ -417,7 +423,7 @@ fn bodies(c: &Call, evolution: &Evolution) -> Result<Start> {
 }
 
 /// As many samples as the start or a parameter has.
-fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
+pub(super) fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
     let of = |t: &Tensor| t.shape().first().copied().unwrap_or(1);
     let most = setting.parameters.iter().map(of).fold(of(values), usize::max);
     let mut shape = values.shape();
