@@ -10,6 +10,7 @@ use super::split;
 use super::stencil::Stencil;
 use super::transport::Transport;
 use crate::error::Result;
+use crate::solve::Reach;
 use crate::solve::elliptic::krylov::{BothWays, Method, Operator, Stop, Way, transpose};
 use crate::solve::elliptic::{Inverse, Lattice, Preconditioner};
 use crate::tensor::{Tensor, jvp};
@@ -123,6 +124,21 @@ impl Jacobian {
             })
         });
         made.map(Some)
+    }
+    /// Where the eigenvalues of the derivative lie, as those of waves that see the coefficients at one point as constant.
+    pub fn reach(&self, t: f64, u: &Tensor) -> Result<Option<Reach>> {
+        let Some((lane, lattice)) = &self.local else { return Ok(None) };
+        let mut shape = u.shape();
+        let u = if self.state_free { u.narrow(0, 0, 1)?.full_like(0.0)? } else { u.detach() };
+        shape.iter_mut().take(1).for_each(|samples| *samples = 1);
+        u.context().without_recording(|| {
+            let reach = lattice.reach(|probe| {
+                let v = Tensor::from_vec(u.context(), probe.to_vec(), &shape)?.cast(u.precision())?;
+                let (u, v) = alike(&u, &v)?;
+                Ok(lane.rates(t, &Tensor::concat(&[u, v], 1)?)?.detach())
+            });
+            reach.map(Some)
+        })
     }
     /// Whether the matrix holds all of the derivative.
     pub fn is_whole(&self) -> bool {

@@ -24,6 +24,7 @@ mod spectral;
 mod split;
 mod stationary;
 mod stencil;
+mod stiff;
 mod system;
 mod transport;
 

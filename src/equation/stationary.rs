@@ -254,7 +254,8 @@ fn newton(problem: &Problem, kernel: Option<&Kernel>, guess: &Tensor, search: Se
         let ratio = |size: f64, scale: f64| if size > 0.0 { size / scale } else { 0.0 };
         let left = sizes.iter().zip(&scales).map(|(r, s)| ratio(*r, *s)).fold(0.0, f64::max);
         history.push(left);
-        let report = |iterations: usize, method: String| Report { newton_steps: step, iterations, residual: left, method };
+        let report =
+            |iterations: usize, method: String| Report { newton_steps: step, iterations, residual: left, method };
         let name = both.as_ref().map_or("the guess", |(_, name): &(_, &'static str)| *name);
         if left <= tolerance || (kernel.is_some() && step > 0) {
             return Ok((u, report(iterations, describe(search, name))));

@@ -3,6 +3,7 @@
 
 mod band;
 mod lattice;
+mod waves;
 
 pub use lattice::Lattice;
 
@@ -55,17 +56,7 @@ impl Inverse {
     /// Those of the operator; numbers that are not finite.
     pub fn of(lattice: &Lattice, wanted: Preconditioner, a: impl Fn(&[f64]) -> Result<Tensor>) -> Result<Self> {
         let count = lattice.len();
-        let mut products: Vec<Vec<Vec<f64>>> = Vec::new();
-        for probe in 0..lattice.probes() {
-            interrupt::poll()?;
-            let product = a(&lattice.probe(probe))?.to_vec()?;
-            if product.iter().any(|v| !v.is_finite()) {
-                return Err(Error::not_finite("the matrix of the linear part of an equation is not finite"));
-            }
-            let samples = product.len() / count.max(1);
-            products.resize_with(products.len().max(samples), Vec::new);
-            products.iter_mut().zip(product.chunks(count)).for_each(|(own, part)| own.push(part.to_vec()));
-        }
+        let products = lattice.products(a)?;
         let order = lattice.order();
         let mut kind = wanted;
         let mut systems = Vec::new();
@@ -139,6 +130,24 @@ impl Inverse {
             }
         }
         Tensor::from_vec(b.context(), values, &b.shape())?.cast(b.precision())
+    }
+}
+
+impl Lattice {
+    /// Products of an operator with all vectors, for each sample.
+    fn products(&self, a: impl Fn(&[f64]) -> Result<Tensor>) -> Result<Vec<Vec<Vec<f64>>>> {
+        let mut products: Vec<Vec<Vec<f64>>> = Vec::new();
+        for probe in 0..self.probes() {
+            interrupt::poll()?;
+            let product = a(&self.probe(probe))?.to_vec()?;
+            if product.iter().any(|v| !v.is_finite()) {
+                return Err(Error::not_finite("the derivative of an equation is not finite"));
+            }
+            let samples = product.len() / self.len().max(1);
+            products.resize_with(products.len().max(samples), Vec::new);
+            products.iter_mut().zip(product.chunks(self.len())).for_each(|(own, part)| own.push(part.to_vec()));
+        }
+        Ok(products)
     }
 }
 
