@@ -466,9 +466,11 @@ fn choices(options: &Options, precision: Precision) -> Result<Choices> {
             _ => return Err(options.wrong("checkpoints", "\"none\", \"sqrt\", or a whole number of steps")),
         },
     };
+    let asked = space != Space::Automatic || options.has("transport");
     let transport = options.choice(
         "transport",
         &[
+            ("automatic", if asked { Transport::Central } else { Transport::Automatic }),
             ("central", Transport::Central),
             ("upwind", Transport::Upwind),
             ("upwind3", Transport::Upwind3),
