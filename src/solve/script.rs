@@ -20,5 +20,5 @@ pub(crate) fn entries() -> Vec<Entry> {
             Some(equation) => script_solve::evolve(c, &equation),
             None => Ok(Dynamic::from(c.tensor(0)?.solve(&c.tensor(1)?)?)),
         });
-    vec![script_solve::KEYS.iter().fold(solve, |entry, (key, text)| entry.option(key, text))]
+    vec![script_solve::KEYS.iter().fold(solve, |entry, (key, text)| entry.option(key, text)).further_options()]
 }
