@@ -146,6 +146,10 @@ impl Context {
     pub(crate) fn is_nested(&self) -> bool {
         self.0.depth.get() > 1
     }
+    /// Whether a gradient is being taken: tensors that nobody has named may be tracked.
+    pub(crate) fn is_differentiating(&self) -> bool {
+        self.0.depth.get() > 0 && self.0.recording.get()
+    }
     /// Runs a reverse pass: recorded only when an outer gradient is waiting for it.
     pub(crate) fn reverse<T>(&self, f: impl FnOnce() -> T) -> T {
         let _guard = Restore(&self.0.recording, self.0.recording.get());
