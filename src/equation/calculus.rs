@@ -118,6 +118,9 @@ fn go(
             Op::Dot(a, b) => two(e, a, b, direction, done)?,
             Op::Advect(a, b) => two(e, a, b, direction, done)?,
             Op::Diffusion(a, b, _) => two(e, a, b, direction, done)?,
+            Op::Upwind(..) | Op::FluxDifference(..) => {
+                return Err(Error::internal("a planned flux is not differentiated"));
+            }
             Op::Opaque(f, arguments) => {
                 for a in arguments {
                     if go(a, direction, done)?.as_number() != Some(0.0) {

@@ -126,6 +126,11 @@ impl Style {
                     Tie::Product,
                 )
             }
+            Op::Upwind(v, u, axis) => {
+                let slope = self.subscript(u, &marks(super::expand::along(*axis))).0;
+                (format!("{} {slope}", self.bracket(self.write(v), Tie::Product)), Tie::Product)
+            }
+            Op::FluxDifference(f, _, _, axis) => self.subscript(f, &marks(super::expand::along(*axis))),
             Op::Dot(a, b) => {
                 let (a, b) = (self.bracket(self.write(a), Tie::Power), self.bracket(self.write(b), Tie::Power));
                 (format!("{a} {} {b}", pick("·", "\\cdot")), Tie::Product)

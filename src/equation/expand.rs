@@ -102,6 +102,7 @@ impl<'a> Expansion<'a> {
             }
             Op::Divergence(v) => Ok(vec![self.divergence(v)?]),
             Op::Diffusion(a, u, axes) => Ok(vec![self.scalar(a)?.diffusion(&self.scalar(u)?, *axes)?]),
+            Op::Upwind(..) | Op::FluxDifference(..) => Ok(vec![e.clone()]),
             Op::Laplacian(a) => self.each(a, |a| {
                 let mut sum = Expr::number(0.0);
                 for axis in 0..dimensions {

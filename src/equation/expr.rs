@@ -57,6 +57,10 @@ pub enum Op {
     Divergence(Expr),
     /// `Σ ∂(a ∂e/∂xᵢ)/∂xᵢ` over the axes marked: kept as one, so that it is discretised by fluxes through faces.
     Diffusion(Expr, Expr, [bool; 3]),
+    /// `v ∂u/∂xᵢ`, differenced against the direction of `v`; made when a solver is planned.
+    Upwind(Expr, Expr, usize),
+    /// `∂F/∂xᵢ` from fluxes through faces, with waves of `u` no faster than `a`: `(F, u, a)`; made when a solver is planned.
+    FluxDifference(Expr, Expr, Expr, usize),
     /// `Δe`, also of each component of a vector
     Laplacian(Expr),
     /// `∇ × v`: a vector in three dimensions; in two the scalar `∂v_y/∂x − ∂v_x/∂y`
@@ -117,6 +121,8 @@ impl Op {
             | Self::Separation(a)
             | Self::Other(a) => vec![a],
             Self::Binary(_, a, b) | Self::Dot(a, b) | Self::Advect(a, b) | Self::Diffusion(a, b, _) => vec![a, b],
+            Self::Upwind(a, b, _) => vec![a, b],
+            Self::FluxDifference(a, b, c, _) => vec![a, b, c],
             Self::Vector(parts) | Self::Opaque(_, parts) => parts.iter().collect(),
         }
     }
@@ -147,6 +153,8 @@ impl Op {
             Self::Dot(..) => at(0)?.dot(&at(1)?),
             Self::Advect(..) => at(0)?.advect(&at(1)?),
             Self::Diffusion(_, _, axes) => at(0)?.diffusion(&at(1)?, *axes),
+            Self::Upwind(_, _, axis) => at(0)?.upwind(&at(1)?, *axis),
+            Self::FluxDifference(.., axis) => at(0)?.flux_difference(&at(1)?, &at(2)?, *axis),
             Self::Vector(_) => Expr::vector(new.to_vec()),
             Self::Opaque(f, _) => Expr::opaque(f.clone(), new.to_vec()),
         }
@@ -343,6 +351,14 @@ impl Expr {
             return Ok(Self::number(0.0));
         }
         Self::new(Op::Diffusion(self.clone(), e.clone(), axes), Rank::Scalar)
+    }
+    /// `self ∂u/∂xᵢ`, differenced against the direction of `self`.
+    pub fn upwind(&self, u: &Self, axis: usize) -> Result<Self> {
+        Self::new(Op::Upwind(self.clone(), u.clone(), axis), Rank::Scalar)
+    }
+    /// `∂self/∂xᵢ` from fluxes through faces, with waves of `u` no faster than `speed`.
+    pub fn flux_difference(&self, u: &Self, speed: &Self, axis: usize) -> Result<Self> {
+        Self::new(Op::FluxDifference(self.clone(), u.clone(), speed.clone(), axis), Rank::Scalar)
     }
     /// `Δ`
     pub fn laplacian(&self) -> Result<Self> {

@@ -21,6 +21,7 @@ mod spectral;
 mod split;
 mod stencil;
 mod system;
+mod transport;
 
 pub use class::{Class, Facts};
 pub use equation::{Equation, Unknown};
@@ -34,3 +35,4 @@ pub use setting::Setting;
 pub use spectral::Spectral;
 pub use stencil::Stencil;
 pub use system::{SpectralSystem, StencilSystem};
+pub use transport::Transport;

@@ -32,6 +32,10 @@ pub enum Code {
     Partial(usize, Orders),
     /// `∇ · (a ∇u)` over the marked axes.
     Diffusion(usize, usize, [bool; 3]),
+    /// `v ∂u/∂xᵢ` against the direction of `v`.
+    Upwind(usize, usize, usize),
+    /// `∂F/∂xᵢ` by fluxes through faces: of `F`, for `u`, with waves no faster than the third.
+    FluxDifference(usize, usize, usize, usize),
     /// The integral over the domain.
     Integral(usize),
     /// `Δ⁻¹`
@@ -63,7 +67,8 @@ impl Code {
             | Self::PairSum(a)
             | Self::Separation(a)
             | Self::Other(a) => vec![*a],
-            Self::Binary(_, a, b) | Self::Diffusion(a, b, _) => vec![*a, *b],
+            Self::Binary(_, a, b) | Self::Diffusion(a, b, _) | Self::Upwind(a, b, _) => vec![*a, *b],
+            Self::FluxDifference(f, u, speed, _) => vec![*f, *u, *speed],
             Self::Opaque(_, arguments) => arguments.clone(),
         }
     }
@@ -90,6 +95,7 @@ enum Key {
     Partial(usize, Orders),
     Diffusion(usize, usize, [bool; 3]),
     Linear(u8, usize),
+    Transport(Vec<usize>),
     Opaque(usize, Vec<usize>),
 }
 
@@ -154,6 +160,10 @@ impl Builder {
             Op::Binary(op, ..) => (Key::Binary(*op as u8, at(0), at(1)), Code::Binary(*op, at(0), at(1))),
             Op::Partial(_, orders) => (Key::Partial(at(0), *orders), Code::Partial(at(0), *orders)),
             Op::Diffusion(_, _, axes) => (Key::Diffusion(at(0), at(1), *axes), Code::Diffusion(at(0), at(1), *axes)),
+            Op::Upwind(_, _, axis) => (Key::Transport(vec![at(0), at(1), *axis]), Code::Upwind(at(0), at(1), *axis)),
+            Op::FluxDifference(.., axis) => {
+                (Key::Transport(vec![at(0), at(1), at(2), *axis]), Code::FluxDifference(at(0), at(1), at(2), *axis))
+            }
             Op::Integral(_) => (Key::Linear(0, at(0)), Code::Integral(at(0))),
             Op::InverseLaplacian(_) => (Key::Linear(1, at(0)), Code::InverseLaplacian(at(0))),
             Op::PairSum(_) => (Key::Linear(2, at(0)), Code::PairSum(at(0))),

@@ -7,6 +7,7 @@ use super::form::{Channel, Evolution};
 use super::parameter::Value;
 use super::problem::{Choices, Space, Steps, refuse_unfit};
 use super::setting::Setting;
+use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::field::{Field, Grid, Names, Path, State};
 use crate::script::value::{Operand, describe, number_of};
@@ -16,7 +17,7 @@ use crate::solve::{Adaptive, Checkpoints, Method, StepRule};
 use crate::tensor::{Precision, Tensor};
 
 /// Keys of the option map that are no parameters of the equation.
-pub(crate) const KEYS: [(&str, &str); 12] = [
+pub(crate) const KEYS: [(&str, &str); 13] = [
     ("grid", "the grid, where the start is no field"),
     (
         "scheme",
@@ -24,10 +25,14 @@ pub(crate) const KEYS: [(&str, &str); 12] = [
     ),
     ("steps", "so many steps between two output times"),
     ("step", "the longest step, or \"adaptive\" (adaptive)"),
-    ("rtol", "tolerated error relative to the state, where steps are adaptive (1e-4; in f64 1e-8)"),
-    ("atol", "tolerated error where the state is 0 (1e-6; in f64 1e-10)"),
+    ("rtol", "tolerated error relative to the state, where steps are adaptive (1e-5; in f64 1e-8)"),
+    ("atol", "tolerated error where the state is 0 (1e-7; in f64 1e-10)"),
     ("derivatives", "\"fourier\" or \"central\" (fourier where the grid is periodic)"),
     ("accuracy", "order of central differences: 2, 4 or 6 (2)"),
+    (
+        "transport",
+        "differences of what is carried along: \"central\", \"upwind\" (order 1), \"upwind3\" or \"weno5\"; the latter three keep shocks (central)",
+    ),
     ("dealias", "whether products lose the modes above a third (true)"),
     ("checkpoints", "what is kept for gradients: \"none\", \"sqrt\", or every so many steps (none)"),
     ("parameters", "a map of parameters, for names that are options too"),
@@ -453,7 +458,7 @@ fn choices(options: &Options, precision: Precision) -> Result<Choices> {
         Some(_) => return Err(options.wrong("derivatives", "\"fourier\" or \"central\"")),
     };
     let method = options.string_if("scheme")?.map(|name| Method::named(&name)).transpose()?;
-    let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-4, 1e-6) };
+    let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-5, 1e-7) };
     let least = 10.0 * precision.epsilon();
     if options.positive("rtol", rtol)? < least {
         return Err(options.wrong("rtol", &format!("{least:.0e} or more: numbers are rounded to {}", precision.name())));
@@ -483,5 +488,19 @@ fn choices(options: &Options, precision: Precision) -> Result<Choices> {
             _ => return Err(options.wrong("checkpoints", "\"none\", \"sqrt\", or a whole number of steps")),
         },
     };
-    Ok(Choices { space, method, steps, checkpoints, dealias: options.boolean("dealias", true)? })
+    let asked = space != Space::Automatic || options.has("transport");
+    let transport = options.choice(
+        "transport",
+        &[
+            ("automatic", if asked { Transport::Central } else { Transport::Automatic }),
+            ("central", Transport::Central),
+            ("upwind", Transport::Upwind),
+            ("upwind3", Transport::Upwind3),
+            ("weno5", Transport::Weno5),
+        ],
+    )?;
+    if transport != Transport::Central && space == Space::Fourier {
+        return Err(options.wrong("transport", "\"central\" with derivatives: \"fourier\""));
+    }
+    Ok(Choices { space, transport, method, steps, checkpoints, dealias: options.boolean("dealias", true)? })
 }

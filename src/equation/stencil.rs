@@ -12,13 +12,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::evaluate::{Leaves, binary, opaque};
-use super::form::{Channel, Evolution};
+use super::form::Channel;
 use super::program::{Code, Program};
 use super::setting::Setting;
+use super::transport::Transport;
 use crate::error::{Error, Result};
-use crate::field::{AxisOperator, Banded, Edge, EdgeKind, EdgeValue, Side, stencil};
+use crate::field::{AxisOperator, Banded, Edge, EdgeKind, EdgeValue, Side, stencil, transport};
 use crate::session::interrupt;
-use crate::tensor::{Precision, Tensor};
+use crate::tensor::{Precision, Tensor, Unary};
 
 /// What a cached operator does.
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]
@@ -26,6 +27,7 @@ enum Kind {
     Derivative(u8),
     FaceDerivative,
     ToFaces,
+    Padding(u8),
 }
 
 /// How operators of edges are told apart: the kinds with their factors as bits.
@@ -35,6 +37,7 @@ struct Plan {
     program: Program,
     leaves: Leaves,
     accuracy: usize,
+    transport: Transport,
     /// For each channel what holds at the two sides of each axis; `None` values are 0.
     edges: Vec<Vec<[Edge; 2]>>,
     sides: Vec<Side>,
@@ -55,20 +58,17 @@ pub struct Stencil {
 }
 
 impl Stencil {
-    /// Plans the rates of an evolution.
+    /// Plans expressions of channels, such as the rates of an evolution; `names` are those of the unknowns.
     ///
     /// # Errors
     /// When the grid says nothing about an unknown at some side, or a parameter does not fit.
-    pub fn new(evolution: &Evolution, names: &[String], setting: Setting, accuracy: usize) -> Result<Self> {
-        Self::of(&evolution.channels, &evolution.rates, names, setting, accuracy)
-    }
-    /// Plans any expressions of channels; `names` are those of the unknowns.
     pub fn of(
         channels: &[Channel],
         outputs: &[super::expr::Expr],
         names: &[String],
         setting: Setting,
         accuracy: usize,
+        transport: Transport,
     ) -> Result<Self> {
         let grid = &setting.grid;
         let dimensions = grid.dimensions();
@@ -85,7 +85,7 @@ impl Stencil {
         });
         let values = Rc::new(values.collect());
         let program = Program::new(outputs)?;
-        let fluxes = if program.has(|code| matches!(code, Code::Diffusion(..))) {
+        let fluxes = if program.has(|code| matches!(code, Code::Diffusion(..) | Code::FluxDifference(..))) {
             grid.axes().iter().map(|axis| stencil::divergence_of_faces(axis, 2)).collect::<Result<_>>()?
         } else {
             Vec::new()
@@ -93,6 +93,7 @@ impl Stencil {
         let plan = Plan {
             leaves: Leaves::new(&setting, &program)?,
             accuracy,
+            transport,
             sides: (0..dimensions).map(|axis| grid.side(&setting.context, axis)).collect::<Result<_>>()?,
             operators: RefCell::new(HashMap::new()),
             fluxes,
@@ -125,7 +126,14 @@ impl Stencil {
     pub fn evaluate(&self, t: f64, state: &Tensor) -> Result<Tensor> {
         interrupt::poll()?;
         let edges = self.edge_values(t)?;
-        let run = Run { of: self, t, state, edges, values: RefCell::new(vec![None; self.plan.program.code.len()]) };
+        let run = Run {
+            of: self,
+            t,
+            state,
+            edges,
+            values: RefCell::new(vec![None; self.plan.program.code.len()]),
+            faces: RefCell::default(),
+        };
         let mut shape = vec![state.shape().first().copied().unwrap_or(1), 1];
         shape.extend(&self.setting.space);
         let parts = self.plan.program.outputs.iter().map(|&output| run.value(output)?.expand(&shape));
@@ -223,6 +231,7 @@ impl Stencil {
             Kind::Derivative(order) => stencil::derivative(of, kinds, usize::from(order), accuracy)?,
             Kind::FaceDerivative => stencil::face_derivative(of, kinds, 2)?,
             Kind::ToFaces => stencil::to_faces(of, kinds, 2)?,
+            Kind::Padding(width) => stencil::padding(of, kinds, usize::from(width), 2)?,
         });
         self.plan.operators.borrow_mut().insert(key, made.clone());
         Ok(made)
@@ -296,6 +305,8 @@ struct Run<'a> {
     state: &'a Tensor,
     edges: Vec<Vec<[Option<Tensor>; 2]>>,
     values: RefCell<Vec<Option<Tensor>>>,
+    /// Channels on the two sides of the faces of an axis.
+    faces: RefCell<HashMap<(usize, usize), (Tensor, Tensor)>>,
 }
 
 impl Run<'_> {
@@ -379,6 +390,8 @@ impl Run<'_> {
                 }
                 sum.ok_or_else(|| Error::internal("a diffusion along no axis"))
             }
+            Code::Upwind(v, u, axis) => self.upwind(*v, *u, *axis),
+            Code::FluxDifference(f, u, speed, axis) => self.flux_difference([*f, *u, *speed], *axis),
             Code::Integral(a) => self.of.plan.leaves.integral(&self.written_out(*a)?, setting),
             Code::InverseLaplacian(_) => Err(Error::value("inverse_laplacian is solved on periodic grids")
                 .got(&setting.grid)
@@ -393,6 +406,92 @@ impl Run<'_> {
             }
             _ => Err(Error::internal("an instruction without a value")),
         }
+    }
+    /// A value with ghosts at both ends of an axis.
+    fn padded(&self, at: usize, axis: usize, width: usize) -> Result<Tensor> {
+        let (kinds, values) = self.ends(at, axis)?;
+        let operator = self.of.operator(axis, Kind::Padding(width as u8), kinds)?;
+        operator.apply(&self.written_out(at)?, self.of.setting.grid.tensor_axis(axis), values)
+    }
+    /// `v⁺ ∂⁻u + v⁻ ∂⁺u`
+    fn upwind(&self, v: usize, u: usize, axis: usize) -> Result<Tensor> {
+        let grid = &self.of.setting.grid;
+        let (along, spacing) = (grid.tensor_axis(axis), grid.numbered(axis)?.spacing());
+        let padded = self.padded(u, axis, self.of.plan.transport.ghosts())?;
+        let (minus, plus) = match self.of.plan.transport {
+            Transport::Weno5 => transport::weno5_derivatives(&padded, along, spacing)?,
+            Transport::Upwind3 => transport::upwind_derivatives(&padded, along, spacing, 3)?,
+            _ => transport::upwind_derivatives(&padded, along, spacing, 1)?,
+        };
+        // At v = 0 both sides count by half, also for the gradient.
+        let v = self.value(v)?;
+        let size = v.unary(Unary::Abs)?;
+        v.add(&size)?.mul(&minus)?.add(&v.sub(&size)?.mul(&plus)?)?.scale(0.5)
+    }
+    /// `∂F/∂x` with Rusanov's flux `(F(l) + F(r))/2 − a (r − l)/2` through faces.
+    fn flux_difference(&self, [f, u, speed]: [usize; 3], axis: usize) -> Result<Tensor> {
+        let along = self.of.setting.grid.tensor_axis(axis);
+        let mut sides = Vec::new();
+        for left in [true, false] {
+            let mut known = HashMap::new();
+            let mut at = |code: usize| self.at_faces(code, axis, left, &mut known);
+            sides.push([at(f)?, at(u)?, at(speed)?]);
+        }
+        let [[fl, ul, al], [fr, ur, ar]] = &sides[..] else { return Err(Error::internal("a face has two sides")) };
+        let speed = al.binary(crate::tensor::Binary::Max, ar)?;
+        let flux = fl.add(fr)?.sub(&speed.mul(&ur.sub(ul)?)?)?.scale(0.5)?;
+        let divergence = self.of.plan.fluxes.get(axis).ok_or_else(|| Error::internal("an axis without fluxes"))?;
+        divergence.apply(&flux, along)
+    }
+    /// A value at the faces of an axis, computed from the channels on one side of them.
+    fn at_faces(&self, at: usize, axis: usize, left: bool, known: &mut HashMap<usize, Tensor>) -> Result<Tensor> {
+        if let Some(value) = known.get(&at) {
+            return Ok(value.clone());
+        }
+        let setting = &self.of.setting;
+        let (of, along) = (setting.grid.numbered(axis)?, setting.grid.tensor_axis(axis));
+        // The last face of a ring is its first.
+        let ring = |faces: Tensor| if of.periodic { faces.narrow(axis + 2, 0, of.points) } else { Ok(faces) };
+        let value = match self.code(at)? {
+            Code::Channel(channel) => {
+                let sides = self.faces.borrow().get(&(*channel, axis)).cloned();
+                let (l, r) = match sides {
+                    Some(sides) => sides,
+                    None => {
+                        let padded = self.padded(at, axis, self.of.plan.transport.ghosts())?;
+                        let (l, r) = match self.of.plan.transport {
+                            Transport::Weno5 => transport::weno5_faces(&padded, along)?,
+                            Transport::Upwind3 => transport::upwind_faces(&padded, along, 3)?,
+                            _ => transport::upwind_faces(&padded, along, 1)?,
+                        };
+                        let sides = (ring(l)?, ring(r)?);
+                        self.faces.borrow_mut().insert((*channel, axis), sides.clone());
+                        sides
+                    }
+                };
+                if left { l } else { r }
+            }
+            Code::Unary(f, a) => self.at_faces(*a, axis, left, known)?.unary(*f)?,
+            Code::Binary(op, a, b) => {
+                binary(*op, &self.at_faces(*a, axis, left, known)?, &self.at_faces(*b, axis, left, known)?)?
+            }
+            Code::Opaque(f, arguments) => {
+                let arguments = arguments.iter().map(|&a| self.at_faces(a, axis, left, known));
+                opaque(f, &arguments.collect::<Result<Vec<_>>>()?)?
+            }
+            // Coordinates, coefficients: between points, or the same everywhere.
+            _ => {
+                let value = self.value(at)?;
+                if value.shape().get(axis + 2) == Some(&1) {
+                    value
+                } else {
+                    let (kinds, values) = self.ends(at, axis)?;
+                    self.of.operator(axis, Kind::ToFaces, kinds)?.apply(&value, along, values)?
+                }
+            }
+        };
+        known.insert(at, value.clone());
+        Ok(value)
     }
     /// A coefficient at an edge is the one of the cell there: mirrored, unless it is an unknown.
     fn coefficient_ends(&self, at: usize, axis: usize) -> Result<([EdgeKind; 2], [Option<&Tensor>; 2])> {

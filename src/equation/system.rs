@@ -4,6 +4,7 @@ use super::form::Evolution;
 use super::setting::Setting;
 use super::spectral::Spectral;
 use super::stencil::Stencil;
+use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::solve::{Linear, Parametrized, Reach, Separable, Symbol, System};
 use crate::tensor::{Complex, Tensor};
@@ -79,8 +80,14 @@ impl StencilSystem {
     ///
     /// # Errors
     /// When the grid or a parameter does not fit.
-    pub fn new(evolution: &Evolution, names: &[String], setting: Setting, accuracy: usize) -> Result<Self> {
-        let lane = Stencil::new(evolution, names, setting, accuracy)?;
+    pub fn new(
+        evolution: &Evolution,
+        names: &[String],
+        setting: Setting,
+        accuracy: usize,
+        transport: Transport,
+    ) -> Result<Self> {
+        let lane = Stencil::of(&evolution.channels, &evolution.rates, names, setting, accuracy, transport)?;
         Ok(Self { lane, velocities: velocities(evolution) })
     }
     /// What evaluates it.

@@ -6,7 +6,7 @@ use rhai::{Dynamic, Engine};
 
 use super::random::GaussianField;
 use super::spectrum::{Amplitude, spectral_error, spectrum};
-use super::{Field, Grid, Path, SpectralOperator, State, script_grids};
+use super::{Field, Grid, Path, SpectralOperator, State, script_edges, script_fields, script_grids};
 use crate::error::{Error, Result};
 use crate::script::engine::printable;
 use crate::script::registry::{Entry, entry, property};
@@ -19,7 +19,7 @@ pub(crate) fn types(engine: &mut Engine) {
     printable::<Grid>(engine, "Grid");
     printable::<Field>(engine, "Field");
     printable::<SpectralOperator>(engine, "SpectralOperator");
-    script_grids::types(engine);
+    script_edges::types(engine);
 }
 
 /// The field in argument `i`.
@@ -138,6 +138,8 @@ fn real_on_axes(
 pub(crate) fn entries() -> Vec<Entry> {
     let mut table = grids();
     table.extend(script_grids::entries());
+    table.extend(script_edges::entries());
+    table.extend(script_fields::entries());
     table.extend(fields());
     table.extend(operators());
     table.extend(spectra());

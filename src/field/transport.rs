@@ -2,6 +2,7 @@
 //!
 //! One-sided operators act on values with ghosts at both ends ([`padding`](super::stencil::padding)), so they hold for every kind of edge.
 
+use super::banded::Banded;
 use super::grid::{Axis, Grid};
 use super::interpolate::{Interpolation, interpolate};
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::tensor::{Tensor, Unary, axis_index};
 fn sliding(x: &Tensor, axis: i64, weights: &[f64]) -> Result<Tensor> {
     let at = axis_index("a stencil along an axis", axis, x.rank())?;
     let columns = x.shape().get(at).copied().unwrap_or(0);
-    super::stencil::sliding(columns, weights)?.apply(x, axis)
+    Banded::sliding(columns, weights)?.apply(x, axis)
 }
 /// `count` positions from `start`.
 fn part(x: &Tensor, axis: i64, start: usize, count: usize) -> Result<Tensor> {
@@ -126,6 +127,24 @@ pub fn weno5_faces(padded: &Tensor, axis: i64) -> Result<(Tensor, Tensor)> {
     let n = points_inside(padded, axis, WENO5_GHOSTS)?;
     let (upper, lower) = reconstruct(padded, axis)?;
     Ok((part(&upper, axis, 0, n + 1)?, part(&lower, axis, 1, n + 1)?))
+}
+
+/// The values on both sides of the `n + 1` faces of `n` cells by one-sided polynomials, from cell averages with
+/// [`upwind_ghosts`] at each end: `(left, right)`. Order 1: the neighbouring cell; order 3: `(−u_{i−2} + 5u_{i−1} + 2u_i)/6`.
+///
+/// # Errors
+/// An order other than 1 and 3; too few values.
+pub fn upwind_faces(padded: &Tensor, axis: i64, order: usize) -> Result<(Tensor, Tensor)> {
+    let n = points_inside(padded, axis, upwind_ghosts(order)?)?;
+    match order {
+        1 => Ok((part(padded, axis, 0, n + 1)?, part(padded, axis, 1, n + 1)?)),
+        3 => {
+            let left = sliding(padded, axis, &[-1.0 / 6.0, 5.0 / 6.0, 2.0 / 6.0])?;
+            let right = sliding(padded, axis, &[2.0 / 6.0, 5.0 / 6.0, -1.0 / 6.0])?;
+            Ok((part(&left, axis, 0, n + 1)?, part(&right, axis, 1, n + 1)?))
+        }
+        _ => Err(Error::value("no face values of this order").got(order).expected("1 or 3")),
+    }
 }
 
 /// Where a point of the grid came from: `x − v Δt`, one tensor `[s, x…]` per axis; at edges no further than the outermost points.

@@ -2,16 +2,31 @@
 //!
 //! *The system is data, the integrator is an algorithm*: a [`System`] says what `dy/dt` is and which part of it is linear; every
 //! integrator takes every system that has the parts it needs, and says which part is missing where it does not.
+//!
+//! ```ignore
+//! let rollout = Rollout { method: Method::named("etdrk4")?, steps: StepRule::MaxStep(0.01), checkpoints: Checkpoints::Sqrt };
+//! let solution = rollout.run(&system, &u_hat, &times, Some(&mut session.progress("solve", rollout.total(&times))))?;
+//! ```
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `vector`, `system` | what a state and a system are |
+//! | `symbol`, `phi`, `multiplier` | linear parts in Fourier space and their functions |
+//! | `tableau`, `imex`, `symplectic`, `exponential`, `implicit` | the methods |
+//! | `newton`, `krylov` | the equations of implicit steps and their adjoint |
+//! | `rollout`, `adaptive`, `checkpoint`, `stability` | steps over time, their length, their gradients |
 
 mod adaptive;
 mod checkpoint;
 mod combination;
 mod counting;
 mod doubling;
+mod eigenvalues;
 pub mod elliptic;
 mod explicit;
 mod exponential;
 pub mod flow;
+mod function;
 mod imex;
 mod implicit;
 mod krylov;
@@ -32,6 +47,7 @@ pub use adaptive::Adaptive;
 pub use combination::combine;
 pub use doubling::enough_steps;
 pub use exponential::Exponential;
+pub use function::{Function, RightHandSide};
 pub use imex::{ARS_222, ARS_443, ImexTableau};
 pub use implicit::Implicit;
 pub use method::{Memory, Method, Step};

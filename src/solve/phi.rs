@@ -161,7 +161,7 @@ fn product(a: &[C], b: &[C], m: usize) -> Vec<C> {
 
 /// Scales rows and columns by powers of two until their norms are alike (Parlett and Reinsch 1969), which is exact: the wave
 /// operator `[[0, 1], [−k², 0]]` becomes as small as its eigenvalues. Returns the factors.
-fn balance(a: &mut [C], m: usize) -> Vec<f64> {
+pub(super) fn balance(a: &mut [C], m: usize) -> Vec<f64> {
     let mut factors = vec![1.0; m];
     for _ in 0..20 {
         let mut changed = false;
@@ -201,7 +201,7 @@ fn phi_of_matrix(a: &[C], m: usize, weights: &[f64]) -> Vec<C> {
     let halvings = if norm > 0.5 { (norm / 0.5).log2().ceil() as i32 } else { 0 };
     let small = (-f64::from(halvings)).exp2();
     a.iter_mut().for_each(|z| *z *= small);
-    let top = weights.len() - 1;
+    let top = (weights.len() - 1).max(1);
     let add_identity = |x: &mut [C], c: f64| (0..m).for_each(|i| x[i * (m + 1)] += c);
     // With a norm of ½ at most, the first term left out is below 1e-17.
     let mut phi = vec![C::new(0.0, 0.0); m * m];
@@ -210,15 +210,23 @@ fn phi_of_matrix(a: &[C], m: usize, weights: &[f64]) -> Vec<C> {
         add_identity(&mut phi, inverse_factorial_at(n + top));
     }
     let mut all = vec![phi];
-    for j in (0..top).rev() {
+    for j in (1..top).rev() {
         let mut lower = product(&a, &all[all.len() - 1], m);
         add_identity(&mut lower, inverse_factorial_at(j));
         all.push(lower);
     }
+    // In the place of φ₀ stands φ₀ − 1 = A φ₁. Squaring φ₀ itself would lose, beside a fast mode, as many digits of a slow one as
+    // there are halvings.
+    all.push(product(&a, &all[all.len() - 1], m));
     all.reverse();
     for _ in 0..halvings {
         let doubled = |j: usize| -> Vec<C> {
             let mut out = product(&all[0], &all[j], m);
+            if j == 0 {
+                out.iter_mut().zip(&all[0]).for_each(|(o, e)| *o += e * 2.0);
+                return out;
+            }
+            out.iter_mut().zip(&all[j]).for_each(|(o, phi)| *o += phi);
             for (i, lower) in all.iter().enumerate().take(j + 1).skip(1) {
                 let c = inverse_factorial_at(j - i);
                 out.iter_mut().zip(lower).for_each(|(o, phi)| *o += phi * c);
@@ -230,6 +238,7 @@ fn phi_of_matrix(a: &[C], m: usize, weights: &[f64]) -> Vec<C> {
         all = (0..=top).map(doubled).collect();
     }
     let mut out = vec![C::new(0.0, 0.0); m * m];
+    add_identity(&mut out, weights[0]);
     for (phi, w) in all.iter().zip(weights) {
         out.iter_mut().zip(phi).for_each(|(o, phi)| *o += phi * *w);
     }
@@ -283,6 +292,27 @@ mod tests {
             }
         }
         assert_eq!(phi_of_number(C::new(-1e8, 0.0), &[0.0, 1.0]).re, 1e-8);
+    }
+
+    #[test]
+    fn a_slow_mode_beside_a_fast_one() {
+        // Q diag(λ) Qᵀ with the functions known from those of numbers.
+        let (c, s) = (0.7f64.cos(), 0.7f64.sin());
+        for fast in [-3.0, -1e3, -1e6] {
+            let rotated =
+                |a: f64, b: f64| [a * c * c + b * s * s, (a - b) * c * s, (a - b) * c * s, a * s * s + b * c * c];
+            let matrix: Vec<C> = rotated(fast, -0.3).iter().map(|x| C::new(*x, 0.0)).collect();
+            for weights in [&[1.0][..], &[0.0, 1.0], &[0.0, 1.0, -3.0, 4.0]] {
+                let f = |x: f64| phi_of_number(C::new(x, 0.0), weights).re;
+                let got = phi_of_matrix(&matrix, 2, weights);
+                for (got, expected) in got.iter().zip(rotated(f(fast), f(-0.3))) {
+                    assert!(
+                        (got.re - expected).abs() < 2e-10 * fast.abs() / 1e6 + 1e-14,
+                        "{fast} {weights:?}: {got} {expected}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

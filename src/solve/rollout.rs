@@ -13,7 +13,7 @@ use super::system::{Parametrized, System};
 use super::vector::Vector;
 use crate::error::{Error, Result};
 use crate::session::{Progress, interrupt};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, depends_on_older};
 
 /// How long the steps are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,7 +103,11 @@ impl Rollout {
         let counted = Counting { system: system.clone(), evaluations: evaluations.clone() };
         let warning = context.without_recording(|| self.warning(system, y0, times))?;
         let tracked = y0.is_tracked() || system.parameters().iter().any(Tensor::is_tracked);
-        let (states, mut statistics) = if self.checkpoints == Checkpoints::None || !tracked || !context.is_recording() {
+        let checkpointed = self.checkpoints != Checkpoints::None && tracked && context.is_recording();
+        if checkpointed || matches!(self.method, Method::Implicit(_)) {
+            refuse_hidden(system, times[0], y0)?;
+        }
+        let (states, mut statistics) = if !checkpointed {
             let mut states = Vec::with_capacity(times.len());
             let statistics = self.march(&counted, y0, times, progress, |_, _, outputs| states.extend(outputs))?;
             (states, statistics)
@@ -251,6 +255,25 @@ fn outputs_of<S: System>(
         _ => Err(Error::internal("an output inside a step of a method without a polynomial")),
     };
     planned.outputs.iter().map(at).collect()
+}
+
+/// A tensor that is being differentiated and that the system does not name would silently get no gradient.
+fn refuse_hidden<S: Parametrized>(system: &S, t: f64, y0: &S::State) -> Result<()> {
+    let context = y0.context()?;
+    if !context.is_recording() || !context.is_differentiating() {
+        return Ok(());
+    }
+    let free: Vec<Tensor> = system.parameters().iter().map(Tensor::detach).collect();
+    let system = if free.is_empty() { system.clone() } else { system.with_parameters(&free)? };
+    let floor = context.next_node();
+    if !depends_on_older(&system.rhs(t, &system.settle(t, y0.detach()?)?)?.tensors(), floor) {
+        return Ok(());
+    }
+    Err(Error::value(
+        "the right-hand side depends on a tensor that is being differentiated but is not among its parameters",
+    )
+    .expected("every such tensor among the parameters, where checkpoints or an implicit method compute a step again")
+    .advice("name it as a parameter, or take an explicit method without checkpoints"))
 }
 
 fn not_finite(number: usize, planned: &Planned) -> Error {

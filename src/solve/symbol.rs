@@ -3,11 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use rustfft::num_complex::Complex as Number;
+
+use super::eigenvalues::eigenvalues;
 use super::multiplier::{Multiplier, multiply};
 use super::phi::{phi_elements, phi_matrices};
 use super::system::{Linear, Phi, Reach};
 use crate::error::{Error, Result};
-use crate::tensor::{Complex, Precision, Tensor, Unary};
+use crate::tensor::{Complex, Precision, Tensor};
 
 /// `L(k)` in Fourier space, acting on spectra `[sample, m, k…]` of `m` unknowns. Cheap to clone; clones share what was computed.
 ///
@@ -97,20 +100,33 @@ impl Symbol {
         };
         Ok(Complex { re: own.re.clone(), im })
     }
-    /// Where its eigenvalues lie: exact for one number per mode, a bound for matrices (the sum over a row).
+    /// Where its eigenvalues lie.
     pub fn reach(&self) -> Result<Reach> {
-        let l = self.values()?.map(|t| Ok(t.detach()))?;
-        if l.re.is_empty() {
-            return Ok(Reach { real: 0.0, imaginary: 0.0 });
+        let own = &self.0.own;
+        let (shape, re) = (own.re.shape(), own.re.to_vec()?);
+        let im = match &own.im {
+            Some(im) => im.to_vec()?,
+            None => vec![0.0; re.len()],
+        };
+        let m = if own.is_matrix { shape[1] } else { 1 };
+        let modes = shape.iter().skip(if own.is_matrix { 3 } else { 1 }).product::<usize>().max(1);
+        let mut reach = Reach { real: 0.0, imaginary: 0.0 };
+        for (re, im) in re.chunks(m * m * modes).zip(im.chunks(m * m * modes)) {
+            for mode in 0..modes {
+                let matrix: Vec<Number<f64>> =
+                    (0..m * m).map(|e| Number::new(re[e * modes + mode], im[e * modes + mode])).collect();
+                let eigenvalues = if m == 1 { matrix } else { eigenvalues(&matrix, m) };
+                for lambda in eigenvalues {
+                    reach.real = reach.real.max(-lambda.re);
+                    reach.imaginary = reach.imaginary.max(lambda.im.abs());
+                }
+            }
         }
-        let largest = |t: Tensor| t.max(&[], false)?.item();
-        if self.is_diagonal() {
-            let (real, imaginary) = (largest(l.re.scale(-1.0)?)?, largest(l.im.unary(Unary::Abs)?)?);
-            return Ok(Reach { real: real.max(0.0), imaginary });
+        // What is left of a real part by rounding is no diffusion.
+        if reach.real < 1e-9 * reach.imaginary {
+            reach.real = 0.0;
         }
-        let row = |t: Tensor| largest(t.unary(Unary::Abs)?.sum(&[2], false)?);
-        let size = row(l.abs()?)?;
-        Ok(Reach { real: size, imaginary: size })
+        Ok(reach)
     }
 
     /// A function of the symbol, kept for the next step.

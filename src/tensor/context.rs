@@ -146,9 +146,9 @@ impl Context {
     pub(crate) fn is_nested(&self) -> bool {
         self.0.depth.get() > 1
     }
-    /// Whether a gradient is being taken: tensors that nobody has named may be tracked.
+    /// Whether a gradient closure is being evaluated.
     pub(crate) fn is_differentiating(&self) -> bool {
-        self.0.depth.get() > 0 && self.0.recording.get()
+        self.0.depth.get() > 0
     }
     /// Runs a reverse pass: recorded only when an outer gradient is waiting for it.
     pub(crate) fn reverse<T>(&self, f: impl FnOnce() -> T) -> T {

@@ -46,7 +46,7 @@ pub use pool::Upsample;
 pub use shape::{Shape, axes_indices, axis_index, broadcast, element_count, infer_shape, position, strides};
 pub(crate) use simd::vectorised;
 pub use tape::{Differentiated, jvp, value_and_gradient, vjp};
-pub(crate) use tape::{Recorded, Staged, record_joint, unbroadcast};
+pub(crate) use tape::{Recorded, Staged, depends_on_older, record_joint, unbroadcast};
 pub use unary::Unary;
 
 #[cfg(test)]

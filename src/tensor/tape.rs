@@ -22,7 +22,7 @@ use super::shape::Shape;
 use crate::error::{Error, Result};
 use crate::session::interrupt;
 
-pub(crate) use staged::{Recorded, Staged};
+pub(crate) use staged::{Recorded, Staged, depends_on_older};
 
 /// One output of a node.
 #[derive(Clone)]

@@ -3,6 +3,7 @@
 use super::systems::{Logistic, Modes, Pendulum, VanDerPol};
 use super::*;
 use crate::error::{Kind, Result};
+use crate::session::{Options, Session};
 use crate::solve::explicit;
 use crate::tensor::{Context, Precision};
 
@@ -288,6 +289,19 @@ fn misuse_is_an_error() {
     let warning = fixed("rk4", 1).run(&stiff, &y0, &[0.0, 0.01], None).unwrap().warning.unwrap();
     assert!(warning.contains("stable up to"), "{warning}");
     assert!(fixed("etdrk4", 1).run(&stiff, &y0, &[0.0, 0.01], None).unwrap().warning.is_none());
+}
+
+#[test]
+fn progress_is_reported_for_every_step() {
+    let session = Session::new(Options::default());
+    let mut progress = session.progress("solve", 8);
+    let logistic = Logistic { a: tensor(&[1.0], &[1]) };
+    let solution =
+        fixed("rk4", 4).run(&logistic, &tensor(&[0.5], &[1]), &[0.0, 1.0, 2.0], Some(&mut progress)).unwrap();
+    assert_eq!((solution.statistics.steps.len(), solution.statistics.evaluations), (8, 32));
+    let pair = fixed("dormand_prince", 4).run(&logistic, &tensor(&[0.5], &[1]), &[0.0, 1.0, 2.0], None).unwrap();
+    // The last stage of each step is the first of the next.
+    assert_eq!(pair.statistics.evaluations, 8 * 6 + 1);
 }
 
 #[test]

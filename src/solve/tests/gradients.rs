@@ -188,27 +188,35 @@ fn a_right_hand_side_may_take_gradients_itself() {
 }
 
 #[test]
+fn a_captured_tensor_is_differentiated_or_refused() {
+    let c = context();
+    let gradient = |rollout: Rollout, named: bool| {
+        value_and_gradient(&c, &[sample(&c, &[3], 1), sample(&c, &[3], 2)], |x| {
+            let captured = x[1].clone();
+            let system = if named {
+                Function::new(|_, y: &Tensor, p| y.mul(&p[0]), vec![captured])
+            } else {
+                Function::new(move |_, y: &Tensor, _| y.mul(&captured), vec![])
+            };
+            rollout.run(&system, &x[0], &[0.0, 0.5], None)?.states[1].sum_all()
+        })
+        .map(|(_, g)| g[1].to_vec().unwrap())
+    };
+    let expected = gradient(fixed("rk4", 3), true).unwrap();
+    assert_eq!(gradient(fixed("rk4", 3), false).unwrap(), expected);
+    for rollout in [Rollout { checkpoints: Checkpoints::Sqrt, ..fixed("rk4", 3) }, fixed("bdf2", 3)] {
+        assert!(gradient(rollout, true).is_ok());
+        assert!(gradient(rollout, false).unwrap_err().to_string().contains("among its parameters"));
+    }
+}
+
+#[test]
 fn a_rate_gives_the_gradient_of_the_final_time() {
-    #[derive(Clone)]
-    struct Decay(Tensor);
-    impl System for Decay {
-        type State = Tensor;
-        fn nonlinear(&self, _: f64, y: &Tensor) -> Result<Tensor> {
-            y.mul(&self.0)?.scale(-0.8)
-        }
-    }
-    impl Parametrized for Decay {
-        fn parameters(&self) -> Vec<Tensor> {
-            vec![self.0.clone()]
-        }
-        fn with_parameters(&self, p: &[Tensor]) -> Result<Self> {
-            Ok(Self(p[0].clone()))
-        }
-    }
     let (c, span) = (context(), 1.5);
     let (_, g) = value_and_gradient(&c, &[Tensor::new(&c, vec![1.0], &[1]).unwrap()], |rate| {
         let y0 = Tensor::new(&c, vec![2.0], &[1])?;
-        fixed("dormand_prince", 40).run(&Decay(rate[0].clone()), &y0, &[0.0, span], None)?.states[1].sum_all()
+        let decay = Function::new(|_, y: &Tensor, rate| y.mul(&rate[0])?.scale(-0.8), rate.to_vec());
+        fixed("dormand_prince", 40).run(&decay, &y0, &[0.0, span], None)?.states[1].sum_all()
     })
     .unwrap();
     let exact = -0.8 * 2.0 * (-0.8f64 * span).exp();

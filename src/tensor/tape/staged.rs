@@ -1,6 +1,8 @@
 //! Functions recorded once and differentiated many times, and reverse passes that see the forward pass in pieces.
 
-use super::{Pass, reverse};
+use std::collections::HashSet;
+
+use super::{Output, Pass, Rule, reverse};
 use crate::error::Result;
 use crate::tensor::{Context, Tensor};
 
@@ -74,4 +76,22 @@ impl Staged {
             self.pass.take(&self.shared)
         })
     }
+}
+
+/// Whether any of the tensors was computed from something tracked that is older than node number `floor`.
+pub(crate) fn depends_on_older(tensors: &[Tensor], floor: u64) -> bool {
+    let mut waiting: Vec<Output> = tensors.iter().filter_map(|t| t.node.clone()).collect();
+    let mut seen = HashSet::new();
+    while let Some(Output { node, .. }) = waiting.pop() {
+        if node.id < floor {
+            return true;
+        }
+        if seen.insert(node.id) {
+            match &*node.rule.borrow() {
+                Rule::Each(parents) => waiting.extend(parents.iter().map(|(parent, _)| parent.clone())),
+                Rule::Joint(parents, _) => waiting.extend(parents.iter().flatten().cloned()),
+            }
+        }
+    }
+    false
 }
