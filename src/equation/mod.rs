@@ -36,3 +36,6 @@ pub use spectral::Spectral;
 pub use stencil::Stencil;
 pub use system::{SpectralSystem, StencilSystem};
 pub use transport::Transport;
+
+#[cfg(test)]
+mod tests;
