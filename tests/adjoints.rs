@@ -280,7 +280,7 @@ fn vorticity(points: usize, steps: usize, checkpoints: &str) -> (usize, Vec<f64>
         let start = format!(
             "let start = grid::periodic([{points}, {points}], [TAU, TAU]).sample(|x, y| sin(3 * x) * cos(2 * y) + cos(x - 4 * y));"
         );
-        host.evaluate("start", &start).unwrap_or_else(|d| panic!("{d}"));
+        let _ = host.evaluate("start", &start).unwrap_or_else(|d| panic!("{d}"));
         let context = host.session().context().clone();
         let before = context.live_bytes();
         context.reset_peak();

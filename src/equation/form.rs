@@ -63,7 +63,7 @@ impl Equation {
         }
         (places, channels)
     }
-    fn scalars(&self, dimensions: usize) -> Result<(Vec<Channel>, Vec<Expr>)> {
+    pub(super) fn scalars(&self, dimensions: usize) -> Result<(Vec<Channel>, Vec<Expr>)> {
         let (places, channels) = self.layout(dimensions);
         let mut expansion = Expansion::new(dimensions, &places);
         let mut rows = Vec::new();
@@ -208,7 +208,7 @@ impl Equation {
 }
 
 /// Carries time derivatives to the unknowns: `dt(u v)` is `dt(u) v + u dt(v)`.
-fn carry(e: &Expr) -> Result<Expr> {
+pub(super) fn carry(e: &Expr) -> Result<Expr> {
     let mut done = HashMap::new();
     carried(e, &mut done)
 }

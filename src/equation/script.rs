@@ -152,6 +152,12 @@ fn equation(c: &Call, i: usize) -> Result<Equation> {
 }
 
 pub(crate) fn entries() -> Vec<Entry> {
+    let mut table = symbols();
+    table.extend(super::script_check::entries());
+    table
+}
+
+fn symbols() -> Vec<Entry> {
     vec![
         entry("equation(unknowns, [residuals])")
             .brief("An equation from a closure of its unknowns that returns what should vanish, one residual per unknown.")
@@ -218,19 +224,21 @@ pub(crate) fn entries() -> Vec<Entry> {
         crate::script::property("equation.unknowns").brief("The names of what an equation is solved for.").example("equation(|u| dt(u) - dx(u)).unknowns", "[u]").run(|c| {
             Ok(equation(c, 0)?.unknowns().iter().map(|u| Dynamic::from(u.name.clone())).collect::<Array>().into())
         }),
-        crate::script::property("equation.captured").brief("The captured variables of an equation, with their values.").example("let k = 2.0; equation(|u| dt(u) - k * dx(u)).captured.k", "2").run(|c| {
-            let mut map = rhai::Map::new();
-            for parameter in equation(c, 0)?.parameters() {
-                let value = match &parameter.value {
-                    Value::Number(n) => Dynamic::from(*n),
-                    Value::Tensor(t) => Dynamic::from(t.clone()),
-                    Value::Field(f) => Dynamic::from(f.clone()),
-                };
-                map.insert(parameter.name.as_str().into(), value);
-            }
-            Ok(map.into())
-        }),
     ]
+}
+
+/// `equation.parameters`: the captured variables with their values.
+pub(crate) fn parameters(equation: &Equation) -> Dynamic {
+    let mut map = rhai::Map::new();
+    for parameter in equation.parameters() {
+        let value = match &parameter.value {
+            Value::Number(n) => Dynamic::from(*n),
+            Value::Tensor(t) => Dynamic::from(t.clone()),
+            Value::Field(f) => Dynamic::from(f.clone()),
+        };
+        map.insert(parameter.name.as_str().into(), value);
+    }
+    map.into()
 }
 
 /// Whether an expression is a vector unknown made by `vector(name)`.

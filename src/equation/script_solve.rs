@@ -5,7 +5,7 @@ use rhai::{Dynamic, FnPtr, Map};
 use super::equation::Equation;
 use super::form::{Channel, Evolution};
 use super::parameter::Value;
-use super::problem::{Choices, Space, Steps, refuse_unfit};
+use super::problem::{Choices, Solved, Space, Steps, refuse_unfit};
 use super::setting::Setting;
 use super::transport::Transport;
 use crate::error::{Error, Result};
@@ -40,73 +40,159 @@ pub(crate) const KEYS: [(&str, &str); 13] = [
 ];
 
 /// What a start is made of.
-struct Start {
+pub(super) struct Start {
     /// `[sample, channel, x…]`
-    values: Tensor,
-    space: Domain,
+    pub values: Tensor,
+    pub space: Domain,
 }
 
 /// Where the state lives.
-enum Domain {
+pub(super) enum Domain {
     Grid(Grid),
     Bodies(usize),
 }
 
 /// Solves the equation in argument 0 from the start in argument 1 through the times in argument 2.
 pub(crate) fn evolve(c: &Call, equation: &Equation) -> Result<Dynamic> {
-    let options = options(c, 3, equation)?;
-    let equation = with_parameters(equation, &options)?;
-    let times = c.numbers(2)?;
-    let single = number_of(&c.value(2)?).is_some();
-    let times = if single { vec![0.0, times.first().copied().unwrap_or(0.0)] } else { times };
-    let still = single && times.last() == Some(&0.0);
-
-    let bodies = equation.has_pairs();
-    let found = grid_of(c, &options)?;
-    let dimensions = if bodies { axes_of_bodies(c, &equation)? } else { found.as_ref().map_or(0, Grid::dimensions) };
-    if !bodies {
-        refuse_unfit(&equation, found.as_ref().unwrap_or(&Grid::point()))?;
+    let options = if c.has(3) { c.map(3)? } else { Map::new() };
+    let course = Course::read(c, equation, &c.value(1)?, options.clone())?;
+    let times = Times::read(c, 2)?;
+    if times.is_still() {
+        return result_at(&course.values, &course.space, &course.names);
     }
-    let evolution = equation.evolution(dimensions)?;
-    let start = start(c, &equation, &evolution, found, &options)?;
-    let precision = start.values.precision();
-    let context = c.session.context();
-    let setting = match &start.space {
-        Domain::Grid(grid) => Setting::new(&equation, grid, context, precision)?,
-        Domain::Bodies(n) => Setting::bodies(&equation, *n, context, precision)?,
-    };
-    let values = spread(&start.values, &setting)?;
-    let choices = choices(&options, precision)?;
-    let names: Names = evolution.channels.iter().map(|channel| channel.name.clone()).collect();
-    if still {
-        return result_at(&values, &start.space, &names, &equation);
-    }
-    let begin = |total: u64| c.session.progress("solve", total);
-    let progress: Option<&dyn Fn(u64) -> Progress> = if options.boolean("quiet", false)? { None } else { Some(&begin) };
-    let solved = choices.solve(&equation, &evolution, setting, &values, &times, progress)?;
-    if let Some(warning) = &solved.warning {
-        c.session.sink().text(&format!("warning: {warning}"));
-    }
-    if single {
+    let solved = course.solve(c, &times)?;
+    if times.single {
         let last = solved.states.last().ok_or_else(|| Error::internal("a solution without states"))?;
-        return result_at(last, &start.space, &names, &equation);
+        return result_at(last, &course.space, &course.names);
     }
-    let grid = match &start.space {
-        Domain::Grid(grid) => Some(grid.clone()),
-        Domain::Bodies(_) => None,
-    };
-    let state = |values: &Tensor| State { values: values.clone(), grid: grid.clone(), names: names.clone() };
-    let states: Vec<State> = solved.states.iter().map(state).collect();
-    Ok(Dynamic::from(Path::new(&states, &times)?))
+    let origin = Origin { equation: equation.clone(), start: c.value(1)?, times: times.values.clone(), options };
+    let path = course.path(&solved.states, &times.values)?;
+    Ok(Dynamic::from(path.with_origin(std::rc::Rc::new(origin))))
+}
+
+/// How a path was made.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    /// The equation, with the values that its parameters had.
+    pub equation: Equation,
+    /// The start, as the script gave it.
+    pub start: Dynamic,
+    /// The output times.
+    pub times: Vec<f64>,
+    /// The options.
+    pub options: Map,
+}
+
+/// Output times, and whether a gradient goes to them.
+pub(crate) struct Times {
+    pub values: Vec<f64>,
+    /// One time was given: from 0 to there, and only the last state is wanted.
+    pub single: bool,
+    /// `[time]`
+    clock: Option<Tensor>,
+}
+
+impl Times {
+    /// A number, or numbers in any form.
+    pub fn read(c: &Call, i: usize) -> Result<Self> {
+        let tensor = c.tensor(i).map_err(|_| c.wrong(i, "a time, or times that ascend or descend"))?;
+        let single = tensor.rank() == 0;
+        let (mut values, mut clock) = (tensor.to_vec()?, tensor.is_tracked().then_some(tensor));
+        if single {
+            values.insert(0, 0.0);
+            clock =
+                clock.map(|t| Tensor::concat(&[t.full_like(0.0)?.reshape(&[1])?, t.reshape(&[1])?], 0)).transpose()?;
+        }
+        Ok(Self { values, single, clock })
+    }
+    /// Plain times.
+    pub fn plain(values: Vec<f64>) -> Self {
+        Self { values, single: false, clock: None }
+    }
+    fn is_still(&self) -> bool {
+        self.single && self.values.last() == Some(&0.0) && self.clock.is_none()
+    }
+}
+
+/// An equation on its domain with a start, ready to be solved.
+pub(crate) struct Course {
+    pub equation: Equation,
+    pub evolution: Evolution,
+    pub setting: Setting,
+    /// The start, `[sample, channel, x…]`.
+    pub values: Tensor,
+    pub names: Names,
+    pub choices: Choices,
+    space: Domain,
+    quiet: bool,
+}
+
+impl Course {
+    /// Reads what the script gave; `map` holds options and parameters.
+    pub fn read(c: &Call, equation: &Equation, given: &Dynamic, map: Map) -> Result<Self> {
+        let options = options(c, map, equation, &KEYS)?;
+        let equation = with_parameters(equation, &options, &KEYS)?;
+        let bodies = equation.has_pairs();
+        let found = grid_of(given, &options)?;
+        let dimensions =
+            if bodies { axes_of_bodies(c, &equation, given)? } else { found.as_ref().map_or(0, Grid::dimensions) };
+        if !bodies {
+            refuse_unfit(&equation, found.as_ref().unwrap_or(&Grid::point()))?;
+        }
+        let evolution = equation.evolution(dimensions)?;
+        let start = start(c, &equation, &evolution, found, &options, given)?;
+        let precision = start.values.precision();
+        let context = c.session.context();
+        let setting = match &start.space {
+            Domain::Grid(grid) => Setting::new(&equation, grid, context, precision)?,
+            Domain::Bodies(n) => Setting::bodies(&equation, *n, context, precision)?,
+        };
+        let values = spread(&start.values, &setting)?;
+        let choices = choices(&options, precision)?;
+        let names: Names = evolution.channels.iter().map(|channel| channel.name.clone()).collect();
+        let quiet = options.boolean("quiet", false)?;
+        Ok(Self { equation, evolution, setting, values, names, choices, space: start.space, quiet })
+    }
+    /// The states at the times; what the user should know is shown.
+    pub fn solve(&self, c: &Call, times: &Times) -> Result<Solved> {
+        let solved = self.solved(c, times)?;
+        if let Some(warning) = &solved.warning {
+            c.session.sink().text(&format!("warning: {warning}"));
+        }
+        Ok(solved)
+    }
+    /// The states at the times.
+    pub fn solved(&self, c: &Call, times: &Times) -> Result<Solved> {
+        let begin = |total: u64| c.session.progress("solve", total);
+        let progress: Option<&dyn Fn(u64) -> Progress> = if self.quiet { None } else { Some(&begin) };
+        let Self { equation, evolution, setting, values, choices, .. } = self;
+        match &times.clock {
+            Some(clock) => choices.solve_timed(equation, evolution, setting, values, &times.values, clock, progress),
+            None => choices.solve(equation, evolution, setting.clone(), values, &times.values, progress),
+        }
+    }
+    /// The grid, where the state is no bodies.
+    pub fn grid(&self) -> Option<&Grid> {
+        match &self.space {
+            Domain::Grid(grid) => Some(grid),
+            Domain::Bodies(_) => None,
+        }
+    }
+    /// States over times.
+    pub fn path(&self, states: &[Tensor], times: &[f64]) -> Result<Path> {
+        let state =
+            |values: &Tensor| State { values: values.clone(), grid: self.grid().cloned(), names: self.names.clone() };
+        Path::new(&states.iter().map(state).collect::<Vec<_>>(), times)
+    }
 }
 
 /// One state as the script gets it: a field, or for bodies a map of `[sample, body, axis]` tensors that can be a start again.
-fn result_at(values: &Tensor, space: &Domain, names: &Names, equation: &Equation) -> Result<Dynamic> {
+pub(super) fn result_at(values: &Tensor, space: &Domain, names: &Names) -> Result<Dynamic> {
     match space {
         Domain::Grid(grid) => Field::new(values.clone(), grid.clone())?.named(names.clone()).map(Dynamic::from),
         Domain::Bodies(_) => {
             let mut map = Map::new();
-            for name in unknown_names(equation, names) {
+            for name in unknown_names(names) {
                 map.insert(name.as_str().into(), Dynamic::from(of_bodies(values, names, &name, 1)?));
             }
             Ok(map.into())
@@ -115,7 +201,7 @@ fn result_at(values: &Tensor, space: &Domain, names: &Names, equation: &Equation
 }
 
 /// Names without components: `r`, `r_t`.
-fn unknown_names(_equation: &Equation, names: &Names) -> Vec<String> {
+pub(crate) fn unknown_names(names: &Names) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for name in names.iter() {
         let stem = stem(name);
@@ -159,16 +245,16 @@ pub(crate) fn unknown_of(path: &Path, name: &str) -> Result<Dynamic> {
 }
 
 /// The option map: its own keys and the equation's parameters.
-fn options(c: &Call, i: usize, equation: &Equation) -> Result<Options> {
-    let map = if c.has(i) { c.map(i)? } else { Map::new() };
+pub(super) fn options(c: &Call, map: Map, equation: &Equation, keys: &[(&str, &str)]) -> Result<Options> {
     let options = Options::new(c.name(), map);
-    let mut known: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
+    let mut known: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
     known.extend(equation.parameters().iter().map(|p| p.name.as_str()));
     options.refuse_unknown(&known)?;
     Ok(options)
 }
 
-fn with_parameters(equation: &Equation, options: &Options) -> Result<Equation> {
+/// The equation with the values that options give its parameters.
+pub(super) fn with_parameters(equation: &Equation, options: &Options, keys: &[(&str, &str)]) -> Result<Equation> {
     let mut values = Vec::new();
     let given = options
         .get("parameters")
@@ -176,7 +262,7 @@ fn with_parameters(equation: &Equation, options: &Options) -> Result<Equation> {
     let given = given.transpose()?.unwrap_or_default();
     for parameter in equation.parameters() {
         let name = parameter.name.as_str();
-        let own = KEYS.iter().any(|(key, _)| *key == name);
+        let own = keys.iter().any(|(key, _)| *key == name);
         let value = given.get(name).or_else(|| if own { None } else { options.get(name) });
         let Some(value) = value else { continue };
         let value = match Operand::of(value) {
@@ -196,7 +282,7 @@ fn with_parameters(equation: &Equation, options: &Options) -> Result<Equation> {
 }
 
 /// The grid: that of the options, of the start, or of a field in it.
-fn grid_of(c: &Call, options: &Options) -> Result<Option<Grid>> {
+pub(super) fn grid_of(given: &Dynamic, options: &Options) -> Result<Option<Grid>> {
     if let Some(value) = options.get("grid") {
         if let Some(grid) = value.read_lock::<Grid>() {
             return Ok(Some(grid.clone()));
@@ -206,17 +292,17 @@ fn grid_of(c: &Call, options: &Options) -> Result<Option<Grid>> {
         }
         return Err(options.wrong("grid", "a grid, such as grid::periodic([128], [TAU])"));
     }
-    if let Some(field) = c.object_if::<Field>(1) {
+    if let Some(field) = given.read_lock::<Field>() {
         return Ok(Some(field.grid().clone()));
     }
-    let Some(map) = c.object_if::<Map>(1) else { return Ok(None) };
+    let Some(map) = given.read_lock::<Map>() else { return Ok(None) };
     Ok(map.values().find_map(|v| v.read_lock::<Field>().map(|f| f.grid().clone())))
 }
 
 /// The number of axes in which bodies move: the last length of a position.
-fn axes_of_bodies(c: &Call, equation: &Equation) -> Result<usize> {
+fn axes_of_bodies(c: &Call, equation: &Equation, given: &Dynamic) -> Result<usize> {
     let wrong = || c.wrong(1, "a map of positions [body, axis], such as #{ r: …, r_t: … }");
-    let map = c.object_if::<Map>(1).ok_or_else(wrong)?;
+    let map = given.read_lock::<Map>().ok_or_else(wrong)?;
     let first = equation.unknowns().first().ok_or_else(wrong)?;
     let value = map.get(first.name.as_str()).ok_or_else(wrong)?;
     let tensor = read_tensor(c, value).ok_or_else(wrong)?;
@@ -234,10 +320,17 @@ fn read_tensor(c: &Call, value: &Dynamic) -> Option<Tensor> {
 }
 
 /// The state at the first time from what the script gave.
-fn start(c: &Call, equation: &Equation, evolution: &Evolution, grid: Option<Grid>, options: &Options) -> Result<Start> {
-    let value = c.value(1)?;
+pub(super) fn start(
+    c: &Call,
+    equation: &Equation,
+    evolution: &Evolution,
+    grid: Option<Grid>,
+    options: &Options,
+    given: &Dynamic,
+) -> Result<Start> {
+    let value = given.clone();
     if equation.has_pairs() {
-        return bodies(c, evolution);
+        return bodies(c, evolution, given);
     }
     let grid = match grid {
         Some(grid) => grid,
@@ -380,8 +473,8 @@ fn channel_start(c: &Call, channel: &Channel, map: &Map, grid: &Grid) -> Result<
 }
 
 /// The start of bodies: positions and velocities `[sample, body, axis]` or `[body, axis]`.
-fn bodies(c: &Call, evolution: &Evolution) -> Result<Start> {
-    let map = c.map(1)?;
+fn bodies(c: &Call, evolution: &Evolution, given: &Dynamic) -> Result<Start> {
+    let map = given.clone().try_cast::<Map>().ok_or_else(|| c.wrong(1, "a map such as #{ r: …, r_t: … }"))?;
     let known: Vec<String> = evolution.channels.iter().map(|channel| stem(&channel.name)).collect();
     Options::new("solve: the start".into(), map.clone())
         .refuse_unknown(&known.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -424,7 +517,7 @@ fn bodies(c: &Call, evolution: &Evolution) -> Result<Start> {
 }
 
 /// As many samples as the start or a parameter has.
-fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
+pub(super) fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
     let of = |t: &Tensor| t.shape().first().copied().unwrap_or(1);
     let most = setting.parameters.iter().map(of).fold(of(values), usize::max);
     for (what, samples) in [("the start".to_string(), of(values))]
@@ -444,18 +537,23 @@ fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
     values.expand(&shape)
 }
 
-fn choices(options: &Options, precision: Precision) -> Result<Choices> {
+/// How derivatives in space are taken.
+pub(super) fn space_of(options: &Options) -> Result<Space> {
     let accuracy = options.count_if("accuracy")?;
     if accuracy.is_some_and(|n| ![2, 4, 6].contains(&n)) {
         return Err(options.wrong("accuracy", "2, 4 or 6"));
     }
-    let space = match options.string_if("derivatives")?.as_deref() {
-        None if accuracy.is_some() => Space::Central(accuracy.unwrap_or(2)),
-        None => Space::Automatic,
-        Some("fourier") => Space::Fourier,
-        Some("central") => Space::Central(accuracy.unwrap_or(2)),
-        Some(_) => return Err(options.wrong("derivatives", "\"fourier\" or \"central\"")),
-    };
+    match options.string_if("derivatives")?.as_deref() {
+        None if accuracy.is_some() => Ok(Space::Central(accuracy.unwrap_or(2))),
+        None => Ok(Space::Automatic),
+        Some("fourier") => Ok(Space::Fourier),
+        Some("central") => Ok(Space::Central(accuracy.unwrap_or(2))),
+        Some(_) => Err(options.wrong("derivatives", "\"fourier\" or \"central\"")),
+    }
+}
+
+fn choices(options: &Options, precision: Precision) -> Result<Choices> {
+    let space = space_of(options)?;
     let method = options.string_if("scheme")?.map(|name| Method::named(&name)).transpose()?;
     let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-5, 1e-7) };
     let least = 10.0 * precision.epsilon();

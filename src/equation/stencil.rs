@@ -46,6 +46,8 @@ struct Plan {
     /// 0 at nodes whose value an edge gives, 1 elsewhere, `[1, channel, x…]`.
     free: Option<Tensor>,
     channels: usize,
+    /// For channels that are directions of change of others: which. Their edges hold with values of 0.
+    follows: Vec<Option<usize>>,
 }
 
 /// An evolution at points. Cheap to clone.
@@ -64,6 +66,34 @@ impl Stencil {
     /// When the grid says nothing about an unknown at some side, or a parameter does not fit.
     pub fn of(
         channels: &[Channel],
+        outputs: &[super::expr::Expr],
+        names: &[String],
+        setting: Setting,
+        accuracy: usize,
+        transport: Transport,
+    ) -> Result<Self> {
+        Self::following(channels, Vec::new(), outputs, names, setting, accuracy, transport)
+    }
+    /// Plans expressions of channels followed by as many directions in which they may change, numbered on.
+    ///
+    /// # Errors
+    /// As of [`of`](Self::of).
+    pub fn with_directions(
+        channels: &[Channel],
+        outputs: &[super::expr::Expr],
+        names: &[String],
+        setting: Setting,
+        accuracy: usize,
+        transport: Transport,
+    ) -> Result<Self> {
+        let moved = channels.iter().map(|channel| Channel { rate: channel.rate + 1, ..channel.clone() });
+        let all: Vec<Channel> = channels.iter().cloned().chain(moved).collect();
+        let follows = channels.iter().map(|_| None).chain((0..channels.len()).map(Some)).collect();
+        Self::following(&all, follows, outputs, names, setting, accuracy, transport)
+    }
+    fn following(
+        channels: &[Channel],
+        follows: Vec<Option<usize>>,
         outputs: &[super::expr::Expr],
         names: &[String],
         setting: Setting,
@@ -99,6 +129,7 @@ impl Stencil {
             fluxes,
             free: free(&edges, &setting)?,
             channels: channels.len(),
+            follows,
             edges,
             program,
         };
@@ -147,9 +178,77 @@ impl Stencil {
     pub fn rates(&self, t: f64, state: &Tensor) -> Result<Tensor> {
         let rates = self.evaluate(t, state)?;
         match &self.plan.free {
-            Some(free) => rates.mul(free),
+            Some(free) => rates.mul(&free.narrow(1, 0, self.plan.program.outputs.len())?),
             None => Ok(rates),
         }
+    }
+    /// The part of a state at nodes whose value an edge gives; `None` where there are none.
+    pub fn pinned(&self, state: &Tensor) -> Result<Option<Tensor>> {
+        let Some(free) = &self.plan.free else { return Ok(None) };
+        let channels = state.shape().get(1).copied().unwrap_or(0);
+        state.sub(&state.mul(&free.narrow(1, 0, channels)?)?).map(Some)
+    }
+    /// Whether some edge has a value other than 0.
+    pub fn has_edge_values(&self) -> bool {
+        let given = |edge: &Edge| edge.value().is_some_and(|v| *v != EdgeValue::Number(0.0));
+        self.plan.edges.iter().flatten().flatten().any(given)
+    }
+    /// How many points away from a point its outputs look, along each axis; `None` when farther than any number of points.
+    pub fn widths(&self) -> Result<Option<Vec<usize>>> {
+        let (grid, dimensions) = (&self.setting.grid, self.setting.grid.dimensions());
+        let mut all: Vec<Vec<usize>> = Vec::with_capacity(self.plan.program.code.len());
+        let kinds = |at: usize, axis: usize| match self.plan.program.code.get(at) {
+            Some(Code::Channel(channel)) => {
+                self.plan.edges.get(*channel).and_then(|c| c.get(axis)).map(|pair| [pair[0].kind(), pair[1].kind()])
+            }
+            _ => None,
+        };
+        for code in &self.plan.program.code {
+            let mut width = vec![0; dimensions];
+            for argument in code.arguments() {
+                let of = all.get(argument).cloned().unwrap_or_default();
+                width.iter_mut().zip(of).for_each(|(w, of)| *w = (*w).max(of));
+            }
+            match code {
+                Code::Integral(_) | Code::InverseLaplacian(_) | Code::PairSum(_) => return Ok(None),
+                Code::Upwind(.., axis) | Code::FluxDifference(.., axis) => {
+                    if let Some(w) = width.get_mut(*axis) {
+                        *w += self.plan.transport.ghosts() + 1;
+                    }
+                }
+                Code::Partial(a, orders) => {
+                    for (axis, w) in width.iter_mut().enumerate().filter(|(axis, _)| orders[*axis] > 0) {
+                        let of = grid.numbered(axis)?;
+                        let free = [if of.periodic { EdgeKind::Periodic } else { EdgeKind::Free }; 2];
+                        let both = [kinds(*a, axis).unwrap_or(free), free];
+                        let mut most = 0;
+                        for kinds in both {
+                            let operator = self.operator(axis, Kind::Derivative(orders[axis]), kinds)?;
+                            most = most.max(farthest(&operator.matrix, of.periodic));
+                        }
+                        *w += most;
+                    }
+                }
+                Code::Diffusion(_, u, axes) => {
+                    for (axis, w) in width.iter_mut().enumerate().filter(|(axis, _)| axes[*axis]) {
+                        let of = grid.numbered(axis)?;
+                        let free = [if of.periodic { EdgeKind::Periodic } else { EdgeKind::Free }; 2];
+                        let kinds = kinds(*u, axis).unwrap_or(free);
+                        let slope = self.operator(axis, Kind::FaceDerivative, kinds)?;
+                        let fluxes = self.plan.fluxes.get(axis);
+                        let fluxes = fluxes.ok_or_else(|| Error::internal("an axis without fluxes"))?;
+                        *w += farthest(&fluxes.compose(&slope.matrix)?, of.periodic).max(1);
+                    }
+                }
+                _ => {}
+            }
+            all.push(width);
+        }
+        let mut most = vec![0; dimensions];
+        for output in &self.plan.program.outputs {
+            most.iter_mut().zip(all.get(*output).cloned().unwrap_or_default()).for_each(|(m, w)| *m = (*m).max(w));
+        }
+        Ok(Some(most))
     }
     /// The state with the values of edges at the nodes that lie on them.
     pub fn settle(&self, t: f64, state: Tensor) -> Result<Tensor> {
@@ -236,6 +335,16 @@ impl Stencil {
         self.plan.operators.borrow_mut().insert(key, made.clone());
         Ok(made)
     }
+}
+
+/// The largest distance between a row and an entry in it.
+fn farthest(matrix: &Banded, ring: bool) -> usize {
+    let n = matrix.columns();
+    let distance = |i: usize, j: usize| {
+        let d = i.abs_diff(j);
+        if ring { d.min(n - d) } else { d }
+    };
+    (0..matrix.rows()).flat_map(|i| matrix.row(i).into_iter().map(move |(j, _)| distance(i, j))).max().unwrap_or(0)
 }
 
 /// The edge of a rate of change: what is held constant has a rate of 0.
@@ -340,6 +449,13 @@ impl Run<'_> {
         Ok(([if periodic { EdgeKind::Periodic } else { EdgeKind::Free }; 2], [None; 2]))
     }
 
+    /// Whether the values of edges along an axis differ from place to place; for a direction those of what it changes.
+    fn values_vary(&self, at: usize, axis: usize) -> Result<bool> {
+        let Code::Channel(channel) = self.code(at)? else { return Ok(false) };
+        let channel = self.of.plan.follows.get(*channel).copied().flatten().unwrap_or(*channel);
+        let (_, values) = self.of.ends(&self.edges, channel, axis);
+        Ok(values.iter().flatten().any(|v| v.len() > 1))
+    }
     fn computed(&self, at: usize) -> Result<Tensor> {
         let setting = &self.of.setting;
         let code = self.code(at)?;
@@ -356,7 +472,7 @@ impl Run<'_> {
                 for (axis, &order) in orders.iter().enumerate().filter(|(_, order)| **order > 0) {
                     let (kinds, values) = self.ends(*a, axis)?;
                     // A derivative along an edge of a constant value is 0, of one that varies not known.
-                    let constant = values.iter().all(|v| v.is_none_or(|v| v.len() == 1));
+                    let constant = !self.values_vary(*a, axis)?;
                     let (kinds, values) = match (first, constant) {
                         (true, _) => (kinds, values),
                         (false, true) => (kinds, [None; 2]),

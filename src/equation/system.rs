@@ -1,13 +1,18 @@
 //! Equations as systems in time: what integrators see of the two lanes.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use super::form::Evolution;
+use super::jacobian::Points;
 use super::setting::Setting;
 use super::spectral::Spectral;
 use super::stencil::Stencil;
+use super::stiff::{LinearPart, Stiff};
 use super::transport::Transport;
 use crate::error::{Error, Result};
-use crate::solve::{Linear, Parametrized, Reach, Separable, Symbol, System};
-use crate::tensor::{Complex, Tensor};
+use crate::solve::{Linear, Parametrized, Reach, Resolvent, Separable, Symbol, System};
+use crate::tensor::{Complex, Precision, Tensor};
 
 /// An evolution in Fourier space: the linear part with constant coefficients is a [`Symbol`].
 #[derive(Clone)]
@@ -27,7 +32,15 @@ impl SpectralSystem {
         Ok(Self { lane, symbol })
     }
     fn symbol_of(lane: &Spectral) -> Result<Option<Symbol>> {
-        if lane.has_linear() { Ok(Some(Symbol::matrix(lane.symbol()?)?)) } else { Ok(None) }
+        if !lane.has_linear() {
+            return Ok(None);
+        }
+        let symbol = lane.symbol()?;
+        let symbol = match lane.setting().rate() {
+            Some(rate) => symbol.mul_real(&rate.reshape(&[1])?.cast(Precision::F64)?)?,
+            None => symbol,
+        };
+        Symbol::matrix(symbol).map(Some)
     }
     /// Transforms and their settings.
     pub fn lane(&self) -> &Spectral {
@@ -39,7 +52,11 @@ impl System for SpectralSystem {
     type State = Complex;
 
     fn nonlinear(&self, t: f64, y: &Complex) -> Result<Complex> {
-        self.lane.nonlinear(t, y)
+        let rates = self.lane.nonlinear(t, y)?;
+        match self.lane.setting().rate() {
+            Some(rate) => rates.mul_real(rate),
+            None => Ok(rates),
+        }
     }
     fn linear(&self) -> Option<&dyn Linear<Complex>> {
         self.symbol.as_ref().map(|symbol| symbol as &dyn Linear<Complex>)
@@ -73,6 +90,9 @@ pub struct StencilSystem {
     lane: Stencil,
     /// For channel `i` whose rate is channel `j`: positions and velocities of a second-order equation.
     velocities: Vec<(usize, usize)>,
+    source: Rc<(Evolution, Points)>,
+    /// What implicit methods need, planned when one asks; `None` where there is nothing.
+    stiff: Rc<OnceCell<Option<Stiff>>>,
 }
 
 impl StencilSystem {
@@ -87,12 +107,36 @@ impl StencilSystem {
         accuracy: usize,
         transport: Transport,
     ) -> Result<Self> {
+        let points = Points { names: names.to_vec(), setting: setting.clone(), accuracy, transport };
         let lane = Stencil::of(&evolution.channels, &evolution.rates, names, setting, accuracy, transport)?;
-        Ok(Self { lane, velocities: velocities(evolution) })
+        let source = Rc::new((evolution.clone(), points));
+        Ok(Self { lane, velocities: velocities(evolution), source, stiff: Rc::default() })
+    }
+    fn stiff(&self) -> Option<&Stiff> {
+        let plan = || {
+            let (evolution, points) = &*self.source;
+            // Bodies are not on a grid.
+            if points.setting.space.len() != points.setting.grid.dimensions() {
+                return None;
+            }
+            Stiff::of(evolution, points).ok().map(|stiff| stiff.with_tensors(&self.lane.tensors(), false))
+        };
+        self.stiff.get_or_init(plan).as_ref()
+    }
+    /// The linear part, where it is kept apart; not while a clock is differentiated, which multiplies all rates.
+    fn linear_part(&self) -> Option<&LinearPart> {
+        if self.lane.setting().rate().is_some() { None } else { self.stiff().and_then(Stiff::linear) }
     }
     /// What evaluates it.
     pub fn lane(&self) -> &Stencil {
         &self.lane
+    }
+    /// A rate of change, by the clock of the setting.
+    fn by_clock(&self, rates: Tensor) -> Result<Tensor> {
+        match self.lane.setting().rate() {
+            Some(rate) => rates.mul(rate),
+            None => Ok(rates),
+        }
     }
     /// The channels `which` of a state, moved by `step`.
     fn moved(&self, y: &Tensor, which: &[usize], step: impl Fn(usize) -> Result<Tensor>) -> Result<Tensor> {
@@ -128,7 +172,25 @@ impl System for StencilSystem {
     type State = Tensor;
 
     fn nonlinear(&self, t: f64, y: &Tensor) -> Result<Tensor> {
-        self.lane.rates(t, y)
+        match self.linear_part() {
+            Some(linear) => linear.others(t, y),
+            None => self.by_clock(self.lane.rates(t, y)?),
+        }
+    }
+    fn linear(&self) -> Option<&dyn Linear<Tensor>> {
+        self.linear_part().map(|linear| linear as &dyn Linear<Tensor>)
+    }
+    fn rhs(&self, t: f64, y: &Tensor) -> Result<Tensor> {
+        self.by_clock(self.lane.rates(t, y)?)
+    }
+    fn jvp(&self, t: f64, y: &Tensor, v: &Tensor) -> Option<Result<Tensor>> {
+        self.stiff()?.jvp(t, y, v)
+    }
+    fn resolvent(&self, t: f64, y: &Tensor, gamma_h: f64) -> Result<Option<Resolvent<Tensor>>> {
+        self.stiff().map_or(Ok(None), |stiff| stiff.resolvent(t, y, gamma_h))
+    }
+    fn reach(&self, t: f64, y: &Tensor) -> Result<Option<Reach>> {
+        self.stiff().map_or(Ok(None), |stiff| stiff.reach(t, y))
     }
     fn settle(&self, t: f64, y: Tensor) -> Result<Tensor> {
         self.lane.settle(t, y)
@@ -144,12 +206,12 @@ impl Separable<Tensor> for StencilSystem {
         self.moved(y, &which, |x| {
             let pair = self.velocities.iter().find(|(own, _)| *own == x);
             let (_, v) = pair.ok_or_else(|| Error::internal("a position without a velocity"))?;
-            y.narrow(1, *v, 1)?.scale(h)
+            self.by_clock(y.narrow(1, *v, 1)?.scale(h)?)
         })
     }
     fn kick(&self, t: f64, h: f64, y: &Tensor) -> Result<Tensor> {
         let which: Vec<usize> = self.velocities.iter().map(|(_, v)| *v).collect();
-        let rates = self.lane.rates(t, y)?;
+        let rates = self.by_clock(self.lane.rates(t, y)?)?;
         self.moved(y, &which, |v| rates.narrow(1, v, 1)?.scale(h))
     }
 }
@@ -159,6 +221,14 @@ impl Parametrized for StencilSystem {
         self.lane.tensors()
     }
     fn with_parameters(&self, parameters: &[Tensor]) -> Result<Self> {
-        Ok(Self { lane: self.lane.with_tensors(parameters), velocities: self.velocities.clone() })
+        let own = self.lane.tensors();
+        let lane = self.lane.with_tensors(parameters);
+        let stiff = OnceCell::new();
+        if let Some(planned) = self.stiff.get() {
+            let same =
+                own.iter().zip(parameters).all(|(a, b)| matches!((a.to_vec(), b.to_vec()), (Ok(a), Ok(b)) if a == b));
+            let _ = stiff.set(planned.as_ref().map(|stiff| stiff.with_tensors(parameters, same)));
+        }
+        Ok(Self { lane, stiff: Rc::new(stiff), ..self.clone() })
     }
 }
