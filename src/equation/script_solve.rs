@@ -21,7 +21,7 @@ pub(crate) const KEYS: [(&str, &str); 13] = [
     ("grid", "the grid, where the start is no field"),
     (
         "scheme",
-        "the integrator: \"rk4\", \"dormand_prince\", \"etdrk4\", \"crank_nicolson\", \"verlet\" … (by the equation: exact where it is linear and periodic, etdrk4 where its linear part can be kept apart, else dormand_prince)",
+        "the integrator: \"rk4\", \"dormand_prince\", \"etdrk4\", \"crank_nicolson\", \"verlet\" … (by the equation: exact where it is linear and periodic, etdrk4 where its linear part can be kept apart, else dormand_prince; on grids with edges ars443 or bdf2 where diffusion bounds explicit steps to more than 10 000)",
     ),
     ("steps", "so many steps between two output times"),
     ("step", "the longest step, or \"adaptive\" (adaptive)"),
@@ -84,6 +84,9 @@ pub(crate) fn evolve(c: &Call, equation: &Equation) -> Result<Dynamic> {
     let begin = |total: u64| c.session.progress("solve", total);
     let progress: Option<&dyn Fn(u64) -> Progress> = if options.boolean("quiet", false)? { None } else { Some(&begin) };
     let solved = choices.solve(&equation, &evolution, setting, &values, &times, progress)?;
+    if let (Some(note), false) = (&solved.note, options.boolean("quiet", false)?) {
+        c.session.sink().text(&format!("solve: {note}"));
+    }
     if let Some(warning) = &solved.warning {
         c.session.sink().text(&format!("warning: {warning}"));
     }

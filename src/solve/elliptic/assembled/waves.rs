@@ -13,7 +13,7 @@ use crate::solve::eigenvalues::eigenvalues;
 use crate::tensor::Tensor;
 
 /// Points that are looked at, at most about.
-const POINTS: usize = 400;
+const POINTS: usize = 200;
 /// Parts of π between neighbours.
 const ANGLES: [f64; 5] = [0.0, 1.0 / 3.0, 0.5, 2.0 / 3.0, 1.0];
 
@@ -38,7 +38,8 @@ impl Lattice {
                             matrix[channel * self.channels + column / cells] += turn;
                         }
                     }
-                    for lambda in eigenvalues(&matrix, self.channels) {
+                    let all = if self.channels == 1 { matrix } else { eigenvalues(&matrix, self.channels) };
+                    for lambda in all {
                         reach.real = reach.real.max(-lambda.re);
                         reach.imaginary = reach.imaginary.max(lambda.im.abs());
                     }
