@@ -41,14 +41,14 @@ pub(crate) const KEYS: [(&str, &str); 11] = [
 
 /// Solves the equation in argument 0.
 pub(crate) fn stationary(c: &Call, equation: &Equation) -> Result<Dynamic> {
-    // solve(equation, #{ … }): without a guess.
-    let guessed = c.has(2) || c.object_if::<Map>(1).is_none();
-    let options = options(c, if guessed { 2 } else { 1 }, equation, &KEYS)?;
     if c.has(3) {
         return Err(Error::typ("an equation without dt has no times")
             .got(describe(&c.value(2)?))
             .expected("solve(equation, #{ … }) or solve(equation, guess, #{ … })"));
     }
+    // solve(equation, #{ … }): without a guess.
+    let guessed = c.has(2) || c.object_if::<Map>(1).is_none();
+    let options = options(c, if guessed { 2 } else { 1 }, equation, &KEYS)?;
     let equation = with_parameters(equation, &options, &KEYS)?;
     if equation.has_pairs() {
         return Err(Error::value("equilibria of bodies are not solved for").advice("minimize their potential energy"));
