@@ -312,3 +312,57 @@ fn potentials_have_their_own_edges() {
         assert!(gap < 1e-6, "{scheme}: {gap:e}");
     }
 }
+
+#[test]
+fn diffusion_chooses_implicit_steps_and_explicit_ones_know_their_limit() {
+    use ansatz::session::{ProgressSink, Sink};
+    use std::cell::RefCell;
+    use std::path::Path;
+    use std::rc::Rc;
+
+    struct Heard(RefCell<String>, ansatz::session::Terminal);
+    impl Sink for Heard {
+        fn text(&self, line: &str) {
+            self.0.borrow_mut().push_str(line);
+        }
+        fn note(&self, line: &str) {
+            self.0.borrow_mut().push_str(line);
+        }
+        fn picture(&self, _: &Path, _: &[u8]) {}
+        fn table(&self, _: &str, _: &[String], _: &[Vec<String>]) {}
+        fn progress(&self, title: &str, total: u64) -> Box<dyn ProgressSink> {
+            self.1.progress(title, total)
+        }
+    }
+    let heard = Rc::new(Heard(RefCell::default(), ansatz::session::Terminal::new(true)));
+    let mut host =
+        Host::new(Session::new(Options { precision: Precision::F64, sink: heard.clone(), ..Options::default() }));
+    let mut said = |script: &str| {
+        heard.0.borrow_mut().clear();
+        let value = host.evaluate("script", script).unwrap_or_else(|e| panic!("{e}\n{script}"));
+        (value, heard.0.borrow().clone())
+    };
+    // A mode of the heat equation on 256 cells: 40 000 explicit steps.
+    let (error, note) = said(
+        "let g = grid::interval(0, 1, 256, #{ left: dirichlet(0), right: neumann(0) }); let f = g.sample(|x| sin(PI * x / 2));
+         let u = solve(equation(|u| dt(u) - laplacian(u)), f, 0.5, #{ grid: g }); item(max(abs(u - exp(-PI * PI / 8) * f)))",
+    );
+    assert!(note.contains("ars443") && note.contains("diffusion"), "{note}");
+    assert!(error.as_float().unwrap() < 1e-5);
+    // Few steps, and waves, stay explicit.
+    let few = "solve(equation(|u| dt(u) - laplacian(u)), f, 1e-3, #{ grid: g, rtol: 1e-4 }); 0";
+    assert_eq!(said(few).1, "");
+    // The second difference on 100 cells reaches −4/h² = −40 000, waves ±2i/h = ±200i.
+    let grid = "let h = grid::interval(0, 1, 100, #{ edges: dirichlet(0) }); let f = h.sample(|x| sin(PI * x));";
+    let (_, warning) = said(&format!(
+        "{grid} solve(equation(|u| dt(u) - laplacian(u)), f, 1e-3, #{{ grid: h, scheme: \"rk4\", steps: 10 }}); 0"
+    ));
+    assert!(warning.contains("stable up to 6.96"), "{warning}");
+    let wave = |steps: usize| {
+        format!(
+            "{grid} solve(equation(|u| dt(dt(u)) - laplacian(u)), f, 0.1, #{{ grid: h, scheme: \"rk4\", steps: {steps} }}); 0"
+        )
+    };
+    assert!(said(&wave(7)).1.contains("200i"));
+    assert_eq!(said(&wave(8)).1, "");
+}

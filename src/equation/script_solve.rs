@@ -85,7 +85,7 @@ pub(crate) fn evolve(c: &Call, equation: &Equation) -> Result<Dynamic> {
     let progress: Option<&dyn Fn(u64) -> Progress> = if options.boolean("quiet", false)? { None } else { Some(&begin) };
     let solved = choices.solve(&equation, &evolution, setting, &values, &times, progress)?;
     if let (Some(note), false) = (&solved.note, options.boolean("quiet", false)?) {
-        c.session.sink().text(&format!("solve: {note}"));
+        c.session.sink().note(&format!("solve: {note}"));
     }
     if let Some(warning) = &solved.warning {
         c.session.sink().text(&format!("warning: {warning}"));

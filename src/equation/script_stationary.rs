@@ -87,7 +87,7 @@ pub(crate) fn stationary(c: &Call, equation: &Equation) -> Result<Dynamic> {
     let points = Points { names: names_of_unknowns, setting, accuracy, transport: Transport::Central };
     let (solution, report) = solve(&stationary, &points, fourier, &guess, search(&options)?)?;
     if !options.boolean("quiet", true)? {
-        c.session.sink().text(&format!(
+        c.session.sink().note(&format!(
             "solve: {}, {} Newton steps, {} iterations, residual {:.1e}",
             report.method, report.newton_steps, report.iterations, report.residual
         ));
