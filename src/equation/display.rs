@@ -114,7 +114,7 @@ impl Style {
             Op::Divergence(a) => self.prefix(pick("∇·", "\\nabla\\cdot "), a),
             Op::Laplacian(a) => self.prefix(pick("Δ", "\\Delta "), a),
             Op::Curl(a) => self.prefix(pick("∇×", "\\nabla\\times "), a),
-            Op::InverseLaplacian(a) => self.prefix(pick("Δ⁻¹", "\\Delta^{-1} "), a),
+            Op::InverseLaplacian(a, _) => self.prefix(pick("Δ⁻¹", "\\Delta^{-1} "), a),
             Op::Diffusion(a, u, _) => {
                 let (a, u) = (self.bracket(self.write(a), Tie::Product), self.bracket(self.write(u), Tie::Whole));
                 (

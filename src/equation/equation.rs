@@ -110,7 +110,7 @@ impl Equation {
                     | Op::Curl(_)
                     | Op::Advect(..)
                     | Op::Integral(_)
-                    | Op::InverseLaplacian(_)
+                    | Op::InverseLaplacian(..)
             )
         };
         self.0.residuals.iter().any(|r| r.any(&mut |op| spatial(op)))

@@ -158,7 +158,7 @@ impl<'a> Expansion<'a> {
                 Ok(parts)
             }
             Op::Integral(a) => Ok(vec![self.scalar(a)?.integral()?]),
-            Op::InverseLaplacian(a) => Ok(vec![self.scalar(a)?.inverse_laplacian()?]),
+            Op::InverseLaplacian(a, name) => Ok(vec![self.scalar(a)?.potential(name.clone())?]),
             Op::Opaque(f, arguments) => {
                 let mut all = Vec::new();
                 for argument in arguments {

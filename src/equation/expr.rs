@@ -75,8 +75,8 @@ pub enum Op {
     Vector(Vec<Expr>),
     /// The integral over the domain, the same number at each point.
     Integral(Expr),
-    /// The solution `p` of `Δp = e` with the edges of the grid (mean 0 where they leave it free).
-    InverseLaplacian(Expr),
+    /// The solution `p` of `Δp = e` with the edges that the grid has for the name of `p` (mean 0 where they leave it free).
+    InverseLaplacian(Expr, Option<Rc<str>>),
     /// A function that is not looked into: a closure on tensors, a network, a native operator.
     Opaque(Rc<Opaque>, Vec<Expr>),
     /// `Σ_{j ≠ i} e_ij` over the other bodies.
@@ -116,7 +116,7 @@ impl Op {
             | Self::Curl(a)
             | Self::Component(a, _)
             | Self::Integral(a)
-            | Self::InverseLaplacian(a)
+            | Self::InverseLaplacian(a, _)
             | Self::PairSum(a)
             | Self::Separation(a)
             | Self::Other(a) => vec![a],
@@ -145,7 +145,7 @@ impl Op {
             Self::Curl(_) => at(0)?.curl(),
             Self::Component(_, i) => at(0)?.component(*i),
             Self::Integral(_) => at(0)?.integral(),
-            Self::InverseLaplacian(_) => at(0)?.inverse_laplacian(),
+            Self::InverseLaplacian(_, name) => at(0)?.potential(name.clone()),
             Self::PairSum(_) => at(0)?.pair_sum(),
             Self::Separation(_) => at(0)?.separation(),
             Self::Other(_) => at(0)?.other(),
@@ -412,11 +412,15 @@ impl Expr {
     }
     /// `Δ⁻¹`
     pub fn inverse_laplacian(&self) -> Result<Self> {
+        self.potential(None)
+    }
+    /// `Δ⁻¹` with the edges of an unknown.
+    pub fn potential(&self, name: Option<Rc<str>>) -> Result<Self> {
         self.expect(Rank::Scalar, "inverse_laplacian")?;
         if self.is(0.0) {
             return Ok(self.clone());
         }
-        Self::new(Op::InverseLaplacian(self.clone()), Rank::Scalar)
+        Self::new(Op::InverseLaplacian(self.clone(), name), Rank::Scalar)
     }
     /// A function that is not looked into.
     pub fn opaque(function: Rc<Opaque>, arguments: Vec<Self>) -> Result<Self> {

@@ -4,6 +4,7 @@
 //! solved for the highest, and unknowns without a time derivative are eliminated: `Δψ + w = 0` gives `ψ = Δ⁻¹(−w)`.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::calculus::{derivative, replace};
 use super::equation::Equation;
@@ -275,7 +276,7 @@ fn solve_for_rates(rows: &[Expr], moving: &[usize]) -> Result<Solved> {
         let under_operator = row.any(&mut |op| {
             let spatial = matches!(
                 op,
-                Op::Partial(..) | Op::Diffusion(..) | Op::Integral(_) | Op::InverseLaplacian(_) | Op::PairSum(_)
+                Op::Partial(..) | Op::Diffusion(..) | Op::Integral(_) | Op::InverseLaplacian(..) | Op::PairSum(_)
             );
             spatial && op.arguments().iter().any(|a| a.any(&mut |op| matches!(op, Op::Unknown(j, _) if *j >= RATES)))
         });
@@ -375,7 +376,7 @@ fn eliminate(
             for &j in &left {
                 let others = |op: &Op| matches!(op, Op::Unknown(k, _) if left.contains(k) && *k != j);
                 if !row.any(&mut |op| others(op))
-                    && let Some(e) = solved_for(row, j)?
+                    && let Some(e) = solved_for(row, j, channels.get(j).map(|c| c.name.as_str().into()))?
                 {
                     found = Some((r, j, e));
                     break 'search;
@@ -455,7 +456,7 @@ fn preserved(constraint: &Expr, rates: &HashMap<usize, Expr>) -> Result<Expr> {
 }
 
 /// `u_j` from `row = 0`, when the row is `c u_j + rest` or `c Δu_j + rest`.
-fn solved_for(row: &Expr, j: usize) -> Result<Option<Expr>> {
+fn solved_for(row: &Expr, j: usize, name: Option<Rc<str>>) -> Result<Option<Expr>> {
     let is_j = |op: &Op| matches!(op, Op::Unknown(k, _) if *k == j);
     let rest = replace(row, &mut |e| Ok(is_j(e.op()).then(|| Expr::number(0.0))))?;
     let terms = super::split::terms(row, &|e| e.as_number().is_some() || matches!(e.op(), Op::Parameter(..)))?;
@@ -486,7 +487,7 @@ fn solved_for(row: &Expr, j: usize) -> Result<Option<Expr>> {
     }
     let even = second.values().all(|c| second.values().next() == Some(c));
     match (scale, is_zero(&pointwise)) {
-        (Some(c), true) if even => Ok(Some(negated(&rest)?.div(&c)?.inverse_laplacian()?)),
+        (Some(c), true) if even => Ok(Some(negated(&rest)?.div(&c)?.potential(name)?)),
         (None, false) => Ok(Some(negated(&rest)?.div(&pointwise)?)),
         _ => Ok(None),
     }

@@ -61,7 +61,7 @@ impl Jacobian {
         let state_free = !any(&|op| matches!(op, Op::Unknown(i, _) if *i < count));
         let autonomous = !any(&|op| matches!(op, Op::Time));
         let far = |op: &Op| {
-            matches!(op, Op::Integral(_) | Op::InverseLaplacian(_) | Op::PairSum(_) | Op::Separation(_) | Op::Other(_))
+            matches!(op, Op::Integral(_) | Op::InverseLaplacian(..) | Op::PairSum(_) | Op::Separation(_) | Op::Other(_))
         };
         let whole = !any(&far);
         let plan = |outputs: &[Expr]| {

@@ -58,6 +58,8 @@ pub struct Solved {
     pub method: Method,
     /// What the user should know.
     pub warning: Option<String>,
+    /// Why the integrator was chosen, where that is not the usual one.
+    pub note: Option<String>,
 }
 
 /// The lane that fits an evolution on a grid.
@@ -92,13 +94,16 @@ impl Choices {
                 let solution = self.march(&system, method, &y0, times, progress)?;
                 let points = |(i, y): (usize, &_)| if i == 0 { Ok(start.clone()) } else { system.lane().points(y) };
                 let states = solution.states.iter().enumerate().map(points).collect::<Result<_>>()?;
-                Ok(Solved { states, statistics: solution.statistics, method, warning: solution.warning })
+                Ok(Solved { states, statistics: solution.statistics, method, warning: solution.warning, note: None })
             }
             Lane::Stencil(system) => {
-                let method = self.method.unwrap_or(Method::named("dormand_prince")?);
+                let (method, note) = match self.method {
+                    Some(method) => (method, None),
+                    None => usual(&system, start, times)?,
+                };
                 let solution = self.march(&system, method, start, times, progress)?;
                 let (states, statistics) = (solution.states, solution.statistics);
-                Ok(Solved { states, statistics, method, warning: solution.warning })
+                Ok(Solved { states, statistics, method, warning: solution.warning, note })
             }
         }
     }
@@ -175,6 +180,34 @@ impl Choices {
         let mut progress = progress.map(|begin| begin(rollout.total(times)));
         rollout.run(system, y0, times, progress.as_mut())
     }
+}
+
+/// Explicit steps beyond which an implicit method is chosen.
+const MANY: f64 = 1e4;
+
+/// The integrator for differences at points: explicit, unless diffusion bounds its steps to very many.
+fn usual(system: &StencilSystem, start: &Tensor, times: &[f64]) -> Result<(Method, Option<String>)> {
+    let explicit = Method::named("dormand_prince")?;
+    let (Some(from), Some(to)) = (times.first(), times.last()) else { return Ok((explicit, None)) };
+    if system.lane().setting().grid.dimensions() == 0 {
+        return Ok((explicit, None));
+    }
+    let Some(reach) = crate::solve::System::reach(system, *from, start)? else { return Ok((explicit, None)) };
+    let longest = crate::solve::DORMAND_PRINCE.stable_step(reach);
+    let steps = (to - from).abs() / longest;
+    // Waves want steps of that size for their own sake.
+    if !(steps > MANY && reach.real > reach.imaginary) {
+        return Ok((explicit, None));
+    }
+    let share = system.linear_reach(*from, start)?.map_or(0.0, |linear| linear.real / reach.real);
+    let method = Method::named(if share > 0.9 { "ars443" } else { "bdf2" })?;
+    let note = format!(
+        "{}: diffusion bounds explicit steps to {}, some {} of them (scheme: \"…\" takes another method)",
+        method.name(),
+        crate::tensor::number(longest),
+        crate::tensor::number(steps.ceil()),
+    );
+    Ok((method, Some(note)))
 }
 
 /// Refuses a grid with fewer axes than the equation names.

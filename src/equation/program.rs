@@ -39,7 +39,7 @@ pub enum Code {
     /// The integral over the domain.
     Integral(usize),
     /// `Δ⁻¹`
-    InverseLaplacian(usize),
+    InverseLaplacian(usize, Option<Rc<str>>),
     /// A function that is not looked into.
     Opaque(Rc<Opaque>, Vec<usize>),
     /// The sum over other bodies.
@@ -63,7 +63,7 @@ impl Code {
             Self::Unary(_, a)
             | Self::Partial(a, _)
             | Self::Integral(a)
-            | Self::InverseLaplacian(a)
+            | Self::InverseLaplacian(a, _)
             | Self::PairSum(a)
             | Self::Separation(a)
             | Self::Other(a) => vec![*a],
@@ -95,6 +95,7 @@ enum Key {
     Partial(usize, Orders),
     Diffusion(usize, usize, [bool; 3]),
     Linear(u8, usize),
+    Potential(usize, Option<Rc<str>>),
     Transport(Vec<usize>),
     Opaque(usize, Vec<usize>),
 }
@@ -165,7 +166,9 @@ impl Builder {
                 (Key::Transport(vec![at(0), at(1), at(2), *axis]), Code::FluxDifference(at(0), at(1), at(2), *axis))
             }
             Op::Integral(_) => (Key::Linear(0, at(0)), Code::Integral(at(0))),
-            Op::InverseLaplacian(_) => (Key::Linear(1, at(0)), Code::InverseLaplacian(at(0))),
+            Op::InverseLaplacian(_, name) => {
+                (Key::Potential(at(0), name.clone()), Code::InverseLaplacian(at(0), name.clone()))
+            }
             Op::PairSum(_) => (Key::Linear(2, at(0)), Code::PairSum(at(0))),
             Op::Separation(_) => (Key::Linear(3, at(0)), Code::Separation(at(0))),
             Op::Other(_) => (Key::Linear(4, at(0)), Code::Other(at(0))),

@@ -41,16 +41,16 @@ pub(crate) const KEYS: [(&str, &str); 11] = [
 
 /// Solves the equation in argument 0.
 pub(crate) fn stationary(c: &Call, equation: &Equation) -> Result<Dynamic> {
-    // solve(equation, #{ … }): without a guess.
-    let guessed = c.has(2) || c.object_if::<Map>(1).is_none();
-    let at = if guessed { 2 } else { 1 };
-    let map = if c.has(at) { c.map(at)? } else { Map::new() };
-    let options = options(c, map, equation, &KEYS)?;
     if c.has(3) {
         return Err(Error::typ("an equation without dt has no times")
             .got(describe(&c.value(2)?))
             .expected("solve(equation, #{ … }) or solve(equation, guess, #{ … })"));
     }
+    // solve(equation, #{ … }): without a guess.
+    let guessed = c.has(2) || c.object_if::<Map>(1).is_none();
+    let at = if guessed { 2 } else { 1 };
+    let map = if c.has(at) { c.map(at)? } else { Map::new() };
+    let options = options(c, map, equation, &KEYS)?;
     let equation = with_parameters(equation, &options, &KEYS)?;
     if equation.has_pairs() {
         return Err(Error::value("equilibria of bodies are not solved for").advice("minimize their potential energy"));
@@ -90,7 +90,7 @@ pub(crate) fn stationary(c: &Call, equation: &Equation) -> Result<Dynamic> {
     let points = Points { names: names_of_unknowns, setting, accuracy, transport: Transport::Central };
     let (solution, report) = solve(&stationary, &points, fourier, &guess, search(&options)?)?;
     if !options.boolean("quiet", true)? {
-        c.session.sink().text(&format!(
+        c.session.sink().note(&format!(
             "solve: {}, {} Newton steps, {} iterations, residual {:.1e}",
             report.method, report.newton_steps, report.iterations, report.residual
         ));

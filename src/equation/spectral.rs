@@ -284,7 +284,7 @@ fn places(program: &Program, setting: &Setting) -> Vec<Place> {
                 Some(value) if value.is_uniform(&setting.grid.shape()) => Place::Uniform,
                 _ => Place::Points,
             },
-            Code::Channel(_) | Code::Partial(..) | Code::InverseLaplacian(_) | Code::Diffusion(..) => Place::Spectrum,
+            Code::Channel(_) | Code::Partial(..) | Code::InverseLaplacian(..) | Code::Diffusion(..) => Place::Spectrum,
             Code::Unary(f, a) => match of(*a) {
                 Place::Spectrum if *f == Unary::Neg => Place::Spectrum,
                 Place::Uniform => Place::Uniform,
@@ -376,7 +376,7 @@ impl Run<'_> {
         match self.code(at)? {
             Code::Channel(c) => self.state.map(|t| t.narrow(1, *c, 1)),
             Code::Partial(a, orders) => self.of.multiplier(*orders, 0)?.apply(&self.spectrum(*a)?),
-            Code::InverseLaplacian(a) => self.of.multiplier([0; 3], 1)?.apply(&self.spectrum(*a)?),
+            Code::InverseLaplacian(a, _) => self.of.multiplier([0; 3], 1)?.apply(&self.spectrum(*a)?),
             Code::Diffusion(a, u, axes) => {
                 let (a, mut sum) = (self.points(*a)?, None::<Complex>);
                 for axis in (0..3).filter(|&axis| axes[axis]) {

@@ -48,7 +48,7 @@ fn collect(e: &Expr, scale: &Expr, constant: &dyn Fn(&Expr) -> bool, out: &mut V
         }
         Op::Partial(a, orders) => through(a, scale, constant, out, &|body| body.partial(*orders)),
         Op::Laplacian(a) => through(a, scale, constant, out, &|body| body.laplacian()),
-        Op::InverseLaplacian(a) => through(a, scale, constant, out, &|body| body.inverse_laplacian()),
+        Op::InverseLaplacian(a, name) => through(a, scale, constant, out, &|body| body.potential(name.clone())),
         Op::Integral(a) => through(a, scale, constant, out, &|body| body.integral()),
         Op::Diffusion(a, u, axes) if constant(a) => {
             for axis in (0..3).filter(|&axis| axes[axis]) {
@@ -97,7 +97,7 @@ fn linear_sum(e: &Expr, constant: &dyn Fn(&Expr) -> bool, seen: &mut HashSet<usi
     }
     match e.op() {
         Op::Unknown(..) => true,
-        Op::Partial(a, _) | Op::Laplacian(a) | Op::InverseLaplacian(a) | Op::Unary(Unary::Neg, a) => {
+        Op::Partial(a, _) | Op::Laplacian(a) | Op::InverseLaplacian(a, _) | Op::Unary(Unary::Neg, a) => {
             linear_sum(a, constant, seen)
         }
         Op::Binary(Binary::Add | Binary::Sub, a, b) => linear_sum(a, constant, seen) && linear_sum(b, constant, seen),
@@ -126,7 +126,7 @@ pub(super) fn linear(body: &Expr) -> Option<Linear> {
             }
             Some(inner)
         }
-        Op::InverseLaplacian(a) => {
+        Op::InverseLaplacian(a, _) => {
             let inner = linear(a)?;
             Some(Linear { inverse: inner.inverse.checked_add(1)?, ..inner })
         }

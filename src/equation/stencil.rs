@@ -17,8 +17,11 @@ use super::program::{Code, Program};
 use super::setting::Setting;
 use super::transport::Transport;
 use crate::error::{Error, Result};
-use crate::field::{AxisOperator, Banded, Edge, EdgeKind, EdgeValue, Side, stencil, transport};
+use crate::field::{
+    Axis, AxisOperator, Banded, Edge, EdgeKind, EdgeValue, Field, Grid, Location, Side, SideEdges, stencil, transport,
+};
 use crate::session::interrupt;
+use crate::solve::elliptic::{Incompatible, poisson};
 use crate::tensor::{Precision, Tensor, Unary};
 
 /// What a cached operator does.
@@ -48,6 +51,8 @@ struct Plan {
     channels: usize,
     /// For channels that are directions of change of others: which. Their edges hold with values of 0.
     follows: Vec<Option<usize>>,
+    /// Where in `edges` those of potentials stand, by instruction, and whether their values are 0: those of directions.
+    potentials: HashMap<usize, (usize, bool)>,
 }
 
 /// An evolution at points. Cheap to clone.
@@ -109,7 +114,14 @@ impl Stencil {
             let own = grid.edges(Some(&channel.name)).or_else(|_| grid.edges(name))?;
             edges.push(if channel.rate == 0 { own } else { own.into_iter().map(|pair| pair.map(still)).collect() });
         }
-        let values = edges.iter().flatten().flatten().filter_map(|edge| match edge.value() {
+        // Unknowns that are no channels (potentials), and those without a name: the same for all programs of an equation.
+        let of_channel = |index: &usize| channels.iter().any(|c| c.unknown == *index);
+        let others =
+            names.iter().enumerate().filter(|(index, _)| !of_channel(index)).map(|(_, name)| Some(name.as_str()));
+        let others: Vec<(Option<&str>, Vec<[Edge; 2]>)> =
+            others.chain([None]).filter_map(|name| Some((name, grid.edges(name).ok()?))).collect();
+        let all = edges.iter().chain(others.iter().map(|(_, edges)| edges));
+        let values = all.flatten().flatten().filter_map(|edge| match edge.value() {
             Some(EdgeValue::Tensor(t)) => Some(t.clone()),
             _ => None,
         });
@@ -120,6 +132,17 @@ impl Stencil {
         } else {
             Vec::new()
         };
+        let free = free(&edges, &setting)?;
+        let mut potentials = HashMap::new();
+        for (at, name, moves) in potentials_of(&program, &follows) {
+            let place = others.iter().position(|(own, _)| *own == name.as_deref());
+            let place = place.or_else(|| others.iter().position(|(own, _)| own.is_none()));
+            match place {
+                Some(place) => potentials.insert(at, (edges.len() + place, moves)),
+                None => return Err(grid.edges(name.as_deref()).err().unwrap_or_else(|| Error::internal("no edges"))),
+            };
+        }
+        edges.extend(others.into_iter().map(|(_, edges)| edges));
         let plan = Plan {
             leaves: Leaves::new(&setting, &program)?,
             accuracy,
@@ -127,9 +150,10 @@ impl Stencil {
             sides: (0..dimensions).map(|axis| grid.side(&setting.context, axis)).collect::<Result<_>>()?,
             operators: RefCell::new(HashMap::new()),
             fluxes,
-            free: free(&edges, &setting)?,
+            free,
             channels: channels.len(),
             follows,
+            potentials,
             edges,
             program,
         };
@@ -191,7 +215,7 @@ impl Stencil {
     /// Whether some edge has a value other than 0.
     pub fn has_edge_values(&self) -> bool {
         let given = |edge: &Edge| edge.value().is_some_and(|v| *v != EdgeValue::Number(0.0));
-        self.plan.edges.iter().flatten().flatten().any(given)
+        self.plan.edges.iter().take(self.plan.channels).flatten().flatten().any(given)
     }
     /// How many points away from a point its outputs look, along each axis; `None` when farther than any number of points.
     pub fn widths(&self) -> Result<Option<Vec<usize>>> {
@@ -210,7 +234,7 @@ impl Stencil {
                 width.iter_mut().zip(of).for_each(|(w, of)| *w = (*w).max(of));
             }
             match code {
-                Code::Integral(_) | Code::InverseLaplacian(_) | Code::PairSum(_) => return Ok(None),
+                Code::Integral(_) | Code::InverseLaplacian(..) | Code::PairSum(_) => return Ok(None),
                 Code::Upwind(.., axis) | Code::FluxDifference(.., axis) => {
                     if let Some(w) = width.get_mut(*axis) {
                         *w += self.plan.transport.ghosts() + 1;
@@ -277,7 +301,8 @@ impl Stencil {
     fn edge_values(&self, t: f64) -> Result<Vec<Vec<[Option<Tensor>; 2]>>> {
         let mut tensors = self.values.iter();
         let mut all = Vec::new();
-        for channel in &self.plan.edges {
+        let needed = if self.plan.potentials.is_empty() { self.plan.channels } else { self.plan.edges.len() };
+        for channel in self.plan.edges.iter().take(needed) {
             let mut of_channel = Vec::new();
             for (axis, pair) in channel.iter().enumerate() {
                 let mut values = [None, None];
@@ -335,6 +360,23 @@ impl Stencil {
         self.plan.operators.borrow_mut().insert(key, made.clone());
         Ok(made)
     }
+}
+
+/// The instructions that are potentials, with their names and whether they follow a direction of change.
+fn potentials_of(program: &Program, follows: &[Option<usize>]) -> Vec<(usize, Option<Rc<str>>, bool)> {
+    let mut moves: Vec<bool> = Vec::with_capacity(program.code.len());
+    let mut found = Vec::new();
+    for (at, code) in program.code.iter().enumerate() {
+        let own = match code {
+            Code::Channel(channel) => follows.get(*channel).is_some_and(Option::is_some),
+            _ => code.arguments().iter().any(|&a| moves.get(a).copied().unwrap_or(false)),
+        };
+        if let Code::InverseLaplacian(_, name) = code {
+            found.push((at, name.clone(), own));
+        }
+        moves.push(own);
+    }
+    found
 }
 
 /// The largest distance between a row and an entry in it.
@@ -445,14 +487,21 @@ impl Run<'_> {
         if let Code::Channel(channel) = self.code(at)? {
             return Ok(self.of.ends(&self.edges, *channel, axis));
         }
+        if let Some((place, moves)) = self.of.plan.potentials.get(&at) {
+            let (kinds, values) = self.of.ends(&self.edges, *place, axis);
+            return Ok((kinds, if *moves { [None; 2] } else { values }));
+        }
         let periodic = self.of.setting.grid.numbered(axis)?.periodic;
         Ok(([if periodic { EdgeKind::Periodic } else { EdgeKind::Free }; 2], [None; 2]))
     }
 
     /// Whether the values of edges along an axis differ from place to place; for a direction those of what it changes.
     fn values_vary(&self, at: usize, axis: usize) -> Result<bool> {
-        let Code::Channel(channel) = self.code(at)? else { return Ok(false) };
-        let channel = self.of.plan.follows.get(*channel).copied().flatten().unwrap_or(*channel);
+        let channel = match (self.code(at)?, self.of.plan.potentials.get(&at)) {
+            (_, Some((place, _))) => *place,
+            (Code::Channel(channel), None) => self.of.plan.follows.get(*channel).copied().flatten().unwrap_or(*channel),
+            _ => return Ok(false),
+        };
         let (_, values) = self.of.ends(&self.edges, channel, axis);
         Ok(values.iter().flatten().any(|v| v.len() > 1))
     }
@@ -509,9 +558,7 @@ impl Run<'_> {
             Code::Upwind(v, u, axis) => self.upwind(*v, *u, *axis),
             Code::FluxDifference(f, u, speed, axis) => self.flux_difference([*f, *u, *speed], *axis),
             Code::Integral(a) => self.of.plan.leaves.integral(&self.written_out(*a)?, setting),
-            Code::InverseLaplacian(_) => Err(Error::value("inverse_laplacian is solved on periodic grids")
-                .got(&setting.grid)
-                .advice("on a grid with edges, make the potential an unknown of its own")),
+            Code::InverseLaplacian(a, _) => self.potential(*a, at),
             Code::Opaque(f, arguments) => {
                 let arguments = arguments.iter().map(|&a| self.value(a)).collect::<Result<Vec<_>>>()?;
                 opaque(f, &arguments)
@@ -522,6 +569,36 @@ impl Run<'_> {
             }
             _ => Err(Error::internal("an instruction without a value")),
         }
+    }
+    /// The solution of `Δp = a` with the edges of `p`, by transforms; with mean 0 where they leave that free.
+    fn potential(&self, a: usize, at: usize) -> Result<Tensor> {
+        let setting = &self.of.setting;
+        let missing = || Error::internal("a potential without edges");
+        let (place, moves) = self.of.plan.potentials.get(&at).copied().ok_or_else(missing)?;
+        let (edges, values) =
+            (self.of.plan.edges.get(place).ok_or_else(missing)?, self.edges.get(place).ok_or_else(missing)?);
+        let side = |(edge, value): (&Edge, &Option<Tensor>)| {
+            let value = value.clone().filter(|_| !moves);
+            let value = value.map_or(EdgeValue::Number(0.0), EdgeValue::Tensor);
+            SideEdges::from(match edge {
+                Edge::Periodic => Edge::Periodic,
+                Edge::Dirichlet(_) => Edge::Dirichlet(value),
+                Edge::Neumann(_) => Edge::Neumann(value),
+                Edge::Robin { a, b, .. } => Edge::Robin { a: *a, b: *b, value },
+            })
+        };
+        let sides = edges.iter().zip(values).map(|(edges, values)| {
+            let [low, high] = [side((&edges[0], &values[0])), side((&edges[1], &values[1]))];
+            [low, high]
+        });
+        let axes = setting.grid.axes();
+        let bounds: Vec<(f64, f64)> = axes.iter().map(|axis| (axis.low, axis.high)).collect();
+        let nodes = axes.iter().any(Axis::has_nodes);
+        let location = if nodes { Location::Nodes } else { Location::Centres };
+        let grid = Grid::new(&setting.grid.shape(), &bounds, location, sides.collect())?;
+        let source = Field::new(self.written_out(a)?.scale(-1.0)?, grid)?;
+        let solved = poisson(&source, 0.0, None, Incompatible::Remove);
+        Ok(solved.map_err(|error| error.within("a potential"))?.values().clone())
     }
     /// A value with ghosts at both ends of an axis.
     fn padded(&self, at: usize, axis: usize, width: usize) -> Result<Tensor> {

@@ -169,6 +169,10 @@ impl LinearPart {
         let with = |lane: &Option<Stencil>| lane.as_ref().map(|lane| lane.with_tensors(tensors));
         Self { slope: self.slope.with_tensors(tensors, same), affine: with(&self.affine), rest: with(&self.rest) }
     }
+    /// Where the eigenvalues of `L` lie.
+    pub fn reach(&self, t: f64, y: &Tensor) -> Result<Option<Reach>> {
+        self.slope.jacobian.reach(t, y)
+    }
     /// `N(t, u)`.
     pub fn others(&self, t: f64, u: &Tensor) -> Result<Tensor> {
         let rest = self.rest.as_ref().map(|rest| rest.rates(t, u)).transpose()?;
@@ -190,7 +194,7 @@ fn is_linear(body: &Expr) -> Result<bool> {
             Op::Time
                 | Op::Opaque(..)
                 | Op::Integral(_)
-                | Op::InverseLaplacian(_)
+                | Op::InverseLaplacian(..)
                 | Op::PairSum(_)
                 | Op::Upwind(..)
                 | Op::FluxDifference(..)

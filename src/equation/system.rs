@@ -112,6 +112,13 @@ impl StencilSystem {
         let source = Rc::new((evolution.clone(), points));
         Ok(Self { lane, velocities: velocities(evolution), source, stiff: Rc::default() })
     }
+    /// Where the eigenvalues of the linear part lie, if there is one.
+    pub(super) fn linear_reach(&self, t: f64, y: &Tensor) -> Result<Option<Reach>> {
+        match self.stiff().and_then(Stiff::linear) {
+            Some(linear) => linear.reach(t, y),
+            None => Ok(None),
+        }
+    }
     fn stiff(&self) -> Option<&Stiff> {
         let plan = || {
             let (evolution, points) = &*self.source;

@@ -13,7 +13,7 @@ use crate::solve::eigenvalues::eigenvalues;
 use crate::tensor::Tensor;
 
 /// Points that are looked at, at most about.
-const POINTS: usize = 400;
+const POINTS: usize = 200;
 /// Parts of π between neighbours.
 const ANGLES: [f64; 5] = [0.0, 1.0 / 3.0, 0.5, 2.0 / 3.0, 1.0];
 
@@ -29,7 +29,9 @@ impl Lattice {
         let stride = (cells / POINTS).max(1) | 1;
         for products in self.products(a)? {
             let rows = self.rows(&products);
-            for cell in (0..cells).step_by(if cells <= POINTS { 1 } else { stride }) {
+            for cell in
+                (0..cells).step_by(if cells <= POINTS { 1 } else { stride }).filter(|cell| self.is_inside(*cell))
+            {
                 for wave in 0..waves {
                     let mut matrix = vec![Number::new(0.0, 0.0); self.channels * self.channels];
                     for channel in 0..self.channels {
@@ -38,7 +40,8 @@ impl Lattice {
                             matrix[channel * self.channels + column / cells] += turn;
                         }
                     }
-                    for lambda in eigenvalues(&matrix, self.channels) {
+                    let all = if self.channels == 1 { matrix } else { eigenvalues(&matrix, self.channels) };
+                    for lambda in all {
                         reach.real = reach.real.max(-lambda.re);
                         reach.imaginary = reach.imaginary.max(lambda.im.abs());
                     }
@@ -53,6 +56,16 @@ impl Lattice {
             reach.imaginary = 0.0;
         }
         Ok(reach)
+    }
+    /// Whether a point is so far from edges that its row is that of the inside: those that lean have eigenvalues of their own,
+    /// which are not the operator's.
+    fn is_inside(&self, cell: usize) -> bool {
+        let mut rest = cell;
+        self.points.iter().enumerate().rev().all(|(axis, &n)| {
+            let (i, width) = (rest % n, self.width.get(axis).copied().unwrap_or(0));
+            rest /= n;
+            self.periodic.get(axis) == Some(&true) || n <= 2 * width || (width..n - width).contains(&i)
+        })
     }
     /// `θ (j − i)` of a wave between two points.
     fn phase(&self, from: usize, to: usize, wave: usize) -> f64 {
