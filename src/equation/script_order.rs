@@ -117,8 +117,8 @@ struct Observed {
 impl Observed {
     fn new(sizes: Vec<usize>, differences: Vec<f64>, floor: f64) -> Self {
         let orders: Vec<f64> = differences.windows(2).map(|w| (w[0] / w[1]).log2()).collect();
-        let sound = orders.iter().zip(differences.iter().skip(1)).filter(|(o, d)| o.is_finite() && **d > floor);
-        let order = sound.last().map(|(o, _)| *o);
+        let mut sound = orders.iter().zip(differences.iter().skip(1)).filter(|(o, d)| o.is_finite() && **d > floor);
+        let order = sound.next_back().map(|(o, _)| *o);
         Self { sizes, differences, orders, order }
     }
 }

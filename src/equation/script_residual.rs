@@ -199,7 +199,7 @@ fn residual(c: &mut Call) -> Result<Dynamic> {
     let dealias = options.boolean("dealias", false)?;
     let evaluation = Evaluation::new(&equation, &residuals, setting, space_of(&options)?, dealias)?;
     let other = options.get("other").map(|value| Data::read(c, value, &unknowns)).transpose()?;
-    if other.is_some() != !held.is_empty() {
+    if other.is_some() == held.is_empty() {
         return Err(options.wrong(
             if held.is_empty() { "factors" } else { "other" },
             "`other`, another path or field, together with `factors`, numbers of factors",
