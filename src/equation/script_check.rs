@@ -101,7 +101,7 @@ fn readings() -> Vec<Entry> {
             .run(|c| {
                 let equation = equation(c, 0)?;
                 let options = options(c, 1, &["grid"], &equation)?;
-                let equation = with_parameters(&equation, &options)?;
+                let equation = with_parameters(&equation, &options, &super::script_solve::KEYS)?;
                 explain(&equation, grid_option(&options)?.as_ref(), c.session.context()).map(Dynamic::from)
             }),
         entry("symbol(equation, grid, [options])")
@@ -112,7 +112,7 @@ fn readings() -> Vec<Entry> {
             .example("symbol(equation(|u| dt(dt(u)) - dx(u, 2)), grid::periodic([4], [TAU])).re[[1, 0]]", "[0, -1, -4]")
             .run(|c| {
                 let equation = equation(c, 0)?;
-                let equation = with_parameters(&equation, &options(c, 2, &["parameters"], &equation)?)?;
+                let equation = with_parameters(&equation, &options(c, 2, &["parameters"], &equation)?, &super::script_solve::KEYS)?;
                 let grid = crate::field::script::grid(c, 1)?;
                 Ok(Dynamic::from(symbol_of(c, &equation, &grid)?.0))
             }),

@@ -157,7 +157,7 @@ const KEYS: [&str; 9] =
 fn residual(c: &mut Call) -> Result<Dynamic> {
     let equation = equation(c, 0)?;
     let options = options(c, 2, &KEYS, &equation)?;
-    let equation = with_parameters(&equation, &options)?;
+    let equation = with_parameters(&equation, &options, &super::script_solve::KEYS)?;
     let unknowns: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
     let data = Data::read(c, &c.value(1)?, &unknowns)?;
     let grid = match super::script_check::grid_option(&options)? {

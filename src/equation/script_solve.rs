@@ -40,14 +40,14 @@ pub(crate) const KEYS: [(&str, &str); 13] = [
 ];
 
 /// What a start is made of.
-struct Start {
+pub(super) struct Start {
     /// `[sample, channel, x…]`
-    values: Tensor,
-    space: Domain,
+    pub values: Tensor,
+    pub space: Domain,
 }
 
 /// Where the state lives.
-enum Domain {
+pub(super) enum Domain {
     Grid(Grid),
     Bodies(usize),
 }
@@ -130,8 +130,8 @@ pub(crate) struct Course {
 impl Course {
     /// Reads what the script gave; `map` holds options and parameters.
     pub fn read(c: &Call, equation: &Equation, given: &Dynamic, map: Map) -> Result<Self> {
-        let options = options(c, map, equation)?;
-        let equation = with_parameters(equation, &options)?;
+        let options = options(c, map, equation, &KEYS)?;
+        let equation = with_parameters(equation, &options, &KEYS)?;
         let bodies = equation.has_pairs();
         let found = grid_of(given, &options)?;
         let dimensions =
@@ -187,7 +187,7 @@ impl Course {
 }
 
 /// One state as the script gets it: a field, or for bodies a map of `[sample, body, axis]` tensors that can be a start again.
-fn result_at(values: &Tensor, space: &Domain, names: &Names) -> Result<Dynamic> {
+pub(super) fn result_at(values: &Tensor, space: &Domain, names: &Names) -> Result<Dynamic> {
     match space {
         Domain::Grid(grid) => Field::new(values.clone(), grid.clone())?.named(names.clone()).map(Dynamic::from),
         Domain::Bodies(_) => {
@@ -245,16 +245,16 @@ pub(crate) fn unknown_of(path: &Path, name: &str) -> Result<Dynamic> {
 }
 
 /// The option map: its own keys and the equation's parameters.
-fn options(c: &Call, map: Map, equation: &Equation) -> Result<Options> {
+pub(super) fn options(c: &Call, map: Map, equation: &Equation, keys: &[(&str, &str)]) -> Result<Options> {
     let options = Options::new(c.name(), map);
-    let mut known: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
+    let mut known: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
     known.extend(equation.parameters().iter().map(|p| p.name.as_str()));
     options.refuse_unknown(&known)?;
     Ok(options)
 }
 
 /// The equation with the values that options give its parameters.
-pub(super) fn with_parameters(equation: &Equation, options: &Options) -> Result<Equation> {
+pub(super) fn with_parameters(equation: &Equation, options: &Options, keys: &[(&str, &str)]) -> Result<Equation> {
     let mut values = Vec::new();
     let given = options
         .get("parameters")
@@ -262,7 +262,7 @@ pub(super) fn with_parameters(equation: &Equation, options: &Options) -> Result<
     let given = given.transpose()?.unwrap_or_default();
     for parameter in equation.parameters() {
         let name = parameter.name.as_str();
-        let own = KEYS.iter().any(|(key, _)| *key == name);
+        let own = keys.iter().any(|(key, _)| *key == name);
         let value = given.get(name).or_else(|| if own { None } else { options.get(name) });
         let Some(value) = value else { continue };
         let value = match Operand::of(value) {
@@ -282,7 +282,7 @@ pub(super) fn with_parameters(equation: &Equation, options: &Options) -> Result<
 }
 
 /// The grid: that of the options, of the start, or of a field in it.
-fn grid_of(given: &Dynamic, options: &Options) -> Result<Option<Grid>> {
+pub(super) fn grid_of(given: &Dynamic, options: &Options) -> Result<Option<Grid>> {
     if let Some(value) = options.get("grid") {
         if let Some(grid) = value.read_lock::<Grid>() {
             return Ok(Some(grid.clone()));
@@ -320,7 +320,7 @@ fn read_tensor(c: &Call, value: &Dynamic) -> Option<Tensor> {
 }
 
 /// The state at the first time from what the script gave.
-fn start(
+pub(super) fn start(
     c: &Call,
     equation: &Equation,
     evolution: &Evolution,
@@ -455,6 +455,14 @@ fn channel_start(c: &Call, channel: &Channel, map: &Map, grid: &Grid) -> Result<
                 _ => Err(unfit(&value)),
             }
         }
+        // A row that is as long as nothing here: samples stand on an axis of their own, [sample, x, …].
+        Some(Operand::Tensor(t))
+            if t.rank() == 1 && t.len() != 1 && grid.dimensions() > 0 && t.shape() != grid.shape() =>
+        {
+            Err(Error::shape(format!("the start of `{}` does not fit the points", channel.name))
+                .got(format!("shape {:?}", t.shape()))
+                .expected(format!("{:?}, or [sample, …] before it", grid.shape())))
+        }
         Some(Operand::Tensor(t)) => {
             Value::Tensor(t).on(&format!("the start of {}", channel.name), context, &grid.shape(), Some(grid)).map(Some)
         }
@@ -510,9 +518,19 @@ fn bodies(c: &Call, evolution: &Evolution, given: &Dynamic) -> Result<Start> {
 }
 
 /// As many samples as the start or a parameter has.
-fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
+pub(super) fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
     let of = |t: &Tensor| t.shape().first().copied().unwrap_or(1);
     let most = setting.parameters.iter().map(of).fold(of(values), usize::max);
+    for (what, samples) in [("the start".to_string(), of(values))]
+        .into_iter()
+        .chain(setting.named().map(|(name, t)| (format!("`{name}`"), of(t))))
+    {
+        if samples != 1 && samples != most {
+            return Err(Error::shape("start and parameters have different numbers of samples")
+                .got(format!("{what} has {samples}, something else {most}"))
+                .expected("1, or the same number everywhere"));
+        }
+    }
     let mut shape = values.shape();
     if let Some(samples) = shape.first_mut() {
         *samples = most;
@@ -539,6 +557,10 @@ fn choices(options: &Options, precision: Precision) -> Result<Choices> {
     let space = space_of(options)?;
     let method = options.string_if("scheme")?.map(|name| Method::named(&name)).transpose()?;
     let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-5, 1e-7) };
+    let least = 10.0 * precision.epsilon();
+    if options.positive("rtol", rtol)? < least {
+        return Err(options.wrong("rtol", &format!("{least:.0e} or more: numbers are rounded to {}", precision.name())));
+    }
     let rule = Adaptive {
         rtol: options.positive("rtol", rtol)?,
         atol: options.positive("atol", atol)?,

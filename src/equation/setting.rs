@@ -68,6 +68,10 @@ impl Setting {
         }
         Ok(setting)
     }
+    /// Parameters by name.
+    pub fn named(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.names.iter().map(String::as_str).zip(&self.parameters)
+    }
     /// Numbers on the points, in the precision of the state.
     pub fn lift(&self, name: &str, value: &Value) -> Result<Tensor> {
         if let (Value::Tensor(t), [bodies], 0) = (value, &self.space[..], self.grid.dimensions()) {

@@ -128,6 +128,11 @@ impl Spectral {
     pub fn is_linear(&self) -> bool {
         self.plan.program.outputs.iter().all(|&o| matches!(self.plan.program.code.get(o), Some(Code::Number(0.0))))
     }
+    /// Whether what is not linear with constant coefficients does not depend on the state.
+    pub fn is_affine(&self) -> bool {
+        let reads = |code: &Code| matches!(code, Code::Channel(_));
+        !self.plan.program.has(reads) && self.has_linear()
+    }
     /// Whether there is a linear part.
     pub fn has_linear(&self) -> bool {
         self.plan.linear.iter().any(|terms| !terms.is_empty())

@@ -46,6 +46,8 @@ struct Plan {
     /// 0 at nodes whose value an edge gives, 1 elsewhere, `[1, channel, x…]`.
     free: Option<Tensor>,
     channels: usize,
+    /// For channels that are directions of change of others: which. Their edges hold with values of 0.
+    follows: Vec<Option<usize>>,
 }
 
 /// An evolution at points. Cheap to clone.
@@ -64,6 +66,34 @@ impl Stencil {
     /// When the grid says nothing about an unknown at some side, or a parameter does not fit.
     pub fn of(
         channels: &[Channel],
+        outputs: &[super::expr::Expr],
+        names: &[String],
+        setting: Setting,
+        accuracy: usize,
+        transport: Transport,
+    ) -> Result<Self> {
+        Self::following(channels, Vec::new(), outputs, names, setting, accuracy, transport)
+    }
+    /// Plans expressions of channels followed by as many directions in which they may change, numbered on.
+    ///
+    /// # Errors
+    /// As of [`of`](Self::of).
+    pub fn with_directions(
+        channels: &[Channel],
+        outputs: &[super::expr::Expr],
+        names: &[String],
+        setting: Setting,
+        accuracy: usize,
+        transport: Transport,
+    ) -> Result<Self> {
+        let moved = channels.iter().map(|channel| Channel { rate: channel.rate + 1, ..channel.clone() });
+        let all: Vec<Channel> = channels.iter().cloned().chain(moved).collect();
+        let follows = channels.iter().map(|_| None).chain((0..channels.len()).map(Some)).collect();
+        Self::following(&all, follows, outputs, names, setting, accuracy, transport)
+    }
+    fn following(
+        channels: &[Channel],
+        follows: Vec<Option<usize>>,
         outputs: &[super::expr::Expr],
         names: &[String],
         setting: Setting,
@@ -99,6 +129,7 @@ impl Stencil {
             fluxes,
             free: free(&edges, &setting)?,
             channels: channels.len(),
+            follows,
             edges,
             program,
         };
@@ -147,9 +178,77 @@ impl Stencil {
     pub fn rates(&self, t: f64, state: &Tensor) -> Result<Tensor> {
         let rates = self.evaluate(t, state)?;
         match &self.plan.free {
-            Some(free) => rates.mul(free),
+            Some(free) => rates.mul(&free.narrow(1, 0, self.plan.program.outputs.len())?),
             None => Ok(rates),
         }
+    }
+    /// The part of a state at nodes whose value an edge gives; `None` where there are none.
+    pub fn pinned(&self, state: &Tensor) -> Result<Option<Tensor>> {
+        let Some(free) = &self.plan.free else { return Ok(None) };
+        let channels = state.shape().get(1).copied().unwrap_or(0);
+        state.sub(&state.mul(&free.narrow(1, 0, channels)?)?).map(Some)
+    }
+    /// Whether some edge has a value other than 0.
+    pub fn has_edge_values(&self) -> bool {
+        let given = |edge: &Edge| edge.value().is_some_and(|v| *v != EdgeValue::Number(0.0));
+        self.plan.edges.iter().flatten().flatten().any(given)
+    }
+    /// How many points away from a point its outputs look, along each axis; `None` when farther than any number of points.
+    pub fn widths(&self) -> Result<Option<Vec<usize>>> {
+        let (grid, dimensions) = (&self.setting.grid, self.setting.grid.dimensions());
+        let mut all: Vec<Vec<usize>> = Vec::with_capacity(self.plan.program.code.len());
+        let kinds = |at: usize, axis: usize| match self.plan.program.code.get(at) {
+            Some(Code::Channel(channel)) => {
+                self.plan.edges.get(*channel).and_then(|c| c.get(axis)).map(|pair| [pair[0].kind(), pair[1].kind()])
+            }
+            _ => None,
+        };
+        for code in &self.plan.program.code {
+            let mut width = vec![0; dimensions];
+            for argument in code.arguments() {
+                let of = all.get(argument).cloned().unwrap_or_default();
+                width.iter_mut().zip(of).for_each(|(w, of)| *w = (*w).max(of));
+            }
+            match code {
+                Code::Integral(_) | Code::InverseLaplacian(_) | Code::PairSum(_) => return Ok(None),
+                Code::Upwind(.., axis) | Code::FluxDifference(.., axis) => {
+                    if let Some(w) = width.get_mut(*axis) {
+                        *w += self.plan.transport.ghosts() + 1;
+                    }
+                }
+                Code::Partial(a, orders) => {
+                    for (axis, w) in width.iter_mut().enumerate().filter(|(axis, _)| orders[*axis] > 0) {
+                        let of = grid.numbered(axis)?;
+                        let free = [if of.periodic { EdgeKind::Periodic } else { EdgeKind::Free }; 2];
+                        let both = [kinds(*a, axis).unwrap_or(free), free];
+                        let mut most = 0;
+                        for kinds in both {
+                            let operator = self.operator(axis, Kind::Derivative(orders[axis]), kinds)?;
+                            most = most.max(farthest(&operator.matrix, of.periodic));
+                        }
+                        *w += most;
+                    }
+                }
+                Code::Diffusion(_, u, axes) => {
+                    for (axis, w) in width.iter_mut().enumerate().filter(|(axis, _)| axes[*axis]) {
+                        let of = grid.numbered(axis)?;
+                        let free = [if of.periodic { EdgeKind::Periodic } else { EdgeKind::Free }; 2];
+                        let kinds = kinds(*u, axis).unwrap_or(free);
+                        let slope = self.operator(axis, Kind::FaceDerivative, kinds)?;
+                        let fluxes = self.plan.fluxes.get(axis);
+                        let fluxes = fluxes.ok_or_else(|| Error::internal("an axis without fluxes"))?;
+                        *w += farthest(&fluxes.compose(&slope.matrix)?, of.periodic).max(1);
+                    }
+                }
+                _ => {}
+            }
+            all.push(width);
+        }
+        let mut most = vec![0; dimensions];
+        for output in &self.plan.program.outputs {
+            most.iter_mut().zip(all.get(*output).cloned().unwrap_or_default()).for_each(|(m, w)| *m = (*m).max(w));
+        }
+        Ok(Some(most))
     }
     /// The state with the values of edges at the nodes that lie on them.
     pub fn settle(&self, t: f64, state: Tensor) -> Result<Tensor> {
@@ -236,6 +335,16 @@ impl Stencil {
         self.plan.operators.borrow_mut().insert(key, made.clone());
         Ok(made)
     }
+}
+
+/// The largest distance between a row and an entry in it.
+fn farthest(matrix: &Banded, ring: bool) -> usize {
+    let n = matrix.columns();
+    let distance = |i: usize, j: usize| {
+        let d = i.abs_diff(j);
+        if ring { d.min(n - d) } else { d }
+    };
+    (0..matrix.rows()).flat_map(|i| matrix.row(i).into_iter().map(move |(j, _)| distance(i, j))).max().unwrap_or(0)
 }
 
 /// The edge of a rate of change: what is held constant has a rate of 0.
@@ -340,6 +449,13 @@ impl Run<'_> {
         Ok(([if periodic { EdgeKind::Periodic } else { EdgeKind::Free }; 2], [None; 2]))
     }
 
+    /// Whether the values of edges along an axis differ from place to place; for a direction those of what it changes.
+    fn values_vary(&self, at: usize, axis: usize) -> Result<bool> {
+        let Code::Channel(channel) = self.code(at)? else { return Ok(false) };
+        let channel = self.of.plan.follows.get(*channel).copied().flatten().unwrap_or(*channel);
+        let (_, values) = self.of.ends(&self.edges, channel, axis);
+        Ok(values.iter().flatten().any(|v| v.len() > 1))
+    }
     fn computed(&self, at: usize) -> Result<Tensor> {
         let setting = &self.of.setting;
         let code = self.code(at)?;
@@ -356,7 +472,7 @@ impl Run<'_> {
                 for (axis, &order) in orders.iter().enumerate().filter(|(_, order)| **order > 0) {
                     let (kinds, values) = self.ends(*a, axis)?;
                     // A derivative along an edge of a constant value is 0, of one that varies not known.
-                    let constant = values.iter().all(|v| v.is_none_or(|v| v.len() == 1));
+                    let constant = !self.values_vary(*a, axis)?;
                     let (kinds, values) = match (first, constant) {
                         (true, _) => (kinds, values),
                         (false, true) => (kinds, [None; 2]),
@@ -500,29 +616,38 @@ impl Run<'_> {
     }
 
     /// `Σ_{j ≠ i}` of a value per pair, `[sample, 1, body]`.
+    ///
+    /// A body and itself are no pair: its distance of 0 would have a gradient that is not finite, even where its value is left out.
     fn pair_sum(&self, at: usize) -> Result<Tensor> {
-        let [bodies] = self.of.setting.space[..] else {
-            return Err(Error::value("pair sums are over bodies, not over points of a grid"));
-        };
+        let bodies = self.bodies()?;
         let value = self.per_pair(at, &mut HashMap::new())?;
         let samples = value.shape().first().copied().unwrap_or(1);
-        let value = value.expand(&[samples, 1, bodies, bodies])?;
-        let apart = (0..bodies * bodies).map(|k| if k % (bodies + 1) == 0 { 0.0 } else { 1.0 }).collect();
-        let apart = Tensor::from_vec::<f64>(&self.of.setting.context, apart, &[bodies, bodies])?;
-        let apart = apart.cast(self.of.setting.precision)?;
-        apart.choose(&value, &value.full_like(0.0)?)?.sum(&[-1], false)
+        value.expand(&[samples, 1, bodies, bodies - 1])?.sum(&[-1], false)
     }
-    /// A value for each pair, `[sample | 1, 1, i | 1, j | 1]`.
+    fn bodies(&self) -> Result<usize> {
+        match self.of.setting.space[..] {
+            [bodies] if bodies > 0 => Ok(bodies),
+            _ => Err(Error::value("pair sums are over bodies, not over points of a grid")),
+        }
+    }
+    /// `[…, i | 1, j]` without `i = j`, `[…, i, j − 1]`: of the elements in one row, each `n + 1`-th is left out.
+    fn others(&self, value: &Tensor) -> Result<Tensor> {
+        let n = self.bodies()?;
+        let samples = value.shape().first().copied().unwrap_or(1);
+        let row = value.expand(&[samples, 1, n, n])?.reshape(&[samples, 1, n * n])?;
+        let rest = row.narrow(2, 1, n * n - 1)?.reshape(&[samples, 1, n - 1, n + 1])?.narrow(3, 0, n)?;
+        rest.reshape(&[samples, 1, n, n - 1])
+    }
+    /// A value for each pair, `[sample | 1, 1, i | 1, j − 1 | 1]`.
     fn per_pair(&self, at: usize, known: &mut HashMap<usize, Tensor>) -> Result<Tensor> {
         if let Some(value) = known.get(&at) {
             return Ok(value.clone());
         }
-        let of_i = |v: Tensor| if v.rank() == 3 { v.unsqueeze(3) } else { Ok(v) };
-        let of_j = |v: Tensor| v.unsqueeze(2);
+        let of_i = |v: Tensor| if v.rank() == 3 { v.unsqueeze(3) } else { self.others(&v) };
+        let of_j = |v: Tensor| self.others(&v.unsqueeze(2)?);
         let value = match self.code(at)? {
             Code::Separation(a) => {
                 let r = self.value(*a)?;
-                // Coinciding bodies are told from a body and itself: only the latter is left out.
                 of_j(r.clone())?.sub(&of_i(r)?)?
             }
             Code::Other(a) => of_j(self.value(*a)?)?,

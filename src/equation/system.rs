@@ -1,12 +1,17 @@
 //! Equations as systems in time: what integrators see of the two lanes.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use super::form::Evolution;
+use super::jacobian::Points;
 use super::setting::Setting;
 use super::spectral::Spectral;
 use super::stencil::Stencil;
+use super::stiff::{LinearPart, Stiff};
 use super::transport::Transport;
 use crate::error::{Error, Result};
-use crate::solve::{Linear, Parametrized, Reach, Separable, Symbol, System};
+use crate::solve::{Linear, Parametrized, Reach, Resolvent, Separable, Symbol, System};
 use crate::tensor::{Complex, Precision, Tensor};
 
 /// An evolution in Fourier space: the linear part with constant coefficients is a [`Symbol`].
@@ -85,6 +90,9 @@ pub struct StencilSystem {
     lane: Stencil,
     /// For channel `i` whose rate is channel `j`: positions and velocities of a second-order equation.
     velocities: Vec<(usize, usize)>,
+    source: Rc<(Evolution, Points)>,
+    /// What implicit methods need, planned when one asks; `None` where there is nothing.
+    stiff: Rc<OnceCell<Option<Stiff>>>,
 }
 
 impl StencilSystem {
@@ -99,8 +107,25 @@ impl StencilSystem {
         accuracy: usize,
         transport: Transport,
     ) -> Result<Self> {
+        let points = Points { names: names.to_vec(), setting: setting.clone(), accuracy, transport };
         let lane = Stencil::of(&evolution.channels, &evolution.rates, names, setting, accuracy, transport)?;
-        Ok(Self { lane, velocities: velocities(evolution) })
+        let source = Rc::new((evolution.clone(), points));
+        Ok(Self { lane, velocities: velocities(evolution), source, stiff: Rc::default() })
+    }
+    fn stiff(&self) -> Option<&Stiff> {
+        let plan = || {
+            let (evolution, points) = &*self.source;
+            // Bodies are not on a grid.
+            if points.setting.space.len() != points.setting.grid.dimensions() {
+                return None;
+            }
+            Stiff::of(evolution, points).ok().map(|stiff| stiff.with_tensors(&self.lane.tensors(), false))
+        };
+        self.stiff.get_or_init(plan).as_ref()
+    }
+    /// The linear part, where it is kept apart; not while a clock is differentiated, which multiplies all rates.
+    fn linear_part(&self) -> Option<&LinearPart> {
+        if self.lane.setting().rate().is_some() { None } else { self.stiff().and_then(Stiff::linear) }
     }
     /// What evaluates it.
     pub fn lane(&self) -> &Stencil {
@@ -147,7 +172,25 @@ impl System for StencilSystem {
     type State = Tensor;
 
     fn nonlinear(&self, t: f64, y: &Tensor) -> Result<Tensor> {
+        match self.linear_part() {
+            Some(linear) => linear.others(t, y),
+            None => self.by_clock(self.lane.rates(t, y)?),
+        }
+    }
+    fn linear(&self) -> Option<&dyn Linear<Tensor>> {
+        self.linear_part().map(|linear| linear as &dyn Linear<Tensor>)
+    }
+    fn rhs(&self, t: f64, y: &Tensor) -> Result<Tensor> {
         self.by_clock(self.lane.rates(t, y)?)
+    }
+    fn jvp(&self, t: f64, y: &Tensor, v: &Tensor) -> Option<Result<Tensor>> {
+        self.stiff()?.jvp(t, y, v)
+    }
+    fn resolvent(&self, t: f64, y: &Tensor, gamma_h: f64) -> Result<Option<Resolvent<Tensor>>> {
+        self.stiff().map_or(Ok(None), |stiff| stiff.resolvent(t, y, gamma_h))
+    }
+    fn reach(&self, t: f64, y: &Tensor) -> Result<Option<Reach>> {
+        self.stiff().map_or(Ok(None), |stiff| stiff.reach(t, y))
     }
     fn settle(&self, t: f64, y: Tensor) -> Result<Tensor> {
         self.lane.settle(t, y)
@@ -178,6 +221,14 @@ impl Parametrized for StencilSystem {
         self.lane.tensors()
     }
     fn with_parameters(&self, parameters: &[Tensor]) -> Result<Self> {
-        Ok(Self { lane: self.lane.with_tensors(parameters), velocities: self.velocities.clone() })
+        let own = self.lane.tensors();
+        let lane = self.lane.with_tensors(parameters);
+        let stiff = OnceCell::new();
+        if let Some(planned) = self.stiff.get() {
+            let same =
+                own.iter().zip(parameters).all(|(a, b)| matches!((a.to_vec(), b.to_vec()), (Ok(a), Ok(b)) if a == b));
+            let _ = stiff.set(planned.as_ref().map(|stiff| stiff.with_tensors(parameters, same)));
+        }
+        Ok(Self { lane, stiff: Rc::new(stiff), ..self.clone() })
     }
 }

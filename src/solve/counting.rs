@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::system::{Linear, Parametrized, Reach, Separable, System};
+use super::system::{Linear, Parametrized, Reach, Resolvent, Separable, System};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -44,6 +44,9 @@ impl<S: System> System for Counting<S> {
     }
     fn jvp(&self, t: f64, y: &S::State, v: &S::State) -> Option<Result<S::State>> {
         self.system.jvp(t, y, v)
+    }
+    fn resolvent(&self, t: f64, y: &S::State, gamma_h: f64) -> Result<Option<Resolvent<S::State>>> {
+        self.system.resolvent(t, y, gamma_h)
     }
     fn separable(&self) -> Option<&dyn Separable<S::State>> {
         self.system.separable()

@@ -54,7 +54,7 @@ pub use method::{Memory, Method, Step};
 pub use rollout::{Checkpoints, Rollout, Solution, Statistics, StepRule};
 pub use symbol::Symbol;
 pub use symplectic::{Acceleration, LEAPFROG, Motion, Part, SYMPLECTIC_EULER, Splitting, VERLET, YOSHIDA_4};
-pub use system::{Linear, Parametrized, Phi, Reach, Separable, System};
+pub use system::{Linear, Parametrized, Phi, Reach, Resolvent, Separable, System};
 pub use tableau::{BOGACKI_SHAMPINE, DORMAND_PRINCE, EULER, Embedded, HEUN, MIDPOINT, RALSTON, RK4, SSP_RK3, Tableau};
 pub use vector::{Pair, Vector};
 

@@ -5,7 +5,7 @@
 //! solve has a rule of its own, so that gradients of gradients are exact too.
 
 use super::krylov::gmres;
-use super::system::Parametrized;
+use super::system::{Parametrized, Resolvent};
 use super::vector::Vector;
 use crate::error::{Error, Result};
 use crate::tensor::{Context, Precision, Recorded, Tensor, record_joint, vjp};
@@ -199,6 +199,7 @@ struct Jacobian<'a, S: Parametrized> {
     y: &'a S::State,
     side: Side,
     products: Option<Recorded>,
+    near: Option<Resolvent<S::State>>,
     resolvent: Option<Recorded>,
 }
 
@@ -215,8 +216,9 @@ impl<'a, S: Parametrized> Jacobian<'a, S> {
                 Some(Recorded::new(context, &zero, |w| Recorded::new(context, &y.tensors(), rate)?.vjp(w))?)
             }
         };
+        let near = context.without_recording(|| stage.system.resolvent(stage.t, y, stage.gamma_h))?;
         let resolvent = match (side, stage.system.linear()) {
-            (Side::Transposed, Some(linear)) => {
+            (Side::Transposed, Some(linear)) if near.is_none() => {
                 let zero = y.zeros_like()?.tensors();
                 Some(Recorded::new(context, &zero, |b| {
                     Ok(linear.resolve(stage.gamma_h, &y.with_tensors(b.to_vec())?)?.tensors())
@@ -224,7 +226,7 @@ impl<'a, S: Parametrized> Jacobian<'a, S> {
             }
             _ => None,
         };
-        Ok(Self { stage, y, side, products, resolvent })
+        Ok(Self { stage, y, side, products, near, resolvent })
     }
     fn apply(&self, v: &S::State) -> Result<S::State> {
         let turned = match &self.products {
@@ -236,8 +238,12 @@ impl<'a, S: Parametrized> Jacobian<'a, S> {
         };
         v.add_scaled(&[(-self.stage.gamma_h, &turned.detach()?)])
     }
-    /// The linear part alone is resolved exactly: what is left for the iteration is not stiff.
+    /// By what the system has near the inverse; else its linear part alone is resolved exactly: what is left for the iteration is
+    /// not stiff.
     fn precondition(&self, v: &S::State) -> Result<S::State> {
+        if let Some(near) = &self.near {
+            return near(v, self.side == Side::Transposed);
+        }
         match (self.side, &self.resolvent, self.stage.system.linear()) {
             (Side::Direct, _, Some(linear)) => linear.resolve(self.stage.gamma_h, v)?.detach(),
             (Side::Transposed, Some(resolvent), _) => v.with_tensors(resolvent.vjp(&v.tensors())?)?.detach(),

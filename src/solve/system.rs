@@ -1,5 +1,7 @@
 //! What a system of equations in time offers to the integrators.
 
+use std::rc::Rc;
+
 use super::vector::Vector;
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -43,11 +45,21 @@ pub trait System {
     fn jvp(&self, _t: f64, _y: &Self::State, _v: &Self::State) -> Option<Result<Self::State>> {
         None
     }
+    /// Something near `(I − γh ∂f/∂y)⁻¹` at a state: the preconditioner of implicit steps.
+    ///
+    /// # Errors
+    /// When it cannot be found although there is one.
+    fn resolvent(&self, _t: f64, _y: &Self::State, _gamma_h: f64) -> Result<Option<Resolvent<Self::State>>> {
+        Ok(None)
+    }
     /// The two halves of a separable Hamiltonian system, for symplectic methods.
     fn separable(&self) -> Option<&dyn Separable<Self::State>> {
         None
     }
 }
+
+/// An approximate inverse: of a state, and whether its transpose is meant. Nothing is recorded.
+pub type Resolvent<V> = Rc<dyn Fn(&V, bool) -> Result<V>>;
 
 /// The box `−real ≤ Re λ ≤ 0`, `|Im λ| ≤ imaginary` that holds the eigenvalues of a right-hand side.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -9,7 +9,7 @@ mod gmres;
 mod implicit;
 mod vectors;
 
-pub use implicit::{Operator, linear_solve, transpose};
+pub use implicit::{BothWays, Operator, Way, linear_solve, transpose};
 
 use self::vectors::Samples;
 use crate::error::{Error, Result};

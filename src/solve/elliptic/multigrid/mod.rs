@@ -151,6 +151,21 @@ impl<T: Real> Solver<T> {
         }
     }
 
+    /// One cycle, `z ≈ A⁻¹ r`: linear and symmetric. Cells that exchange with nothing and do not react stay as they are.
+    pub fn precondition(&self, r: &[f64], z: &mut [f64]) {
+        let mut balanced = r.to_vec();
+        let loose = |at: usize| self.fine.diagonal.get(at).is_some_and(|d| *d == 0.0);
+        balanced.iter_mut().enumerate().filter(|(at, _)| loose(*at)).for_each(|(_, r)| *r = 0.0);
+        self.parts.centre(&mut balanced);
+        let scale = 1.0 / balanced.iter().fold(0.0f64, |m, r| m.max(r.abs())).max(f64::MIN_POSITIVE);
+        let single: Vec<T> = balanced.iter().map(|r| T::of(r * scale)).collect();
+        let mut cycled = vec![T::default(); r.len()];
+        self.hierarchy.cycle(&single, &mut cycled, &mut self.hierarchy.work());
+        z.iter_mut().zip(&cycled).for_each(|(z, c)| *z = c.f64() / scale);
+        self.parts.centre(z);
+        z.iter_mut().zip(r).enumerate().filter(|(at, _)| loose(*at)).for_each(|(_, (z, r))| *z = *r);
+    }
+
     /// Refuses a right-hand side where there is nothing to balance it.
     fn connected(&self, b: &[f64]) -> Result<(), Fault> {
         let fault = AtomicBool::new(false);

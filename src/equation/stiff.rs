@@ -1,0 +1,229 @@
+//! What implicit methods need of an evolution on points: its linear part, and approximate inverses of its steps.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::expr::{Expr, Op};
+use super::form::Evolution;
+use super::jacobian::{Jacobian, Points, both_ways};
+use super::split;
+use super::stencil::Stencil;
+use crate::error::{Error, Result};
+use crate::solve::elliptic::krylov::{Method, Operator, Stop};
+use crate::solve::elliptic::{Inverse, Preconditioner};
+use crate::solve::{Linear, Phi, Reach, Resolvent};
+use crate::tensor::{Precision, Tensor};
+
+/// Systems up to this size get a new inverse at each state; for larger ones it is used for some more.
+const SMALL: usize = 4096;
+/// For so many.
+const USES: usize = 8;
+/// Lengths of steps whose inverses are kept.
+const KEPT: usize = 8;
+
+/// Inverses that were found, by `γh`.
+#[derive(Default)]
+struct Kept {
+    all: Vec<(u64, Rc<Inverse>, usize)>,
+}
+
+impl Kept {
+    fn find(&mut self, gamma_h: f64, uses: usize) -> Option<Rc<Inverse>> {
+        let at = self.all.iter().position(|(key, _, used)| *key == gamma_h.to_bits() && *used < uses)?;
+        let (_, inverse, used) = self.all.get_mut(at)?;
+        *used = used.saturating_add(1);
+        Some(inverse.clone())
+    }
+    fn keep(&mut self, gamma_h: f64, inverse: Rc<Inverse>) {
+        self.all.retain(|(key, ..)| *key != gamma_h.to_bits());
+        if self.all.len() >= KEPT {
+            self.all.remove(0);
+        }
+        self.all.push((gamma_h.to_bits(), inverse, 1));
+    }
+}
+
+/// The derivative of the rates, and their linear part.
+#[derive(Clone)]
+pub(super) struct Stiff {
+    /// Of all rates; `None` where one is not differentiated symbolically.
+    slope: Option<Slope>,
+    /// The terms that are linear with coefficients that do not change in time.
+    linear: Option<LinearPart>,
+}
+
+/// A derivative with the inverses of its steps.
+#[derive(Clone)]
+struct Slope {
+    jacobian: Jacobian,
+    kept: Rc<RefCell<Kept>>,
+}
+
+impl Slope {
+    fn of(jacobian: Jacobian) -> Self {
+        Self { jacobian, kept: Rc::default() }
+    }
+    /// `(I − γh ∂f/∂y)⁻¹` or what is near it.
+    fn inverse(&self, t: f64, y: &Tensor, gamma_h: f64) -> Result<Option<Rc<Inverse>>> {
+        let fixed = self.jacobian.state_free && self.jacobian.autonomous;
+        let uses = match (fixed, y.len() <= SMALL) {
+            (true, _) => usize::MAX,
+            (false, true) => 1,
+            (false, false) => USES,
+        };
+        if let Some(known) = self.kept.borrow_mut().find(gamma_h, uses) {
+            return Ok(Some(known));
+        }
+        let made = self.jacobian.inverse(t, y, [1.0, -gamma_h, 0.0], Preconditioner::Automatic)?.map(Rc::new);
+        if let Some(inverse) = &made {
+            self.kept.borrow_mut().keep(gamma_h, inverse.clone());
+        }
+        Ok(made)
+    }
+    /// With other tensors; inverses stay where the numbers are the same.
+    fn with_tensors(&self, tensors: &[Tensor], same: bool) -> Self {
+        Self {
+            jacobian: self.jacobian.with_tensors(tensors),
+            kept: if same { self.kept.clone() } else { Rc::default() },
+        }
+    }
+}
+
+/// `f = L u + N(t, u)`, with what edges add to `L u` in `N`.
+#[derive(Clone)]
+pub(super) struct LinearPart {
+    slope: Slope,
+    /// `L u` with the values of edges, where some are not 0.
+    affine: Option<Stencil>,
+    /// All other terms; `None` where there are none.
+    rest: Option<Stencil>,
+}
+
+impl Stiff {
+    /// Of an evolution on points of a grid.
+    ///
+    /// # Errors
+    /// When a part cannot be planned.
+    pub fn of(evolution: &Evolution, points: &Points) -> Result<Self> {
+        let jacobian = Jacobian::of(&evolution.channels, &evolution.rates, points).ok();
+        Ok(Self { slope: jacobian.map(Slope::of), linear: LinearPart::of(evolution, points)? })
+    }
+    pub fn with_tensors(&self, tensors: &[Tensor], same: bool) -> Self {
+        Self {
+            slope: self.slope.as_ref().map(|slope| slope.with_tensors(tensors, same)),
+            linear: self.linear.as_ref().map(|linear| linear.with_tensors(tensors, same)),
+        }
+    }
+    pub fn linear(&self) -> Option<&LinearPart> {
+        self.linear.as_ref()
+    }
+    /// `∂f/∂y · v`.
+    pub fn jvp(&self, t: f64, y: &Tensor, v: &Tensor) -> Option<Result<Tensor>> {
+        self.slope.as_ref().map(|slope| slope.jacobian.apply(t, y, v))
+    }
+    /// Something near `(I − γh ∂f/∂y)⁻¹`: of all rates where that is known, else of their linear part.
+    pub fn resolvent(&self, t: f64, y: &Tensor, gamma_h: f64) -> Result<Option<Resolvent<Tensor>>> {
+        let slope = self.slope.as_ref().or(self.linear.as_ref().map(|linear| &linear.slope));
+        let Some(slope) = slope else { return Ok(None) };
+        let Some(inverse) = slope.inverse(t, y, gamma_h)? else { return Ok(None) };
+        Ok(Some(Rc::new(move |v: &Tensor, transposed: bool| inverse.apply(v, transposed))))
+    }
+    /// Where the eigenvalues of `∂f/∂y` lie.
+    pub fn reach(&self, t: f64, y: &Tensor) -> Result<Option<Reach>> {
+        match &self.slope {
+            Some(slope) => slope.jacobian.reach(t, y),
+            None => Ok(None),
+        }
+    }
+}
+
+impl LinearPart {
+    fn of(evolution: &Evolution, points: &Points) -> Result<Option<Self>> {
+        let constant = |e: &Expr| points.setting.is_constant(e);
+        let (mut linear, mut rest) = (Vec::new(), Vec::new());
+        for rate in &evolution.rates {
+            let (mut own, mut others) = (Vec::new(), Vec::new());
+            for (c, body) in split::terms(rate, &constant)? {
+                if is_linear(&body)? { own.push((c, body)) } else { others.push((c, body)) }
+            }
+            linear.push(split::sum(&own)?);
+            rest.push(split::sum(&others)?);
+        }
+        let zero = |all: &[Expr]| all.iter().all(|e| e.as_number() == Some(0.0));
+        if zero(&linear) {
+            return Ok(None);
+        }
+        let jacobian = Jacobian::of(&evolution.channels, &linear, points)?;
+        let plan = |outputs: &[Expr]| {
+            let Points { names, setting, accuracy, transport } = points.clone();
+            Stencil::of(&evolution.channels, outputs, &names, setting, accuracy, transport)
+        };
+        let affine = plan(&linear)?;
+        Ok(Some(Self {
+            slope: Slope::of(jacobian),
+            affine: affine.has_edge_values().then_some(affine),
+            rest: if zero(&rest) { None } else { Some(plan(&rest)?) },
+        }))
+    }
+    fn with_tensors(&self, tensors: &[Tensor], same: bool) -> Self {
+        let with = |lane: &Option<Stencil>| lane.as_ref().map(|lane| lane.with_tensors(tensors));
+        Self { slope: self.slope.with_tensors(tensors, same), affine: with(&self.affine), rest: with(&self.rest) }
+    }
+    /// `N(t, u)`.
+    pub fn others(&self, t: f64, u: &Tensor) -> Result<Tensor> {
+        let rest = self.rest.as_ref().map(|rest| rest.rates(t, u)).transpose()?;
+        let edges = self.affine.as_ref().map(|lane| lane.rates(t, &u.full_like(0.0)?)).transpose()?;
+        match (rest, edges) {
+            (Some(rest), Some(edges)) => rest.add(&edges),
+            (Some(one), None) | (None, Some(one)) => one.expand(&u.shape()),
+            (None, None) => u.full_like(0.0),
+        }
+    }
+}
+
+/// Whether a term is linear in the unknowns, with coefficients that do not change in time, and looks a few points far.
+fn is_linear(body: &Expr) -> Result<bool> {
+    let reads = |op: &Op| matches!(op, Op::Unknown(..));
+    let others = |op: &Op| {
+        matches!(
+            op,
+            Op::Time
+                | Op::Opaque(..)
+                | Op::Integral(_)
+                | Op::InverseLaplacian(_)
+                | Op::PairSum(_)
+                | Op::Upwind(..)
+                | Op::FluxDifference(..)
+        )
+    };
+    if !body.any(&mut |op| reads(op)) || body.any(&mut |op| others(op)) {
+        return Ok(false);
+    }
+    // F is linear where its derivative in a direction no longer contains the unknowns; a constant in it is a term of its own.
+    let slope = super::calculus::derivative(body, &mut |e| match e.op() {
+        Op::Unknown(_, name) => Some(Expr::parameter(usize::MAX, name)),
+        _ => None,
+    })?;
+    Ok(!slope.any(&mut |op| reads(op)))
+}
+
+impl Linear<Tensor> for LinearPart {
+    fn apply(&self, y: &Tensor) -> Result<Tensor> {
+        self.slope.jacobian.apply(0.0, y, y)
+    }
+    fn combine(&self, _: f64, _: &[(Phi, &Tensor)]) -> Result<Tensor> {
+        Err(Error::value("differences at points have no exponential here")
+            .got("an exponential integrator on a grid with edges, or with central differences")
+            .advice("take \"ars443\" or \"ars222\" (the linear part implicit), or \"bdf2\""))
+    }
+    fn resolve(&self, gamma_h: f64, y: &Tensor) -> Result<Tensor> {
+        let free = y.detach();
+        let inverse = y.context().without_recording(|| self.slope.inverse(0.0, &free, gamma_h))?;
+        let jacobian = self.slope.jacobian.clone();
+        let a: Operator = Rc::new(move |v: &Tensor| v.sub(&jacobian.apply(0.0, v, v)?.scale(gamma_h)?));
+        let tolerance = if y.precision() == Precision::F64 { 1e-12 } else { 1e-6 };
+        let stop = Stop { tolerance, iterations: 1000 };
+        let both = both_ways(a, inverse, self.slope.jacobian.is_whole(), Method::Gmres { restart: 60 }, stop);
+        Ok(both.solve(y, None)?.0)
+    }
+}

@@ -1,0 +1,70 @@
+//! Where the eigenvalues of an operator lie, by waves.
+//!
+//! The row of a point, taken for the same everywhere, maps a wave to a multiple of itself: the small matrix `Σ_j A_ij e^{iθ(j − i)}` between
+//! unknowns. Its eigenvalues for waves of 2, 3, 4 points and more bound those of the operator where coefficients vary slowly, and are
+//! those of periodic stencils.
+
+use rustfft::num_complex::Complex as Number;
+
+use super::Lattice;
+use crate::error::Result;
+use crate::solve::Reach;
+use crate::solve::eigenvalues::eigenvalues;
+use crate::tensor::Tensor;
+
+/// Points that are looked at, at most about.
+const POINTS: usize = 400;
+/// Parts of π between neighbours.
+const ANGLES: [f64; 5] = [0.0, 1.0 / 3.0, 0.5, 2.0 / 3.0, 1.0];
+
+impl Lattice {
+    /// The box of eigenvalues over some hundred points.
+    ///
+    /// # Errors
+    /// Those of the operator.
+    pub fn reach(&self, a: impl Fn(&[f64]) -> Result<Tensor>) -> Result<Reach> {
+        let cells: usize = self.points.iter().product();
+        let mut reach = Reach { real: 0.0, imaginary: 0.0 };
+        let waves = ANGLES.len().pow(self.points.len() as u32);
+        let stride = (cells / POINTS).max(1) | 1;
+        for products in self.products(a)? {
+            let rows = self.rows(&products);
+            for cell in (0..cells).step_by(if cells <= POINTS { 1 } else { stride }) {
+                for wave in 0..waves {
+                    let mut matrix = vec![Number::new(0.0, 0.0); self.channels * self.channels];
+                    for channel in 0..self.channels {
+                        for (column, value) in rows.get(channel * cells + cell).into_iter().flatten() {
+                            let turn = Number::from_polar(*value, self.phase(cell, column % cells, wave));
+                            matrix[channel * self.channels + column / cells] += turn;
+                        }
+                    }
+                    for lambda in eigenvalues(&matrix, self.channels) {
+                        reach.real = reach.real.max(-lambda.re);
+                        reach.imaginary = reach.imaginary.max(lambda.im.abs());
+                    }
+                }
+            }
+        }
+        // Rounding of a difference that has no real part.
+        if reach.real < 1e-9 * reach.imaginary {
+            reach.real = 0.0;
+        }
+        if reach.imaginary < 1e-9 * reach.real {
+            reach.imaginary = 0.0;
+        }
+        Ok(reach)
+    }
+    /// `θ (j − i)` of a wave between two points.
+    fn phase(&self, from: usize, to: usize, wave: usize) -> f64 {
+        let (mut i, mut j, mut wave, mut sum) = (from, to, wave, 0.0);
+        for (axis, &n) in self.points.iter().enumerate().rev() {
+            let mut distance = (j % n) as i64 - (i % n) as i64;
+            if self.periodic.get(axis) == Some(&true) && 2 * distance.unsigned_abs() as usize > n {
+                distance -= distance.signum() * n as i64;
+            }
+            sum += std::f64::consts::PI * ANGLES[wave % ANGLES.len()] * distance as f64;
+            (i, j, wave) = (i / n, j / n, wave / ANGLES.len());
+        }
+        sum
+    }
+}
