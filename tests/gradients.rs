@@ -229,6 +229,11 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("resample", "e1", "resample(x, grid::interval(0, 1, 4, #{ edges: neumann(0) }))"),
     ("apply", "f1", "advection.apply(x)"),
     ("propagate", "f1", "advection.propagate(x, 0.4)"),
+    // equations
+    ("residual", "f1", "residual(equation(|u| dt(u) + u * dx(u) - 0.1 * dx(u, 2)), #{ u: x, u_t: 2 * x })"),
+    ("symbol", "tensor(0.4)", "symbol(equation(|u| dt(u) - x * dx(u, 2)), g1)"),
+    ("solve", "f1", "solve(equation(|u| dt(u) + 0.1 * u * dx(u) - 0.05 * dx(u, 2)), x, 0.1, #{ steps: 2 })"),
+    ("solve", "f1; tensor(0.3)", "solve(equation(|u| dt(u) + 0.1 * u * dx(u) - 0.05 * dx(u, 2)), x, y, #{ steps: 3 })"),
     // equations without time
     ("poisson", "f2", "poisson(x, #{ c: 0.7 })"),
     ("elliptic", "f2; weights", "elliptic(x, #{ a: y, c: 0.5, tolerance: 1e-13 })"),
@@ -366,6 +371,8 @@ const WITHOUT: &[(&str, &[&str])] = &[
     ),
     ("leaves the gradient on purpose", &["detach", "item", "array"]),
     ("checks a gradient itself", &["check::gradient"]),
+    ("text", &["explain"]),
+    ("checks a finished solution, outside of any gradient", &["check::order", "check::conservation"]),
     (
         "random numbers",
         &[

@@ -81,7 +81,7 @@ pub fn fates(
     let equation = equation.with_parameters(&values)?;
     let setting = Setting::new(&equation, &grid, context, Precision::F64)?;
     let channels = evolution.channels.len();
-    let state = smooth(&grid, context, 1, STATES, channels, 0.3)?.shift(1.0)?;
+    let state = smooth(&grid, context, 1, STATES, channels, 0.3)?.add(&means(&grid, context, channels)?)?;
     let rates = if dimensions == 0 {
         let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
         Stencil::of(&evolution.channels, &evolution.rates, &names, setting, 2, Transport::Central)?
@@ -141,6 +141,16 @@ pub fn fates(
         }
     }
     Ok(out)
+}
+
+/// A mean around 1 for each state and channel: with one mean for all, what depends on the mean alone would pass for kept.
+fn means(grid: &Grid, context: &Context, channels: usize) -> Result<Tensor> {
+    let indices: Vec<u64> = (0..STATES as u64).collect();
+    let mut shape = vec![STATES, channels];
+    shape.extend(grid.shape().iter().map(|_| 1));
+    let random = normal_samples(context, Key::new(2).purpose("conserved"), &indices, &[channels])?;
+    // Between 0.7 and 1.5.
+    random.cast(Precision::F64)?.unary(Unary::Tanh)?.scale(0.4)?.shift(1.1)?.reshape(&shape)
 }
 
 /// Random sums of the modes `|m| ≤ 2` per axis, `[sample, channel, x…]`, of about the size `amplitude`.

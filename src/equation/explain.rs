@@ -109,7 +109,7 @@ fn symbol(out: &mut String, equation: &Equation, evolution: &Evolution, dimensio
             for (i, row) in entries.iter().enumerate() {
                 let cells =
                     row.iter().zip(&widths).map(|(e, w)| format!("{e}{}", " ".repeat(w - e.chars().count().min(*w))));
-                let label = if i == 0 { format!("L({mark}) = ") } else { " ".repeat(7 + mark.chars().count()) };
+                let label = if i == 0 { format!("L({mark}) = ") } else { " ".repeat(6 + mark.chars().count()) };
                 line(
                     out,
                     if i == 0 { "linear part" } else { "" },
@@ -273,7 +273,7 @@ fn solvers(out: &mut String, equation: &Equation, facts: &Facts, linear: Option<
             String::new()
         };
         lines
-            .push(format!("grid with edges: central differences of order 2, 4 or 6, dormand_prince by default{stiff}"));
+            .push(format!("grid with edges: central differences of order 2, 4 or 6, weno5 for transport, dormand_prince by default{stiff}"));
     }
     for (i, text) in lines.iter().enumerate() {
         line(out, if i == 0 { "solvers" } else { "" }, text);

@@ -92,7 +92,7 @@ fn readings() -> Vec<Entry> {
                  linear part λ(k) = -nu k²\n\
                  the rest    N(u) = -u u_x\n\
                  solvers     periodic grid: etdrk4: the linear part exact, the rest of fourth order, products dealiased\n            \
-                 grid with edges: central differences of order 2, 4 or 6, dormand_prince by default; explicit steps shrink as the spacing to the power 2\n\
+                 grid with edges: central differences of order 2, 4 or 6, weno5 for transport, dormand_prince by default; explicit steps shrink as the spacing to the power 2\n\
                  conserved   ∫u\n\
                  decreasing  ∫u²/2\n            \
                  conservative: the rate of each unknown is a divergence\n            \

@@ -117,8 +117,8 @@ struct Observed {
 impl Observed {
     fn new(sizes: Vec<usize>, differences: Vec<f64>, floor: f64) -> Self {
         let orders: Vec<f64> = differences.windows(2).map(|w| (w[0] / w[1]).log2()).collect();
-        let sound = orders.iter().zip(differences.iter().skip(1)).filter(|(o, d)| o.is_finite() && **d > floor);
-        let order = sound.last().map(|(o, _)| *o);
+        let mut sound = orders.iter().zip(differences.iter().skip(1)).filter(|(o, d)| o.is_finite() && **d > floor);
+        let order = sound.next_back().map(|(o, _)| *o);
         Self { sizes, differences, orders, order }
     }
 }
@@ -155,6 +155,11 @@ fn in_time(study: &Study) -> Result<(Option<Observed>, String)> {
             continue;
         };
         let differences = runs.windows(2).map(|w| difference(&w[0].state, &w[1].state)).collect::<Result<Vec<_>>>()?;
+        // Steps too long to be stable grow without bound long before they overflow.
+        if differences.iter().any(|d| *d > 1.0) {
+            n *= 2;
+            continue;
+        }
         let least = floor(first.state.precision());
         let observed = Observed::new((0..4).map(|k| n << k).collect(), differences, least);
         first.steps = n;
@@ -190,9 +195,14 @@ fn in_space(study: &Study, grid: &Grid, coarser: bool) -> Result<(Observed, usiz
         };
         let pairs = states.windows(2).zip(grids.windows(2));
         let differences = pairs.map(|(s, g)| difference(&interpolated(&s[1], &g[1], &g[0])?, &s[0]));
+        let differences = differences.collect::<Result<Vec<_>>>()?;
+        if differences.iter().any(|d| *d > 1.0) {
+            steps *= 2;
+            continue;
+        }
         let least = floor(states.first().map_or(Precision::F64, Tensor::precision));
         let sizes = grids.iter().map(|g| g.axes().first().map_or(1, |a| a.points)).collect();
-        return Ok((Observed::new(sizes, differences.collect::<Result<_>>()?, least), steps));
+        return Ok((Observed::new(sizes, differences, least), steps));
     }
     Err(Error::not_finite(
         "check::order: the solution on the finest grid is not finite with any number of steps that was tried",

@@ -199,7 +199,7 @@ fn residual(c: &mut Call) -> Result<Dynamic> {
     let dealias = options.boolean("dealias", false)?;
     let evaluation = Evaluation::new(&equation, &residuals, setting, space_of(&options)?, dealias)?;
     let other = options.get("other").map(|value| Data::read(c, value, &unknowns)).transpose()?;
-    if other.is_some() != !held.is_empty() {
+    if other.is_some() == held.is_empty() {
         return Err(options.wrong(
             if held.is_empty() { "factors" } else { "other" },
             "`other`, another path or field, together with `factors`, numbers of factors",
@@ -236,7 +236,7 @@ pub(super) fn entries() -> Vec<Entry> {
                    Products may take some of their factors from another state: factors: [1], other: v makes u dx(u) the bilinear u dx(v). Factors are counted from 0 as they are read.\n\
                    Options are also parameters of the equation.")
             .option("derivatives", "\"fourier\" or \"central\" (fourier where the grid is periodic)")
-            .option("accuracy", "order of central differences in space: 2, 4 or 6 (2)")
+            .option("accuracy", "order of central differences in space: 2, 4 or 6 (2); those of transport too, whatever `solve` took")
             .option("dealias", "whether products lose the modes above a third, as those of solve do (false: the data as they are)")
             .option("time_accuracy", "order of differences in time, as far as there are times (4)")
             .option("time", "the time of a field, where the equation speaks of t (0)")

@@ -24,7 +24,7 @@ fn linear_parts_as_symbols() {
 #[test]
 fn conserved_quantities() {
     // Equation, what is kept and what is not.
-    let cases: [(&str, &[&str], &[&str]); 9] = [
+    let cases: [(&str, &[&str], &[&str]); 10] = [
         ("equation(|u| dt(u) + u * dx(u))", &["∫u", "∫u²/2"], &[]),
         ("equation(|u| dt(u) + 6 * u * dx(u) + dx(u, 3))", &["∫u", "∫u²/2"], &[]),
         ("equation(|u| dt(u) - dx(u, 2))", &["∫u"], &["∫u²/2"]),
@@ -32,6 +32,7 @@ fn conserved_quantities() {
         ("equation(|u| dt(u) - laplacian(u ** 3 - u - laplacian(u)))", &["∫u"], &["∫u²/2"]),
         ("equation(|u| dt(u) + sin(u) * dx(u))", &["∫u", "∫u²/2"], &[]),
         ("equation(|u| dt(u) + u * dy(u) + u * dx(u, 2))", &[], &["∫u", "∫u²/2"]),
+        ("equation(|u| dt(u) - dx(u, 2) - 0.5 * (1 - u))", &[], &["∫u"]),
         ("equation(|u, v| [dt(u) + u * v, dt(v) - u * v])", &["u + v"], &["u,", "v²/2"]),
         ("equation(|h, q| [dt(h) + dx(q), dt(q) + dx(q * q / h + 5 * h * h)])", &["∫h", "∫q"], &["∫h²/2"]),
     ];
