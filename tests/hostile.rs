@@ -220,6 +220,183 @@ const CASES: &[(&str, &str)] = &[
     ("param(1, 2)", "a string"),
 ];
 
+/// What the scripts about equations begin with.
+const PHYSICS: &str = "
+    let g = grid::periodic([8], [TAU]);
+    let line = grid::interval(0, 1, 8, #{ edges: neumann(0) });
+    let u = g.sample(|x| 1.5 + sin(x));
+    let heat = equation(|u| dt(u) - dx(u, 2));
+    let grows = equation(|u| dt(u) - u * u);
+    let pull = equation([vector(\"r\")], |r| [dt(dt(r)) - pair_sum(r, |d| d)]);
+    let k = 1.0;
+    let rated = equation(|u| dt(u) - k * dx(u, 2));
+";
+
+/// Equations and their solutions.
+const EQUATIONS: &[(&str, &str)] = &[
+    // grids that do not do
+    (
+        "solve(heat, grid::interval(0, 1, 2, #{ edges: dirichlet(0) }).sample(|x| x), 1.0, #{ accuracy: 6 })",
+        "too few points",
+    ),
+    ("solve(heat, line.sample(|x| x), 1.0, #{ derivatives: \"fourier\" })", "periodic"),
+    ("solve(heat, u, 1.0, #{ grid: grid::periodic([9], [TAU]) })", "another grid"),
+    ("solve(heat, u, 1.0, #{ grid: 5 })", "`grid` does not fit"),
+    ("solve(equation(|u| dt(u) - dy(u, 2)), u, 1.0)", "more dimensions"),
+    ("solve(heat, ones([8]), 1.0)", "more dimensions"),
+    (
+        "solve(heat, grid::interval(0, 1, 8, #{ left: #{ v: dirichlet(0) }, right: neumann(0) }).sample(|x| x), 1.0)",
+        "does not say what holds for `u`",
+    ),
+    (
+        "solve(heat, grid::interval(0, 1, 8, #{ left: dirichlet(|t| \"a\"), right: neumann(0) }).sample(|x| x), 1.0)",
+        "unfit",
+    ),
+    (
+        "solve(heat, grid::interval(0, 1, 8, #{ left: dirichlet(|t| 1 / (t - 0.5)), right: neumann(0) }).sample(|x| x), 1.0)",
+        "t = 0.4",
+    ),
+    (
+        "solve(heat, grid::interval(0, 1, 8, #{ left: robin(0, 0, 0), right: neumann(0) }).sample(|x| x), 1.0)",
+        "needs a factor",
+    ),
+    (
+        "solve(equation(|w| dt(w) - dx(inverse_laplacian(w))), line.sample(|x| x), 1.0, #{ steps: 1 })",
+        "inverse_laplacian",
+    ),
+    // starts
+    ("solve(heat, NAN * u, 1.0)", "initial state is not finite"),
+    ("solve(heat, 1e300 * u, 1.0)", "initial state is not finite"),
+    ("solve(heat, ones([7]), 1.0, #{ grid: g })", "does not fit the points"),
+    ("solve(heat, ones([2, 7]), 1.0, #{ grid: g })", "does not fit the points"),
+    ("solve(heat, ones([2, 8]), 1.0, #{ grid: g })", "ok"),
+    ("solve(heat, \"a\", 1.0, #{ grid: g })", "start of `u` does not fit"),
+    ("solve(heat, #{ v: 1 }, 1.0, #{ grid: g })", "no option `v`"),
+    ("solve(heat, #{ }, 1.0, #{ grid: g })", "start of `u` is missing"),
+    ("solve(heat, |x, y| x, 1.0, #{ grid: g })", "number of arguments"),
+    ("solve(heat, #{ u: |x| \"a\" }, 1.0, #{ grid: g })", "unfit"),
+    ("solve(heat, field(ones([1, 2, 8]), g), 1.0)", "a field of 2 channels"),
+    // times
+    ("solve(heat, u, [1.0, 0.5, 0.7])", "ascend or descend"),
+    ("solve(heat, u, [0, NAN])", "finite"),
+    ("solve(heat, u, INFINITY)", "finite"),
+    ("solve(heat, u, [])", "ascend"),
+    ("solve(heat, u, [0, 0, 1])", "ascend"),
+    ("solve(heat, u, \"now\")", "(`times`) does not fit"),
+    ("solve(heat, u)", "(`times`) does not fit"),
+    ("solve(heat, u, [1.0, 0.5, 0.2], #{ scheme: \"exact\" })", "ok"),
+    // options
+    ("solve(heat, u, 1.0, 5)", "(`options`) does not fit"),
+    ("solve(heat, u, 1.0, #{ sceme: \"rk4\" })", "did you mean `scheme`"),
+    ("solve(heat, u, 1.0, #{ scheme: \"rk5\" })", "dormand_prince"),
+    ("solve(heat, u, 1.0, #{ scheme: 4 })", "a string"),
+    ("solve(heat, u, 1.0, #{ steps: -1 })", "0 or more"),
+    ("solve(heat, u, 1.0, #{ steps: 0 })", "1 or more"),
+    ("solve(heat, u, 1.0, #{ steps: 1e18 })", "`steps` does not fit"),
+    ("solve(heat, u, 1.0, #{ step: 0 })", "greater than 0"),
+    ("solve(heat, u, 1.0, #{ step: NAN })", "greater than 0"),
+    ("solve(heat, u, 1.0, #{ step: 1e-300 })", "more steps than can ever be made"),
+    ("solve(heat, u, 1.0, #{ step: \"fast\" })", "adaptive"),
+    ("solve(heat, u, 1.0, #{ steps: 5, step: 0.1 })", "not both"),
+    ("solve(heat, u, 1.0, #{ rtol: -1 })", "`rtol` does not fit"),
+    ("solve(grows, u, 1.0, #{ rtol: 1e-30, atol: 1e-300 })", "`rtol` does not fit"),
+    ("solve(heat, u, 1.0, #{ accuracy: 3 })", "2, 4 or 6"),
+    ("solve(heat, u, 1.0, #{ derivatives: \"spline\" })", "central"),
+    ("solve(heat, u, 1.0, #{ checkpoints: 0 })", "checkpoints"),
+    ("solve(heat, u, 1.0, #{ dealias: 3 })", "true or false"),
+    // schemes that do not fit
+    ("solve(grows, u, 0.1, #{ scheme: \"etdrk4\" })", "linear part"),
+    ("solve(grows, u, 0.1, #{ scheme: \"exact\" })", "linear part"),
+    ("solve(heat, u, 0.1, #{ scheme: \"verlet\" })", "x'' = a(t, x)"),
+    ("solve(heat, u, 0.1, #{ scheme: \"rk4\", step: \"adaptive\" })", "ok"),
+    // solutions that do not exist, and steps that are too long
+    ("solve(grows, 1.0, 2.0)", "t = 1.0"),
+    ("solve(grows, 1.0, 2.0, #{ scheme: \"rk4\", steps: 100 })", "step 5"),
+    ("solve(grows, 1.0, 5.0, #{ scheme: \"crank_nicolson\" })", "t = 5"),
+    ("solve(grows, 1e30, 1.0, #{ scheme: \"euler\", steps: 3 })", "step 1"),
+    ("solve(heat, grid::periodic([64], [TAU]).sample(|x| sin(x)), 10.0, #{ scheme: \"euler\", steps: 2000 })", "step "),
+    ("solve(equation(|u| dt(u) + dx(u, 2)), grid::periodic([64], [TAU]).sample(|x| sin(3 * x)), 10.0)", "from t = 0"),
+    ("solve(rated, u, 1.0, #{ k: -1e10 })", "no longer finite"),
+    ("solve(equation(|u| dt(u) - 1 / (u - u)), u, 1.0)", "no longer finite"),
+    ("solve(equation(|u, t| dt(u) - sqrt(0.5 - t)), u, 1.0, #{ scheme: \"rk4\", steps: 10 })", "step "),
+    // parameters
+    ("solve(rated, u, 1.0, #{ k: \"a\" })", "a number, a tensor or a field"),
+    ("solve(rated, u, 1.0, #{ k: NAN })", "not finite"),
+    ("solve(rated, u, 1.0, #{ k: ones([5, 5]) })", "`k` does not fit the points"),
+    ("solve(rated, u, 1.0, #{ k: line.sample(|x| x) })", "`k` lies on another grid"),
+    ("solve(rated, field(ones([2, 1, 8]), g), 1.0, #{ k: tensor([1, 2, 3]) })", "different numbers of samples"),
+    ("solve(rated, u, 1.0, #{ k: tensor([1, 2, 3]) }).shape", "ok"),
+    ("solve(rated, u, 1.0, #{ parameters: #{ q: 1 } })", "no parameter `q`"),
+    ("solve(rated, u, 1.0, #{ parameters: 1 })", "a map"),
+    // what is no equation
+    ("solve(\"a\", 1.0, 1.0)", "(`problem`) does not fit"),
+    ("solve(|u| dt(u), 1.0, 1.0)", "(`problem`) does not fit"),
+    ("solve(u, u, 1.0)", ""),
+    ("solve(equation(|u| u - 1), 1.0, 1.0)", "no time derivative"),
+    ("equation(|u| \"a\")", "returned something unfit"),
+    ("equation(|u| ())", "returned something unfit"),
+    ("equation(|u| [])", "0 residuals, 1 unknowns"),
+    ("equation(|u| [\"a\"])", "returned something unfit"),
+    ("equation(|u| heat)", "returned something unfit"),
+    ("equation(|u| 1.0)", "contains no unknown"),
+    ("equation(|u| throw \"mine\")", "mine"),
+    ("equation(|u| { loop { } })", "limit of script operations"),
+    ("fn f(u) { f(u) } equation(|u| f(u))", "deep"),
+    ("equation(5)", "a closure of the unknowns"),
+    ("equation([], |u| dt(u))", "0 unknowns"),
+    ("equation([\"u\", \"u\"], |u, v| [dt(u), dt(v)])", "listed twice"),
+    ("equation([\"1u\"], |u| dt(u))", "a letter first"),
+    ("equation(|u| dt(u) + dx(u, 17))", "at most 16"),
+    ("solve(equation(|u| dt(u) * dt(u) - u), 1.0, 1.0)", "not linear in its time derivatives"),
+    ("solve(equation(|u| dt(u) - dx(dt(u), 2)), u, 1.0)", "inside of a derivative in space"),
+    (
+        "solve(equation(|u, v| [dt(u) + dt(v), dt(u) + dt(v)]), #{ u: 1, v: 1 }, 1.0)",
+        "two residuals determine the same",
+    ),
+    ("solve(equation(|u, v| [dt(u) - v, v * v - u]), #{ u: 1, v: 1 }, 1.0)", "no residual determines v"),
+    // nesting, and parts that are shared
+    ("equation(|u| { let e = u; for i in 0..10000 { e = e + u; } dt(u) - e })", "nested too deeply"),
+    ("equation(|u| { let e = u; for i in 0..10000 { e = sin(e); } dt(u) - e })", "nested too deeply"),
+    ("`${equation(|u| { let e = u; for i in 0..3900 { e = e * u; } dt(u) - e })}`", "ok"),
+    ("`${equation(|u| { let e = u; for i in 0..60 { e = e * e; } dt(u) - e })}`", "ok"),
+    ("latex(equation(|u| { let e = u; for i in 0..60 { e = e * e + sin(e); } dt(u) - e }))", "ok"),
+    (
+        "solve(equation(|u| { let e = u; for i in 0..60 { e = e * e; } dt(u) - e }), 0.5 * u / u, 0.01, #{ steps: 1, scheme: \"rk4\" })",
+        "ok",
+    ),
+    ("solve(equation(|u| { let e = u; for i in 0..60 { e = e + e; } dt(u) - e }), u, 0.01)", "too many terms"),
+    (
+        "solve(equation(|u| { let e = u + 1; for i in 0..60 { e = e + e; } dt(u) - e * dx(u) }), u, 0.01)",
+        "too many terms",
+    ),
+    (
+        "solve(equation(|u| { let e = dx(u); for i in 0..60 { e = e + e; } dt(u) - (u + 1) * e }), u, 0.01)",
+        "too many terms",
+    ),
+    ("equation(|u| { let e = u; for i in 0..60 { e = e + dx(e); } dt(u) - e })", "ok"),
+    ("solve(equation(|u| { let e = u; for i in 0..60 { e = e + dx(e); } dt(u) - e }), u, 0.1)", "too high an order"),
+    (
+        "solve(equation(|u| { let e = u; for i in 0..60 { e = e * (1 + e); } dt(e) - u }), 0.5, 0.1, #{ steps: 1, scheme: \"rk4\" })",
+        "",
+    ),
+    // bodies
+    ("solve(pull, #{ r: ones([3, 2]), r_t: ones([2, 2]) }, 1.0)", "[1, 1, 2] and [1, 1, 3]"),
+    ("solve(pull, #{ r: ones([3]) }, 1.0)", "[body, axis]"),
+    ("solve(pull, ones([3, 2]), 1.0)", "[body, axis]"),
+    ("solve(pull, #{ r: ones([1, 2]) }, 1.0)", "ok"),
+    ("solve(pull, #{ r: ones([0, 2]) }, 1.0)", ""),
+    (
+        "solve(equation([vector(\"r\")], |r| [dt(dt(r)) - pair_sum(r, |d| d / norm(d) ** 3)]), #{ r: ones([3, 2]) }, 1.0)",
+        "no longer finite",
+    ),
+    ("solve(equation(|u| dt(u) - other(u)), 1.0, 1.0)", "inside of pair_sum only"),
+    ("solve(equation(|u| dt(u) - opaque(|u| ones([3, 3]), u)), 1.0, 1.0)", "returned something unfit"),
+    ("solve(equation(|u| dt(u) - opaque(|u| \"a\", u)), 1.0, 1.0)", "returned something unfit"),
+    ("solve(equation(|u| dt(u) - opaque(|u| throw \"mine\", u)), 1.0, 1.0)", "mine"),
+    ("solve(equation(|u| dt(opaque(|u| u, u)) - u), 1.0, 1.0)", "write dt of the unknowns"),
+    ("opaque(|u| u)", ""),
+];
+
 fn limits() -> Limits {
     Limits {
         operations: 300_000,
@@ -339,6 +516,23 @@ fn the_stack_is_never_used_up() {
     });
     let faults = faults.expect("the engine's thread lives");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn equations_that_cannot_be_solved_end_in_clear_errors() {
+    let _alone = alone();
+    let faults = stack::on_large_stack(|| {
+        let mut host = host(limits());
+        let mut faults = Vec::new();
+        for (script, expected) in EQUATIONS {
+            let _ = host.evaluate("physics", PHYSICS).unwrap_or_else(|d| panic!("{d}"));
+            faults.extend(judge(&mut host, script, expected));
+            host.reset();
+        }
+        faults
+    });
+    let faults = faults.expect("the engine's thread lives");
+    assert!(faults.is_empty(), "{} of {} cases:\n{}", faults.len(), EQUATIONS.len(), faults.join("\n"));
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl Memo {
             Op::Binary(Binary::Div, a, b) => constant(self.degree(b)).and(self.degree(a)),
             Op::Binary(Binary::Pow, a, b) => match (self.degree(a), b.as_number()) {
                 (Some(0), _) => constant(self.degree(b)),
-                (Some(d), Some(n)) if n.fract() == 0.0 && (1.0..64.0).contains(&n) => d.checked_mul(n as u32),
+                (Some(d), Some(n)) if n.fract() == 0.0 && (0.0..64.0).contains(&n) => d.checked_mul(n as u32),
                 _ => None,
             },
             Op::Binary(..) | Op::Opaque(..) => constant(most(self)),

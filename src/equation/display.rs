@@ -80,6 +80,8 @@ impl Style {
             _ if self.latex => format!("\\left({}\\right)", self.write(e).0),
             _ => format!("({})", self.write(e).0),
         };
+        // TeX refuses a second subscript: a name that bears one is set in braces.
+        let base = if self.latex && base.ends_with('}') && base.contains("_{") { format!("{{{base}}}") } else { base };
         let text = if self.latex { format!("{base}_{{{marks}}}") } else { format!("{base}_{marks}") };
         (text, Tie::Whole)
     }

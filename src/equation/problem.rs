@@ -163,8 +163,9 @@ impl Choices {
             Steps::Automatic(_) if method.order().is_none() => StepRule::Fixed(1),
             Steps::Automatic(rule) => {
                 let (n, solution) = crate::solve::enough_steps(system, method, y0, times, rule)?;
-                let tracked = y0.is_tracked() || system.parameters().iter().any(Tensor::is_tracked);
-                if !tracked {
+                // What a closure of the equation has captured is not seen here, and may be what is differentiated.
+                let context = y0.context()?;
+                if !(context.is_recording() && context.is_differentiating()) {
                     return Ok(solution);
                 }
                 StepRule::Fixed(n)

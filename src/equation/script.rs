@@ -7,11 +7,11 @@ use super::opaque::Opaque;
 use super::parameter::Value;
 use super::{Equation, script_trace};
 use crate::error::{Error, Result};
-use crate::script::Call;
 use crate::script::engine::printable;
 use crate::script::registry::{Code, Entry, entry};
 use crate::script::value::{Operand, describe, number_of};
-use crate::tensor::{Binary, Tensor, Unary};
+use crate::script::{Call, Closure};
+use crate::tensor::{Binary, Context, Tensor, Unary};
 
 pub(crate) fn types(engine: &mut Engine) {
     printable::<Expr>(engine, "Symbol");
@@ -126,6 +126,27 @@ pub(crate) fn meanings() -> Vec<(&'static str, Code)> {
     ]
 }
 
+/// A closure as a node. Symbols that it captured, parameters of the equation, become arguments behind its own: it is called with
+/// their values, and gradients flow to them.
+fn opaque(context: Context, closure: Closure, mut arguments: Vec<Expr>) -> Result<Expr> {
+    let captured = closure.captured();
+    let symbols = captured.iter().enumerate().filter_map(|(i, value)| Some((i, value.read_lock::<Expr>()?.clone())));
+    let (places, symbols): (Vec<usize>, Vec<Expr>) = symbols.unzip();
+    let own = arguments.len();
+    arguments.extend(symbols);
+    let call = move |values: &[Tensor]| {
+        let (values, extra) = values.split_at(own.min(values.len()));
+        let mut filled = captured.clone();
+        for (&place, value) in places.iter().zip(extra) {
+            if let Some(slot) = filled.get_mut(place) {
+                *slot = Dynamic::from(value.clone());
+            }
+        }
+        closure.with_captured(filled).tensor(&context, values)
+    };
+    Expr::opaque(std::rc::Rc::new(Opaque::new("f", call)), arguments)
+}
+
 fn equation(c: &Call, i: usize) -> Result<Equation> {
     c.object::<Equation>(i, "an equation: equation(|u| dt(u) - laplacian(u))")
 }
@@ -178,9 +199,7 @@ fn symbols() -> Vec<Entry> {
             .run(|c| {
                 let arguments = (1..c.len()).map(|i| symbol(c, i)).collect::<Result<Vec<_>>>()?;
                 let closure = c.closure(0, arguments.len())?;
-                let context = c.session.context().clone();
-                let call = move |values: &[Tensor]| closure.tensor(&context, values);
-                value(Expr::opaque(std::rc::Rc::new(Opaque::new("f", call)), arguments))
+                opaque(c.session.context().clone(), closure, arguments).map(Dynamic::from)
             }),
         entry("pair_sum(r, f)")
             .brief("Σ over the other bodies j of f(r_j − r_i), in an equation of bodies.")

@@ -455,21 +455,20 @@ fn channel_start(c: &Call, channel: &Channel, map: &Map, grid: &Grid) -> Result<
                 _ => Err(unfit(&value)),
             }
         }
-        // A row that is as long as nothing here: samples stand on an axis of their own, [sample, x, …].
-        Some(Operand::Tensor(t))
-            if t.rank() == 1 && t.len() != 1 && grid.dimensions() > 0 && t.shape() != grid.shape() =>
-        {
-            Err(Error::shape(format!("the start of `{}` does not fit the points", channel.name))
-                .got(format!("shape {:?}", t.shape()))
-                .expected(format!("{:?}, or [sample, …] before it", grid.shape())))
+        operand => {
+            let tensor = match operand {
+                Some(Operand::Tensor(t)) => t,
+                _ => crate::script::value::tensor_of(context, &value).map_err(|_| unfit(&value))?,
+            };
+            // A row that is as long as nothing here: samples stand on an axis of their own, [sample, x, …].
+            if tensor.rank() == 1 && tensor.len() != 1 && grid.dimensions() > 0 && tensor.shape() != grid.shape() {
+                return Err(Error::shape(format!("the start of `{}` does not fit the points", channel.name))
+                    .got(format!("shape {:?}", tensor.shape()))
+                    .expected(format!("{:?}, or [sample, …] before it", grid.shape())));
+            }
+            let name = format!("the start of {}", channel.name);
+            Value::Tensor(tensor).on(&name, context, &grid.shape(), Some(grid)).map(Some)
         }
-        Some(Operand::Tensor(t)) => {
-            Value::Tensor(t).on(&format!("the start of {}", channel.name), context, &grid.shape(), Some(grid)).map(Some)
-        }
-        _ => match crate::script::value::tensor_of(context, &value) {
-            Ok(t) => Value::Tensor(t).on(&channel.name, context, &grid.shape(), Some(grid)).map(Some),
-            Err(_) => Err(unfit(&value)),
-        },
     }
 }
 

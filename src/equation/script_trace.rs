@@ -1,8 +1,8 @@
 //! Tracing: a closure is called once with symbols, and what comes back is the equation.
 //!
 //! Variables that the closure captured are handed to it as symbols too, so that they stay in the graph by name. A closure
-//! may need some of them as plain numbers, for a loop or a branch of its own: then it is traced again with whole numbers plain,
-//! and at last with all numbers plain.
+//! may need some of them as plain values, for a loop, a branch or an index of its own: then it is traced again with whole numbers
+//! plain, with all numbers plain, and at last with tensors and fields plain too.
 
 use rhai::{Array, Dynamic, FnPtr};
 
@@ -23,6 +23,7 @@ enum Plain {
     Nothing,
     WholeNumbersAndFunctions,
     Numbers,
+    Everything,
 }
 
 /// The equation that the closure in argument `at` writes.
@@ -40,7 +41,7 @@ pub(super) fn equation(c: &Call, names: Option<Dynamic>, at: usize) -> Result<Eq
     let (unknowns, slots) = unknowns(names, own)?;
 
     let mut failed = None;
-    for plain in [Plain::Nothing, Plain::WholeNumbersAndFunctions, Plain::Numbers] {
+    for plain in [Plain::Nothing, Plain::WholeNumbersAndFunctions, Plain::Numbers, Plain::Everything] {
         let (arguments, parameters) = symbols(outer, &captured, plain)?;
         if failed.is_some() && parameters.len() == outer.len() {
             continue;
@@ -58,6 +59,7 @@ fn symbols(names: &[String], values: &[Dynamic], plain: Plain) -> Result<(Vec<Dy
     let (mut arguments, mut parameters) = (Vec::new(), Vec::new());
     for (name, value) in names.iter().zip(values) {
         let parameter = match Operand::of(value) {
+            _ if plain == Plain::Everything => None,
             Some(Operand::Number(_)) if plain == Plain::Numbers => None,
             Some(Operand::Number(_)) if value.is_int() && plain == Plain::WholeNumbersAndFunctions => None,
             Some(Operand::Number(n)) => Some(Value::Number(n)),

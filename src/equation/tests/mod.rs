@@ -1,9 +1,12 @@
-//! Gradients, samples and checks of equations, as scripts in double precision.
+//! Texts and tracing of equations, the two lanes against one another, gradients, samples and checks, as scripts in double precision.
 
 mod checks;
 mod explain;
 mod gradients;
+mod lanes;
 mod samples;
+mod texts;
+mod tracing;
 
 use rhai::Dynamic;
 
@@ -42,4 +45,13 @@ fn number(script: &str) -> f64 {
 /// The text that a script ends with.
 fn text(script: &str) -> String {
     evaluate(script).into_string().unwrap_or_else(|kind| panic!("{script}\ngave a {kind}"))
+}
+
+/// Runs a test with a session, on the stack that scripts have.
+fn with_host(test: impl FnOnce(Host) + Send + 'static) {
+    let run = || {
+        let run_folder = std::env::temp_dir().join(format!("ansatz-equations-{}", std::process::id()));
+        test(Host::new(Session::new(Options { run_folder, precision: Precision::F64, ..Options::default() })));
+    };
+    crate::script::stack::on_large_stack(run).expect("the engine's thread lives");
 }
