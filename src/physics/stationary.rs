@@ -11,8 +11,8 @@ pub(super) const NAMED: &[Named] = &[
         source: "equation(|u| laplacian(u) + f)",
         example: "let grid = grid::rectangle(1, 1, [16, 16], #{ edges: dirichlet(0) });\n\
                   let f = grid.sample(|x, y| sin(PI * x) * sin(PI * y));\n\
-                  [physics::poisson(#{ f: f }), poisson(f)]",
-        text: "poisson(f) solves it on the grid of f by transforms.",
+                  solve(physics::poisson(#{ f: f }), #{ grid: grid })",
+        text: "solve(equation, #{ grid: grid }) solves it; poisson(f) does the same on the grid of f by transforms.",
     },
     Named {
         name: "darcy",
@@ -25,8 +25,8 @@ pub(super) const NAMED: &[Named] = &[
         source: "equation(|p| div(permeability * grad(p)) + f)",
         example: "let grid = grid::rectangle(1, 1, [16, 16], #{ edges: dirichlet(0) });\n\
                   let a = where(random::gaussian_field(grid::periodic([16, 16], [1, 1]), #{ seed: 1 }).values > 0, 1, 0.1);\n\
-                  [physics::darcy(#{ permeability: field(a, grid) }), elliptic(1 + 0 * grid.sample(|x, y| x), #{ a: a })]",
-        text: "elliptic(f, #{ a: a }) solves it by conjugate gradients with multigrid.",
+                  solve(physics::darcy(#{ permeability: field(a, grid) }), #{ grid: grid })",
+        text: "solve(equation, #{ grid: grid }) solves it; elliptic(f, #{ a: a }) does the same by conjugate gradients with multigrid, for large grids.",
     },
     Named {
         name: "helmholtz",
@@ -34,7 +34,8 @@ pub(super) const NAMED: &[Named] = &[
         formula: r"\Delta u + k^2 u = f",
         parameters: &[("k", "1.0", "the wavenumber, a number or a field"), ("f", "1.0", "a number or a field")],
         source: "equation(|u| laplacian(u) + k ** 2 * u - f)",
-        example: "physics::helmholtz(#{ k: 4 })",
+        example: "let grid = grid::periodic([16, 16], [TAU, TAU]);\n\
+                  solve(physics::helmholtz(#{ k: 1.5, f: grid.sample(|x, y| sin(x) * cos(2 * y)) }), #{ grid: grid })",
         text: "Indefinite for a real k beyond the first resonance: iterations without a factorisation do not converge there.",
     },
 ];

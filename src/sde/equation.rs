@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Drift;
+use super::process::DriftFunction;
 use crate::equation::{Equation, Setting, SpectralSystem, StencilSystem, Transport};
 use crate::error::{Error, Result};
 use crate::field::{Grid, SpectralOperator};
@@ -44,11 +45,7 @@ pub fn drift(equation: &Equation, grid: &Grid, context: &Context) -> Result<Drif
 }
 
 /// Rates as a drift: states of any precision, times of one number or one for each sample.
-fn rates(
-    grid: &Grid,
-    context: &Context,
-    f: impl Fn(f64, &Tensor) -> Result<Tensor> + 'static,
-) -> Rc<dyn Fn(&Tensor, &Tensor) -> Result<Tensor>> {
+fn rates(grid: &Grid, context: &Context, f: impl Fn(f64, &Tensor) -> Result<Tensor> + 'static) -> DriftFunction {
     let (space, precision) = (grid.shape(), context.precision());
     Rc::new(move |x: &Tensor, t: &Tensor| {
         let shape = x.shape();
