@@ -118,6 +118,11 @@ impl Error {
         self.0.script = Some(Rc::new(error));
         self
     }
+    /// Forgets the script's own error and its place.
+    pub(crate) fn without_script(mut self) -> Self {
+        self.0.script = None;
+        self
+    }
     /// The script's own error, when a closure failed inside a primitive.
     pub(crate) fn script(&self) -> Option<&rhai::EvalAltResult> {
         self.0.script.as_deref()

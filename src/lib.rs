@@ -4,6 +4,7 @@ pub mod equation;
 pub mod error;
 pub mod field;
 pub mod nn;
+pub mod physics;
 pub mod plot;
 pub mod script;
 pub mod sde;

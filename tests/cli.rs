@@ -146,6 +146,12 @@ fn a_closed_pipe_is_no_reason_to_fail() {
     assert!(folder.join("runs/talk/results.json").exists());
 }
 
+/// Parameters of an equation are options that only the call knows.
+const GOOD: &str = "let x = tensor([1]); print(sum(x, 0, #{ keep: true }));
+let rate = 1.0;
+solve(equation(|u| dt(u) + rate * u), 1.0, 1.0, #{ rate: 2.0 });
+";
+
 #[test]
 fn check_reports_all_findings_without_running() {
     let folder = folder("check");
@@ -161,8 +167,7 @@ fn check_reports_all_findings_without_running() {
         assert!(text.contains(part), "{part}\n{text}");
     }
     assert!(!out(&output).contains("ran") && !folder.join("runs").exists());
-    std::fs::write(folder.join("good.rhai"), "let x = tensor([1]); print(sum(x, 0, #{ keep: true }));")
-        .expect("a script");
+    std::fs::write(folder.join("good.rhai"), GOOD).expect("a script");
     let output = ansatz(&folder, &["check", "good.rhai"], "");
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
 }

@@ -207,10 +207,62 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("dx", "f3", "dx(x, 3)"),
     ("dy", "f2", "dy(x, 2)"),
     ("dz", "f3", "dz(x)"),
+    ("dx", "e1", "dx(x, 2, #{ accuracy: 4 })"),
+    ("dy", "e2", "dy(x, #{ accuracy: 2 })"),
     ("laplacian", "f2", "laplacian(x)"),
     ("laplacian", "f3", "laplacian(x)"),
+    ("laplacian", "e2", "laplacian(x)"),
+    ("grad", "e2", "grad(x)"),
+    ("div", "f2", "div(x)"),
+    ("curl", "f2", "curl(x, #{ accuracy: 2 })"),
+    ("integral", "e2", "integral(x)"),
+    ("inner", "e2; e2b", "inner(x, y)"),
+    ("norm", "e2", "norm(x, #{ kind: \"L2\" })"),
+    ("norm", "e2", "norm(x, #{ kind: \"L1\" }) + norm(x, #{ kind: \"max\" })"),
+    ("interpolate", "f2; spots", "interpolate(x, y)"),
+    ("interpolate", "e1; inner", "interpolate(x, y, #{ method: \"cubic\" })"),
+    ("advect", "f2; f2", "advect(x, y, 0.07)"),
+    ("advect", "e1; e1", "advect(x, y, 0.013, #{ method: \"mac_cormack\" })"),
+    ("restrict", "f1", "restrict(x, 2)"),
+    ("refine", "e2", "refine(x, 2)"),
+    ("refine", "f1", "refine(x, 2, #{ method: \"spectral\" })"),
+    ("resample", "e1", "resample(x, grid::interval(0, 1, 4, #{ edges: neumann(0) }))"),
     ("apply", "f1", "advection.apply(x)"),
     ("propagate", "f1", "advection.propagate(x, 0.4)"),
+    // equations without time
+    ("poisson", "f2", "poisson(x, #{ c: 0.7 })"),
+    ("elliptic", "f2; weights", "elliptic(x, #{ a: y, c: 0.5, tolerance: 1e-13 })"),
+    ("elliptic", "f2; weights", "elliptic(x, #{ c: y, mean: \"harmonic\", tolerance: 1e-13 })"),
+    ("elliptic_history", "f2", "elliptic_history(x, #{ c: 0.5, tolerance: 1e-13 }).x"),
+    ("linear_solve_history", "row", "linear_solve_history(|u| 3 * u + roll(u, 1, 0), x, #{ tolerance: 1e-13 }).x"),
+    ("linear_solve", "outer_; row", "linear_solve(|u| x * u + roll(u, 1, 0), y, #{ tolerance: 1e-13 })"),
+    // flows
+    ("velocity.components", "vx; vy", "flow::velocity(room, [x, y]).components[1]"),
+    ("flow::velocity", "vx; vy", "flow::velocity(room, [x, y]).components[0]"),
+    ("flow::at_centres", "vx; vy", "flow::at_centres(flow::velocity(room, [x, y]))"),
+    ("flow::divergence", "vx; vy", "flow::divergence(flow::velocity(room, [x, y]))"),
+    (
+        "flow::add",
+        "vx; vy",
+        "flow::at_centres(flow::add(flow::velocity(room, [x, 0]), flow::velocity(room, [0, y]), 0.7))",
+    ),
+    (
+        "flow::make_incompressible",
+        "vx; vy",
+        "flow::at_centres(flow::make_incompressible(flow::velocity(room, [x, y]), #{ tolerance: 1e-13 }))",
+    ),
+    ("flow::advect", "smoke; vx; vy", "flow::advect(x, flow::velocity(room, [y, z]), 0.3)"),
+    (
+        "flow::advect",
+        "vx; vy",
+        "flow::at_centres(flow::advect(flow::velocity(room, [x, y]), flow::velocity(room, [x, y]), 0.2))",
+    ),
+    ("flow::buoyancy", "smoke", "flow::at_centres(flow::buoyancy(x, room, [0.3, 1]))"),
+    (
+        "flow::smoke_step",
+        "smoke; vx; vy",
+        "flow::smoke_step(x, flow::velocity(room, [y, z]), #{ buoyancy: [0, 1], dt: 0.3 }).smoke",
+    ),
     // processes
     ("sample", "f1", "sample(process, x, moments, #{ seed: 1 }).last()"),
     ("sample", "a", "sample(pull, x, moments, #{ seed: 1 }).values"),
@@ -276,7 +328,18 @@ const MORE: &str = r#"
     let kernel2 = random::normal([2, 2, 2, 3], #{ seed: 18 });
     let kernel3 = random::normal([2, 1, 2, 3, 2], #{ seed: 19 });
     let column = random::normal([3, 1], #{ seed: 20 });
+    let e1 = field(random::normal([1, 1, 8], #{ seed: 22 }), grid::interval(0, 1, 8, #{ left: dirichlet(1), right: neumann(0) }));
+    let walls = grid::rectangle([0, 1], [0, 2], [5, 6], #{ edges: robin(1, 2, 0), values: "nodes" });
+    let e2 = field(random::normal([2, 1, 5, 6], #{ seed: 23 }), walls);
+    let e2b = field(random::normal([2, 1, 5, 6], #{ seed: 24 }), walls);
+    let spots = tensor([[0.3, 0.7], [5.1, 2.2], [1.9, 1.3]]);
     let column2 = random::normal([3, 1], #{ seed: 21 });
+    let weights = field(exp(random::normal([1, 1, 4, 5], #{ seed: 22 })), g2);
+    let solid = tensor([[0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]);
+    let room = flow::domain([5, 4], [5, 4], #{ open: ["top"], obstacles: solid });
+    let vx = random::normal([1, 1, 6, 4], #{ seed: 23 });
+    let vy = random::normal([1, 1, 5, 5], #{ seed: 24 });
+    let smoke = field(random::normal([1, 1, 5, 4], #{ seed: 25 }), room.cells);
 "#;
 
 /// Primitives without a gradient, and why.
@@ -284,6 +347,7 @@ const WITHOUT: &[(&str, &[&str])] = &[
     ("steps, whose derivative is 0 or undefined", &["sign", "floor", "ceil", "round", "heaviside"]),
     ("0 or 1", &["a == b", "a != b", "a < b", "a <= b", "a > b", "a >= b", "is_finite", "all", "any"]),
     ("constants of a shape", &["zeros", "ones", "full", "zeros_like", "ones_like", "linspace", "arange", "eye"]),
+    ("regions with sharp rims", &["mask", "disk", "block"]),
     ("positions", &["argmax", "argmin", "argsort"]),
     (
         "facts about a value",
@@ -318,7 +382,21 @@ const WITHOUT: &[(&str, &[&str])] = &[
     ("measures of finished fields, outside of any gradient", &["spectrum", "spectral_error"]),
     (
         "grids, operators and processes: tensors go through what uses them",
-        &["grid::periodic", "spectral::operator", "sde::process", "sde::gaussian_score"],
+        &[
+            "grid::periodic",
+            "grid::interval",
+            "grid::rectangle",
+            "grid::box",
+            "grid::point",
+            "dirichlet",
+            "neumann",
+            "robin",
+            "spectral::operator",
+            "sde::process",
+            "sde::gaussian_score",
+            "flow::domain",
+            "domain.cells",
+        ],
     ),
     ("a network, not a tensor", &["net.parameters", "summary", "copy", "parameter", "set_parameter"]),
 ];

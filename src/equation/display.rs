@@ -2,6 +2,7 @@
 //!
 //! Derivatives of a name are subscripts, `u_xx`; those of anything else are written out, `(u v)_x`. A product is a space.
 
+use std::cell::Cell;
 use std::fmt;
 
 use super::expr::{Expr, Op, Orders};
@@ -17,11 +18,19 @@ enum Tie {
     Whole,
 }
 
+/// How many operations are written out. What is shared is written each time, so that a few lines of a script make texts
+/// of any length: `e = e * e`, thirty times.
+const MOST: usize = 500;
+
 struct Style {
     latex: bool,
+    left: Cell<usize>,
 }
 
 impl Style {
+    fn new(latex: bool) -> Self {
+        Self { latex, left: Cell::new(MOST) }
+    }
     fn bracket(&self, (text, tie): (String, Tie), least: Tie) -> String {
         match (tie < least, self.latex) {
             (false, _) => text,
@@ -77,6 +86,10 @@ impl Style {
 
     fn write(&self, e: &Expr) -> (String, Tie) {
         let latex = self.latex;
+        match self.left.get().checked_sub(1) {
+            Some(left) => self.left.set(left),
+            None => return (if latex { "\\dots" } else { "…" }.into(), Tie::Whole),
+        }
         let pick = |plain: &'static str, tex: &'static str| if latex { tex } else { plain };
         match e.op() {
             Op::Number(n) if *n < 0.0 => (self.number(*n), Tie::Sign),
@@ -249,13 +262,13 @@ fn marks(orders: Orders) -> String {
 impl Expr {
     /// As LaTeX, without dollar signs.
     pub fn latex(&self) -> String {
-        Style { latex: true }.write(self).0
+        Style::new(true).write(self).0
     }
 }
 
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&Style { latex: false }.write(self).0)
+        f.write_str(&Style::new(false).write(self).0)
     }
 }
 impl fmt::Debug for Expr {

@@ -64,7 +64,7 @@ impl Equation {
         }
         (places, channels)
     }
-    fn scalars(&self, dimensions: usize) -> Result<(Vec<Channel>, Vec<Expr>)> {
+    pub(super) fn scalars(&self, dimensions: usize) -> Result<(Vec<Channel>, Vec<Expr>)> {
         let (places, channels) = self.layout(dimensions);
         let mut expansion = Expansion::new(dimensions, &places);
         let mut rows = Vec::new();
@@ -166,7 +166,7 @@ impl Equation {
 
         // Renumber: channels without a time derivative are no state.
         let still: Vec<usize> = (0..count).filter(|&j| orders[j] == 0).collect();
-        let derived = eliminate(&constraints, &still, &channels)?;
+        let derived = eliminate(&constraints, &still, &channels, &highest)?;
         let kept: Vec<usize> = (0..channels.len()).filter(|j| !still.contains(j)).collect();
         // What `derived` holds speaks of channels by their old numbers.
         let derived: HashMap<usize, Expr> = {
@@ -209,7 +209,7 @@ impl Equation {
 }
 
 /// Carries time derivatives to the unknowns: `dt(u v)` is `dt(u) v + u dt(v)`.
-fn carry(e: &Expr) -> Result<Expr> {
+pub(super) fn carry(e: &Expr) -> Result<Expr> {
     let mut done = HashMap::new();
     carried(e, &mut done)
 }
@@ -357,9 +357,18 @@ pub(super) fn negated(e: &Expr) -> Result<Expr> {
 }
 
 /// Solves constraints for the unknowns `still` that have no time derivative.
-fn eliminate(constraints: &[Expr], still: &[usize], channels: &[Channel]) -> Result<HashMap<usize, Expr>> {
+fn eliminate(
+    constraints: &[Expr],
+    still: &[usize],
+    channels: &[Channel],
+    rates: &HashMap<usize, Expr>,
+) -> Result<HashMap<usize, Expr>> {
     let mut known: HashMap<usize, Expr> = HashMap::new();
-    let mut rows: Vec<Expr> = constraints.to_vec();
+    let hidden = |row: &Expr| !row.any(&mut |op| matches!(op, Op::Unknown(k, _) if still.contains(k)));
+    let mut rows = constraints
+        .iter()
+        .map(|row| if hidden(row) { preserved(row, rates) } else { Ok(row.clone()) })
+        .collect::<Result<Vec<_>>>()?;
     let mut left: Vec<usize> = still.to_vec();
     while !left.is_empty() {
         let mut found = None;
@@ -378,7 +387,7 @@ fn eliminate(constraints: &[Expr], still: &[usize], channels: &[Channel]) -> Res
             let names: Vec<&str> = left.iter().filter_map(|&j| channels.get(j)).map(|c| c.name.as_str()).collect();
             return Err(Error::value(format!("no residual determines {}", names.join(", ")))
                 .expected("for an unknown without dt: a residual c u + … or c laplacian(u) + … with a constant c")
-                .advice("velocity and pressure together are solved by flow::incompressible"));
+                .advice("a pressure is determined when div(v) is a residual and grad(p) stands in that of dt(v)"));
         };
         rows.remove(r);
         left.retain(|&k| k != j);
@@ -402,6 +411,48 @@ fn eliminate(constraints: &[Expr], still: &[usize], channels: &[Channel]) -> Res
         }
     }
     Ok(known)
+}
+
+/// What keeps a constraint `C(v) = 0` on moving unknowns: `dC/dt = 0`, which contains what their rates contain. From `div(v) = 0` and
+/// `dt(v) = F − ∇p` comes `Δp = div(F)`.
+///
+/// Terms of `dC/dt` that are a constant operator of `C` itself vanish with it and are left out: the divergence of a viscous force.
+fn preserved(constraint: &Expr, rates: &HashMap<usize, Expr>) -> Result<Expr> {
+    use super::split::{Linear, linear, sum, terms};
+    let constant =
+        |e: &Expr| !e.any(&mut |op| !matches!(op, Op::Number(_) | Op::Parameter(..) | Op::Unary(..) | Op::Binary(..)));
+    let change = derivative(constraint, &mut |e| match e.op() {
+        Op::Unknown(k, _) => rates.get(k).cloned(),
+        _ => None,
+    })?;
+    let own: Vec<(Expr, Linear)> =
+        terms(constraint, &constant)?.into_iter().filter_map(|(c, body)| Some((c, linear(&body)?))).collect();
+    let all = terms(&change, &constant)?;
+    // A term of the change as an operator of a term of C: which one, how many more derivatives, with what factor.
+    let beyond = |c: &Expr, body: &Expr| -> Option<(usize, Orders, String)> {
+        let operator = linear(body)?;
+        let at = own.iter().position(|(_, o)| {
+            o.channel == operator.channel && o.orders.iter().zip(&operator.orders).all(|(a, b)| a <= b)
+        })?;
+        let (scale, base) = own.get(at)?;
+        let mut more = operator.orders;
+        for (m, b) in more.iter_mut().zip(&base.orders) {
+            *m -= b;
+        }
+        let factor = c.div(scale).ok()?;
+        (operator.inverse == base.inverse).then(|| (at, more, factor.to_string()))
+    };
+    let found: Vec<Option<(usize, Orders, String)>> = all.iter().map(|(c, body)| beyond(c, body)).collect();
+    let vanishes = |key: &(usize, Orders, String)| {
+        (0..own.len()).all(|at| found.iter().flatten().any(|f| f.0 == at && f.1 == key.1 && f.2 == key.2))
+    };
+    let kept: Vec<(Expr, Expr)> = all
+        .iter()
+        .zip(&found)
+        .filter(|(_, key)| !key.as_ref().is_some_and(vanishes))
+        .map(|(term, _)| term.clone())
+        .collect();
+    sum(&kept)
 }
 
 /// `u_j` from `row = 0`, when the row is `c u_j + rest` or `c Δu_j + rest`.

@@ -2,10 +2,12 @@
 
 mod calculus;
 mod class;
+mod conserved;
 mod display;
 mod equation;
 mod evaluate;
 mod expand;
+mod explain;
 mod expr;
 mod form;
 mod jacobian;
@@ -15,7 +17,13 @@ mod opaque;
 mod parameter;
 mod problem;
 mod program;
+mod refined;
+mod residual;
 pub(crate) mod script;
+pub(crate) mod script_check;
+mod script_conservation;
+mod script_order;
+mod script_residual;
 pub(crate) mod script_solve;
 pub(crate) mod script_stationary;
 mod script_trace;
@@ -26,6 +34,7 @@ mod stationary;
 mod stencil;
 mod stiff;
 mod system;
+mod timed;
 mod transport;
 
 pub use class::{Class, Facts};
@@ -36,9 +45,13 @@ pub use opaque::Opaque;
 pub use parameter::{Parameter, Value};
 pub use problem::{Choices, Solved, Space, Steps};
 pub use program::{Code, Program};
+pub use residual::{Evaluation, Residuals};
 pub use setting::Setting;
 pub use spectral::Spectral;
 pub use stationary::{Report, Search};
 pub use stencil::Stencil;
 pub use system::{SpectralSystem, StencilSystem};
 pub use transport::Transport;
+
+#[cfg(test)]
+mod tests;

@@ -114,7 +114,9 @@ impl Choices {
                 setting.grid.require_periodic("derivatives: \"fourier\"")?;
                 true
             }
-            Space::Automatic => setting.grid.is_periodic() && self.transport == Transport::Central,
+            Space::Automatic => {
+                setting.grid.is_periodic() && matches!(self.transport, Transport::Automatic | Transport::Central)
+            }
             Space::Central(_) => false,
         };
         if fourier {
@@ -122,14 +124,29 @@ impl Choices {
         }
         let accuracy = if let Space::Central(accuracy) = self.space { accuracy } else { 2 };
         let planned;
-        let evolution = if self.transport == Transport::Central {
+        let transport = self.transport.on(&setting.grid);
+        let evolution = if transport == Transport::Central {
             evolution
         } else {
             planned = super::transport::planned(evolution, &setting)?;
             &planned
         };
         let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
-        StencilSystem::new(evolution, &names, setting, accuracy, self.transport).map(Lane::Stencil)
+        StencilSystem::new(evolution, &names, setting, accuracy, transport).map(Lane::Stencil)
+    }
+
+    /// The steps, none longer than an explicit method bears at the start.
+    ///
+    /// Where the solution hardly changes an error estimate accepts steps that are not stable; the state does not show it, but the
+    /// gradient, which is that of the steps that were made, grows without bound.
+    fn stable<S: Parametrized>(&self, system: &S, method: Method, y0: &S::State, times: &[f64]) -> Result<Steps> {
+        let (Steps::Automatic(rule), Method::Explicit(tableau), Some(&t)) = (self.steps, method, times.first()) else {
+            return Ok(self.steps);
+        };
+        let reach = y0.context()?.without_recording(|| system.reach(t, y0))?;
+        let longest = reach.map(|reach| tableau.stable_step(reach)).filter(|h| *h > 0.0);
+        let largest = longest.map_or(rule.largest, |h| rule.largest.min(h));
+        Ok(Steps::Automatic(Adaptive { largest, ..rule }))
     }
 
     fn march<S: Parametrized>(
@@ -140,7 +157,7 @@ impl Choices {
         times: &[f64],
         progress: Option<&dyn Fn(u64) -> Progress>,
     ) -> Result<crate::solve::Solution<S::State>> {
-        let rule = match self.steps {
+        let rule = match self.stable(system, method, y0, times)? {
             Steps::Given(StepRule::Adaptive(_)) if !method.is_adaptive() => {
                 return Err(Error::value(format!("{} has no estimate of its error", method.name())).advice(
                     "leave the steps out, give their number (steps: 10) or length (step: 0.01), or take dormand_prince",

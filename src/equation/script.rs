@@ -131,6 +131,12 @@ fn equation(c: &Call, i: usize) -> Result<Equation> {
 }
 
 pub(crate) fn entries() -> Vec<Entry> {
+    let mut table = symbols();
+    table.extend(super::script_check::entries());
+    table
+}
+
+fn symbols() -> Vec<Entry> {
     vec![
         entry("equation(unknowns, [residuals])")
             .brief("An equation from a closure of its unknowns that returns what should vanish, one residual per unknown.")
@@ -189,7 +195,7 @@ pub(crate) fn entries() -> Vec<Entry> {
                 })?;
                 value(body.pair_sum())
             }),
-        entry("other(m)").brief("The quantity of the other body, inside of pair_sum.").example("let m = tensor([1, 2]); `${equation([vector(\"r\")], |r| [dt(dt(r)) - pair_sum(r, |d| other(m) * d)])}`", "r_tt - Σⱼ (mⱼ (rⱼ - rᵢ)) = 0 · 2nd order in t, no derivatives in space · polynomial of degree 1 in r · m = a tensor [2]").run(|c| value(symbol(c, 0)?.other())),
+        entry("other(m)").brief("The quantity of the other body, inside of pair_sum.").example("let m = tensor([1, 2]); `${equation([vector(\"r\")], |r| [dt(dt(r)) - pair_sum(r, |d| other(m) * d)])}`", "r_tt - Σⱼ (mⱼ (rⱼ - rᵢ)) = 0 · 2nd order in t, no derivatives in space · linear with constant coefficients · m = a tensor [2]").run(|c| value(symbol(c, 0)?.other())),
         entry("latex(equation)").brief("An equation as LaTeX.").example("latex(equation(|u| dt(u) - dx(u, 2)))", "\\begin{aligned} u_{t} - u_{xx} &= 0 \\end{aligned}").run(|c| {
             match c.object_if::<Expr>(0) {
                 Some(e) => Ok(e.latex().into()),
@@ -199,19 +205,21 @@ pub(crate) fn entries() -> Vec<Entry> {
         crate::script::property("equation.unknowns").brief("The names of what an equation is solved for.").example("equation(|u| dt(u) - dx(u)).unknowns", "[u]").run(|c| {
             Ok(equation(c, 0)?.unknowns().iter().map(|u| Dynamic::from(u.name.clone())).collect::<Array>().into())
         }),
-        crate::script::property("equation.parameters").brief("The captured variables of an equation, with their values.").example("let k = 2.0; equation(|u| dt(u) - k * dx(u)).parameters.k", "2").run(|c| {
-            let mut map = rhai::Map::new();
-            for parameter in equation(c, 0)?.parameters() {
-                let value = match &parameter.value {
-                    Value::Number(n) => Dynamic::from(*n),
-                    Value::Tensor(t) => Dynamic::from(t.clone()),
-                    Value::Field(f) => Dynamic::from(f.clone()),
-                };
-                map.insert(parameter.name.as_str().into(), value);
-            }
-            Ok(map.into())
-        }),
     ]
+}
+
+/// `equation.parameters`: the captured variables with their values.
+pub(crate) fn parameters(equation: &Equation) -> Dynamic {
+    let mut map = rhai::Map::new();
+    for parameter in equation.parameters() {
+        let value = match &parameter.value {
+            Value::Number(n) => Dynamic::from(*n),
+            Value::Tensor(t) => Dynamic::from(t.clone()),
+            Value::Field(f) => Dynamic::from(f.clone()),
+        };
+        map.insert(parameter.name.as_str().into(), value);
+    }
+    map.into()
 }
 
 /// Whether an expression is a vector unknown made by `vector(name)`.

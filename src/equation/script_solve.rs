@@ -5,7 +5,7 @@ use rhai::{Dynamic, FnPtr, Map};
 use super::equation::Equation;
 use super::form::{Channel, Evolution};
 use super::parameter::Value;
-use super::problem::{Choices, Space, Steps, refuse_unfit};
+use super::problem::{Choices, Solved, Space, Steps, refuse_unfit};
 use super::setting::Setting;
 use super::transport::Transport;
 use crate::error::{Error, Result};
@@ -25,8 +25,8 @@ pub(crate) const KEYS: [(&str, &str); 13] = [
     ),
     ("steps", "so many steps between two output times"),
     ("step", "the longest step, or \"adaptive\" (adaptive)"),
-    ("rtol", "tolerated error relative to the state, where steps are adaptive (1e-4; in f64 1e-8)"),
-    ("atol", "tolerated error where the state is 0 (1e-6; in f64 1e-10)"),
+    ("rtol", "tolerated error relative to the state, where steps are adaptive (1e-5; in f64 1e-8)"),
+    ("atol", "tolerated error where the state is 0 (1e-7; in f64 1e-10)"),
     ("derivatives", "\"fourier\" or \"central\" (fourier where the grid is periodic)"),
     ("accuracy", "order of central differences: 2, 4 or 6 (2)"),
     (
@@ -54,62 +54,148 @@ pub(super) enum Domain {
 
 /// Solves the equation in argument 0 from the start in argument 1 through the times in argument 2.
 pub(crate) fn evolve(c: &Call, equation: &Equation) -> Result<Dynamic> {
-    let options = options(c, 3, equation, &KEYS)?;
-    let equation = with_parameters(equation, &options, &KEYS)?;
-    let times = c.numbers(2)?;
-    let single = number_of(&c.value(2)?).is_some();
-    let times = if single { vec![0.0, times.first().copied().unwrap_or(0.0)] } else { times };
-    let still = single && times.last() == Some(&0.0);
-
-    let bodies = equation.has_pairs();
-    let found = grid_of(c, &options)?;
-    let dimensions = if bodies { axes_of_bodies(c, &equation)? } else { found.as_ref().map_or(0, Grid::dimensions) };
-    if !bodies {
-        refuse_unfit(&equation, found.as_ref().unwrap_or(&Grid::point()))?;
+    let options = if c.has(3) { c.map(3)? } else { Map::new() };
+    let course = Course::read(c, equation, &c.value(1)?, options.clone())?;
+    let times = Times::read(c, 2)?;
+    if times.is_still() {
+        return result_at(&course.values, &course.space, &course.names);
     }
-    let evolution = equation.evolution(dimensions)?;
-    let start = start(c, &equation, &evolution, found, &options)?;
-    let precision = start.values.precision();
-    let context = c.session.context();
-    let setting = match &start.space {
-        Domain::Grid(grid) => Setting::new(&equation, grid, context, precision)?,
-        Domain::Bodies(n) => Setting::bodies(&equation, *n, context, precision)?,
-    };
-    let values = spread(&start.values, &setting)?;
-    let choices = choices(&options, precision)?;
-    let names: Names = evolution.channels.iter().map(|channel| channel.name.clone()).collect();
-    if still {
-        return result_at(&values, &start.space, &names, &equation);
-    }
-    let begin = |total: u64| c.session.progress("solve", total);
-    let progress: Option<&dyn Fn(u64) -> Progress> = if options.boolean("quiet", false)? { None } else { Some(&begin) };
-    let solved = choices.solve(&equation, &evolution, setting, &values, &times, progress)?;
-    if let (Some(note), false) = (&solved.note, options.boolean("quiet", false)?) {
-        c.session.sink().note(&format!("solve: {note}"));
-    }
-    if let Some(warning) = &solved.warning {
-        c.session.sink().text(&format!("warning: {warning}"));
-    }
-    if single {
+    let solved = course.solve(c, &times)?;
+    if times.single {
         let last = solved.states.last().ok_or_else(|| Error::internal("a solution without states"))?;
-        return result_at(last, &start.space, &names, &equation);
+        return result_at(last, &course.space, &course.names);
     }
-    let grid = match &start.space {
-        Domain::Grid(grid) => Some(grid.clone()),
-        Domain::Bodies(_) => None,
-    };
-    let state = |values: &Tensor| State { values: values.clone(), grid: grid.clone(), names: names.clone() };
-    let states: Vec<State> = solved.states.iter().map(state).collect();
-    Ok(Dynamic::from(Path::new(&states, &times)?))
+    let origin = Origin { equation: equation.clone(), start: c.value(1)?, times: times.values.clone(), options };
+    let path = course.path(&solved.states, &times.values)?;
+    Ok(Dynamic::from(path.with_origin(std::rc::Rc::new(origin))))
+}
+
+/// How a path was made.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    /// The equation, with the values that its parameters had.
+    pub equation: Equation,
+    /// The start, as the script gave it.
+    pub start: Dynamic,
+    /// The output times.
+    pub times: Vec<f64>,
+    /// The options.
+    pub options: Map,
+}
+
+/// Output times, and whether a gradient goes to them.
+pub(crate) struct Times {
+    pub values: Vec<f64>,
+    /// One time was given: from 0 to there, and only the last state is wanted.
+    pub single: bool,
+    /// `[time]`
+    clock: Option<Tensor>,
+}
+
+impl Times {
+    /// A number, or numbers in any form.
+    pub fn read(c: &Call, i: usize) -> Result<Self> {
+        let tensor = c.tensor(i).map_err(|_| c.wrong(i, "a time, or times that ascend or descend"))?;
+        let single = tensor.rank() == 0;
+        let (mut values, mut clock) = (tensor.to_vec()?, tensor.is_tracked().then_some(tensor));
+        if single {
+            values.insert(0, 0.0);
+            clock =
+                clock.map(|t| Tensor::concat(&[t.full_like(0.0)?.reshape(&[1])?, t.reshape(&[1])?], 0)).transpose()?;
+        }
+        Ok(Self { values, single, clock })
+    }
+    /// Plain times.
+    pub fn plain(values: Vec<f64>) -> Self {
+        Self { values, single: false, clock: None }
+    }
+    fn is_still(&self) -> bool {
+        self.single && self.values.last() == Some(&0.0) && self.clock.is_none()
+    }
+}
+
+/// An equation on its domain with a start, ready to be solved.
+pub(crate) struct Course {
+    pub equation: Equation,
+    pub evolution: Evolution,
+    pub setting: Setting,
+    /// The start, `[sample, channel, x…]`.
+    pub values: Tensor,
+    pub names: Names,
+    pub choices: Choices,
+    space: Domain,
+    quiet: bool,
+}
+
+impl Course {
+    /// Reads what the script gave; `map` holds options and parameters.
+    pub fn read(c: &Call, equation: &Equation, given: &Dynamic, map: Map) -> Result<Self> {
+        let options = options(c, map, equation, &KEYS)?;
+        let equation = with_parameters(equation, &options, &KEYS)?;
+        let bodies = equation.has_pairs();
+        let found = grid_of(given, &options)?;
+        let dimensions =
+            if bodies { axes_of_bodies(c, &equation, given)? } else { found.as_ref().map_or(0, Grid::dimensions) };
+        if !bodies {
+            refuse_unfit(&equation, found.as_ref().unwrap_or(&Grid::point()))?;
+        }
+        let evolution = equation.evolution(dimensions)?;
+        let start = start(c, &equation, &evolution, found, &options, given)?;
+        let precision = start.values.precision();
+        let context = c.session.context();
+        let setting = match &start.space {
+            Domain::Grid(grid) => Setting::new(&equation, grid, context, precision)?,
+            Domain::Bodies(n) => Setting::bodies(&equation, *n, context, precision)?,
+        };
+        let values = spread(&start.values, &setting)?;
+        let choices = choices(&options, precision)?;
+        let names: Names = evolution.channels.iter().map(|channel| channel.name.clone()).collect();
+        let quiet = options.boolean("quiet", false)?;
+        Ok(Self { equation, evolution, setting, values, names, choices, space: start.space, quiet })
+    }
+    /// The states at the times; what the user should know is shown.
+    pub fn solve(&self, c: &Call, times: &Times) -> Result<Solved> {
+        let solved = self.solved(c, times)?;
+        if let (Some(note), false) = (&solved.note, self.quiet) {
+            c.session.sink().note(&format!("solve: {note}"));
+        }
+        if let Some(warning) = &solved.warning {
+            c.session.sink().text(&format!("warning: {warning}"));
+        }
+        Ok(solved)
+    }
+    /// The states at the times.
+    pub fn solved(&self, c: &Call, times: &Times) -> Result<Solved> {
+        let begin = |total: u64| c.session.progress("solve", total);
+        let progress: Option<&dyn Fn(u64) -> Progress> = if self.quiet { None } else { Some(&begin) };
+        let Self { equation, evolution, setting, values, choices, .. } = self;
+        match &times.clock {
+            Some(clock) => choices.solve_timed(equation, evolution, setting, values, &times.values, clock, progress),
+            None => choices.solve(equation, evolution, setting.clone(), values, &times.values, progress),
+        }
+    }
+    /// The grid, where the state is no bodies.
+    pub fn grid(&self) -> Option<&Grid> {
+        match &self.space {
+            Domain::Grid(grid) => Some(grid),
+            Domain::Bodies(_) => None,
+        }
+    }
+    /// States over times.
+    pub fn path(&self, states: &[Tensor], times: &[f64]) -> Result<Path> {
+        let state =
+            |values: &Tensor| State { values: values.clone(), grid: self.grid().cloned(), names: self.names.clone() };
+        Path::new(&states.iter().map(state).collect::<Vec<_>>(), times)
+    }
 }
 
 /// One state as the script gets it: a field, or for bodies a map of `[sample, body, axis]` tensors that can be a start again.
-pub(super) fn result_at(values: &Tensor, space: &Domain, names: &Names, equation: &Equation) -> Result<Dynamic> {
+pub(super) fn result_at(values: &Tensor, space: &Domain, names: &Names) -> Result<Dynamic> {
     match space {
         Domain::Grid(grid) => Field::new(values.clone(), grid.clone())?.named(names.clone()).map(Dynamic::from),
         Domain::Bodies(_) => {
             let mut map = Map::new();
-            for name in unknown_names(equation, names) {
+            for name in unknown_names(names) {
                 map.insert(name.as_str().into(), Dynamic::from(of_bodies(values, names, &name, 1)?));
             }
             Ok(map.into())
@@ -118,7 +204,7 @@ pub(super) fn result_at(values: &Tensor, space: &Domain, names: &Names, equation
 }
 
 /// Names without components: `r`, `r_t`.
-fn unknown_names(_equation: &Equation, names: &Names) -> Vec<String> {
+pub(crate) fn unknown_names(names: &Names) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for name in names.iter() {
         let stem = stem(name);
@@ -162,8 +248,7 @@ pub(crate) fn unknown_of(path: &Path, name: &str) -> Result<Dynamic> {
 }
 
 /// The option map: its own keys and the equation's parameters.
-pub(super) fn options(c: &Call, i: usize, equation: &Equation, keys: &[(&str, &str)]) -> Result<Options> {
-    let map = if c.has(i) { c.map(i)? } else { Map::new() };
+pub(super) fn options(c: &Call, map: Map, equation: &Equation, keys: &[(&str, &str)]) -> Result<Options> {
     let options = Options::new(c.name(), map);
     let mut known: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
     known.extend(equation.parameters().iter().map(|p| p.name.as_str()));
@@ -171,6 +256,7 @@ pub(super) fn options(c: &Call, i: usize, equation: &Equation, keys: &[(&str, &s
     Ok(options)
 }
 
+/// The equation with the values that options give its parameters.
 pub(super) fn with_parameters(equation: &Equation, options: &Options, keys: &[(&str, &str)]) -> Result<Equation> {
     let mut values = Vec::new();
     let given = options
@@ -199,7 +285,7 @@ pub(super) fn with_parameters(equation: &Equation, options: &Options, keys: &[(&
 }
 
 /// The grid: that of the options, of the start, or of a field in it.
-pub(super) fn grid_of(c: &Call, options: &Options) -> Result<Option<Grid>> {
+pub(super) fn grid_of(given: &Dynamic, options: &Options) -> Result<Option<Grid>> {
     if let Some(value) = options.get("grid") {
         if let Some(grid) = value.read_lock::<Grid>() {
             return Ok(Some(grid.clone()));
@@ -209,17 +295,17 @@ pub(super) fn grid_of(c: &Call, options: &Options) -> Result<Option<Grid>> {
         }
         return Err(options.wrong("grid", "a grid, such as grid::periodic([128], [TAU])"));
     }
-    if let Some(field) = c.object_if::<Field>(1) {
+    if let Some(field) = given.read_lock::<Field>() {
         return Ok(Some(field.grid().clone()));
     }
-    let Some(map) = c.object_if::<Map>(1) else { return Ok(None) };
+    let Some(map) = given.read_lock::<Map>() else { return Ok(None) };
     Ok(map.values().find_map(|v| v.read_lock::<Field>().map(|f| f.grid().clone())))
 }
 
 /// The number of axes in which bodies move: the last length of a position.
-fn axes_of_bodies(c: &Call, equation: &Equation) -> Result<usize> {
+fn axes_of_bodies(c: &Call, equation: &Equation, given: &Dynamic) -> Result<usize> {
     let wrong = || c.wrong(1, "a map of positions [body, axis], such as #{ r: …, r_t: … }");
-    let map = c.object_if::<Map>(1).ok_or_else(wrong)?;
+    let map = given.read_lock::<Map>().ok_or_else(wrong)?;
     let first = equation.unknowns().first().ok_or_else(wrong)?;
     let value = map.get(first.name.as_str()).ok_or_else(wrong)?;
     let tensor = read_tensor(c, value).ok_or_else(wrong)?;
@@ -243,10 +329,11 @@ pub(super) fn start(
     evolution: &Evolution,
     grid: Option<Grid>,
     options: &Options,
+    given: &Dynamic,
 ) -> Result<Start> {
-    let value = c.value(1)?;
+    let value = given.clone();
     if equation.has_pairs() {
-        return bodies(c, evolution);
+        return bodies(c, evolution, given);
     }
     let grid = match grid {
         Some(grid) => grid,
@@ -371,6 +458,14 @@ fn channel_start(c: &Call, channel: &Channel, map: &Map, grid: &Grid) -> Result<
                 _ => Err(unfit(&value)),
             }
         }
+        // A row that is as long as nothing here: samples stand on an axis of their own, [sample, x, …].
+        Some(Operand::Tensor(t))
+            if t.rank() == 1 && t.len() != 1 && grid.dimensions() > 0 && t.shape() != grid.shape() =>
+        {
+            Err(Error::shape(format!("the start of `{}` does not fit the points", channel.name))
+                .got(format!("shape {:?}", t.shape()))
+                .expected(format!("{:?}, or [sample, …] before it", grid.shape())))
+        }
         Some(Operand::Tensor(t)) => {
             Value::Tensor(t).on(&format!("the start of {}", channel.name), context, &grid.shape(), Some(grid)).map(Some)
         }
@@ -382,8 +477,8 @@ fn channel_start(c: &Call, channel: &Channel, map: &Map, grid: &Grid) -> Result<
 }
 
 /// The start of bodies: positions and velocities `[sample, body, axis]` or `[body, axis]`.
-fn bodies(c: &Call, evolution: &Evolution) -> Result<Start> {
-    let map = c.map(1)?;
+fn bodies(c: &Call, evolution: &Evolution, given: &Dynamic) -> Result<Start> {
+    let map = given.clone().try_cast::<Map>().ok_or_else(|| c.wrong(1, "a map such as #{ r: …, r_t: … }"))?;
     let known: Vec<String> = evolution.channels.iter().map(|channel| stem(&channel.name)).collect();
     Options::new("solve: the start".into(), map.clone())
         .refuse_unknown(&known.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -429,6 +524,16 @@ fn bodies(c: &Call, evolution: &Evolution) -> Result<Start> {
 pub(super) fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
     let of = |t: &Tensor| t.shape().first().copied().unwrap_or(1);
     let most = setting.parameters.iter().map(of).fold(of(values), usize::max);
+    for (what, samples) in [("the start".to_string(), of(values))]
+        .into_iter()
+        .chain(setting.named().map(|(name, t)| (format!("`{name}`"), of(t))))
+    {
+        if samples != 1 && samples != most {
+            return Err(Error::shape("start and parameters have different numbers of samples")
+                .got(format!("{what} has {samples}, something else {most}"))
+                .expected("1, or the same number everywhere"));
+        }
+    }
     let mut shape = values.shape();
     if let Some(samples) = shape.first_mut() {
         *samples = most;
@@ -436,20 +541,29 @@ pub(super) fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
     values.expand(&shape)
 }
 
-fn choices(options: &Options, precision: Precision) -> Result<Choices> {
+/// How derivatives in space are taken.
+pub(super) fn space_of(options: &Options) -> Result<Space> {
     let accuracy = options.count_if("accuracy")?;
     if accuracy.is_some_and(|n| ![2, 4, 6].contains(&n)) {
         return Err(options.wrong("accuracy", "2, 4 or 6"));
     }
-    let space = match options.string_if("derivatives")?.as_deref() {
-        None if accuracy.is_some() => Space::Central(accuracy.unwrap_or(2)),
-        None => Space::Automatic,
-        Some("fourier") => Space::Fourier,
-        Some("central") => Space::Central(accuracy.unwrap_or(2)),
-        Some(_) => return Err(options.wrong("derivatives", "\"fourier\" or \"central\"")),
-    };
+    match options.string_if("derivatives")?.as_deref() {
+        None if accuracy.is_some() => Ok(Space::Central(accuracy.unwrap_or(2))),
+        None => Ok(Space::Automatic),
+        Some("fourier") => Ok(Space::Fourier),
+        Some("central") => Ok(Space::Central(accuracy.unwrap_or(2))),
+        Some(_) => Err(options.wrong("derivatives", "\"fourier\" or \"central\"")),
+    }
+}
+
+fn choices(options: &Options, precision: Precision) -> Result<Choices> {
+    let space = space_of(options)?;
     let method = options.string_if("scheme")?.map(|name| Method::named(&name)).transpose()?;
-    let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-4, 1e-6) };
+    let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-5, 1e-7) };
+    let least = 10.0 * precision.epsilon();
+    if options.positive("rtol", rtol)? < least {
+        return Err(options.wrong("rtol", &format!("{least:.0e} or more: numbers are rounded to {}", precision.name())));
+    }
     let rule = Adaptive {
         rtol: options.positive("rtol", rtol)?,
         atol: options.positive("atol", atol)?,
@@ -475,9 +589,11 @@ fn choices(options: &Options, precision: Precision) -> Result<Choices> {
             _ => return Err(options.wrong("checkpoints", "\"none\", \"sqrt\", or a whole number of steps")),
         },
     };
+    let asked = space != Space::Automatic || options.has("transport");
     let transport = options.choice(
         "transport",
         &[
+            ("automatic", if asked { Transport::Central } else { Transport::Automatic }),
             ("central", Transport::Central),
             ("upwind", Transport::Upwind),
             ("upwind3", Transport::Upwind3),

@@ -48,12 +48,15 @@ pub(crate) fn stationary(c: &Call, equation: &Equation) -> Result<Dynamic> {
     }
     // solve(equation, #{ … }): without a guess.
     let guessed = c.has(2) || c.object_if::<Map>(1).is_none();
-    let options = options(c, if guessed { 2 } else { 1 }, equation, &KEYS)?;
+    let at = if guessed { 2 } else { 1 };
+    let map = if c.has(at) { c.map(at)? } else { Map::new() };
+    let options = options(c, map, equation, &KEYS)?;
     let equation = with_parameters(equation, &options, &KEYS)?;
     if equation.has_pairs() {
         return Err(Error::value("equilibria of bodies are not solved for").advice("minimize their potential energy"));
     }
-    let found = grid_of(c, &options)?;
+    let given = c.value(1)?;
+    let found = grid_of(&given, &options)?;
     let dimensions = found.as_ref().map_or(0, Grid::dimensions);
     refuse_unfit(&equation, found.as_ref().unwrap_or(&Grid::point()))?;
     let stationary = equation.stationary(dimensions)?;
@@ -65,7 +68,7 @@ pub(crate) fn stationary(c: &Call, equation: &Equation) -> Result<Dynamic> {
             rates: stationary.residuals.clone(),
             derived: Vec::new(),
         };
-        let start = start(c, &equation, &as_evolution, found, &options)?;
+        let start = start(c, &equation, &as_evolution, found, &options, &given)?;
         (start.values, start.space)
     } else {
         let grid = match found {
@@ -92,7 +95,7 @@ pub(crate) fn stationary(c: &Call, equation: &Equation) -> Result<Dynamic> {
             report.method, report.newton_steps, report.iterations, report.residual
         ));
     }
-    let solution = result_at(&solution, &space, &names, &equation)?;
+    let solution = result_at(&solution, &space, &names)?;
     if !options.boolean("report", false)? {
         return Ok(solution);
     }

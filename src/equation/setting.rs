@@ -25,6 +25,8 @@ pub struct Setting {
     pub parameters: Vec<Tensor>,
     /// Which of them are the same at all points.
     uniform: Vec<bool>,
+    /// Where the clock stands still: then the last two of `parameters` are its rate and its reading there.
+    clock: Option<f64>,
 }
 
 impl Setting {
@@ -57,6 +59,7 @@ impl Setting {
             names: Vec::new(),
             parameters: Vec::new(),
             uniform: Vec::new(),
+            clock: None,
         };
         for parameter in equation.parameters() {
             setting.names.push(parameter.name.clone());
@@ -64,6 +67,10 @@ impl Setting {
             setting.parameters.push(setting.lift(&parameter.name, &parameter.value)?);
         }
         Ok(setting)
+    }
+    /// Parameters by name.
+    pub fn named(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.names.iter().map(String::as_str).zip(&self.parameters)
     }
     /// Numbers on the points, in the precision of the state.
     pub fn lift(&self, name: &str, value: &Value) -> Result<Tensor> {
@@ -86,7 +93,23 @@ impl Setting {
     }
     /// The time at all points.
     pub fn time(&self, t: f64) -> Result<Tensor> {
-        self.number(t)
+        let number = self.number(t)?;
+        let (Some(zero), [.., rate, reading]) = (self.clock, self.parameters.as_slice()) else { return Ok(number) };
+        // The value is t to the last digit; the rest carries the gradient.
+        let moved = reading.add(&rate.scale(t - zero)?)?;
+        number.add(&moved.sub(&moved.detach())?)
+    }
+    /// The same with the time `reading + rate (t − zero)` at `t`, whose value is `t` itself: gradients go to the rate, which
+    /// multiplies the right-hand side, and to the reading.
+    pub fn with_clock(&self, zero: f64, rate: &Tensor, reading: &Tensor) -> Result<Self> {
+        let lifted = |t: &Tensor| t.reshape(&vec![1; self.space.len() + 2])?.cast(self.precision);
+        let mut parameters = self.parameters.clone();
+        parameters.extend([lifted(rate)?, lifted(reading)?]);
+        Ok(Self { parameters, clock: Some(zero), ..self.clone() })
+    }
+    /// The rate of the clock, where it has one: the factor of the right-hand side.
+    pub fn rate(&self) -> Option<&Tensor> {
+        self.clock.and_then(|_| self.parameters.iter().rev().nth(1))
     }
     /// The same with other numbers for the parameters.
     pub fn with_parameters(&self, parameters: &[Tensor]) -> Self {

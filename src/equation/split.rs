@@ -1,8 +1,13 @@
 //! Sums as lists of terms, and the linear part with constant coefficients among them.
 
+use std::collections::HashSet;
+
 use super::expr::{Expr, Op};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::{Binary, Unary};
+
+/// The most terms of one sum. What is shared counts each time: `e = e + e`, sixty times, has more than can be listed.
+const MOST: usize = 20_000;
 
 /// `Σ cᵢ bodyᵢ`: constants are drawn out of products and through derivatives, sums are taken apart. `constant` says which
 /// expressions are the same number at all points and times.
@@ -13,6 +18,11 @@ pub(super) fn terms(e: &Expr, constant: &dyn Fn(&Expr) -> bool) -> Result<Vec<(E
 }
 
 fn collect(e: &Expr, scale: &Expr, constant: &dyn Fn(&Expr) -> bool, out: &mut Vec<(Expr, Expr)>) -> Result<()> {
+    if out.len() > MOST {
+        return Err(Error::limit("the equation has too many terms")
+            .expected(format!("at most {MOST}"))
+            .advice("write a factor where the same term is added many times"));
+    }
     match e.op() {
         _ if e.as_number() == Some(0.0) => Ok(()),
         Op::Binary(Binary::Add, a, b) => {
@@ -27,7 +37,9 @@ fn collect(e: &Expr, scale: &Expr, constant: &dyn Fn(&Expr) -> bool, out: &mut V
         Op::Binary(Binary::Mul, a, b) if constant(a) => collect(b, &scale.mul(a)?, constant, out),
         Op::Binary(Binary::Mul, a, b) if constant(b) => collect(a, &scale.mul(b)?, constant, out),
         Op::Binary(Binary::Div, a, b) if constant(b) => collect(a, &scale.div(b)?, constant, out),
-        Op::Binary(Binary::Mul, a, b) if has_sum(a, constant) && linear_sum(b, constant) => {
+        Op::Binary(Binary::Mul, a, b)
+            if has_sum(a, constant, &mut HashSet::new()) && linear_sum(b, constant, &mut HashSet::new()) =>
+        {
             // (c + f) ∂u: the constant part of a factor is worth its own term.
             for (c, body) in terms(a, constant)? {
                 collect(&body.mul(b)?, &scale.mul(&c)?, constant, out)?;
@@ -67,27 +79,30 @@ fn through(
     Ok(())
 }
 
-/// Whether one of the terms of a sum is a constant.
-fn has_sum(e: &Expr, constant: &dyn Fn(&Expr) -> bool) -> bool {
+/// Whether one of the terms of a sum is a constant. `seen` holds what has been looked at: parts are shared.
+fn has_sum(e: &Expr, constant: &dyn Fn(&Expr) -> bool, seen: &mut HashSet<usize>) -> bool {
     match e.op() {
-        Op::Binary(Binary::Add | Binary::Sub, a, b) => {
-            constant(a) || constant(b) || has_sum(a, constant) || has_sum(b, constant)
+        Op::Binary(Binary::Add | Binary::Sub, a, b) if seen.insert(e.address()) => {
+            constant(a) || constant(b) || has_sum(a, constant, seen) || has_sum(b, constant, seen)
         }
         _ => false,
     }
 }
 
 /// Whether an expression is a linear combination of unknowns and their derivatives.
-fn linear_sum(e: &Expr, constant: &dyn Fn(&Expr) -> bool) -> bool {
+fn linear_sum(e: &Expr, constant: &dyn Fn(&Expr) -> bool, seen: &mut HashSet<usize>) -> bool {
+    // The search ends with the first part that is none, so that what was seen before is one.
+    if !seen.insert(e.address()) {
+        return true;
+    }
     match e.op() {
         Op::Unknown(..) => true,
         Op::Partial(a, _) | Op::Laplacian(a) | Op::InverseLaplacian(a, _) | Op::Unary(Unary::Neg, a) => {
-            linear_sum(a, constant)
+            linear_sum(a, constant, seen)
         }
-        Op::Binary(Binary::Add | Binary::Sub, a, b) => linear_sum(a, constant) && linear_sum(b, constant),
-        Op::Binary(Binary::Mul, a, b) => {
-            constant(a) && linear_sum(b, constant) || constant(b) && linear_sum(a, constant)
-        }
+        Op::Binary(Binary::Add | Binary::Sub, a, b) => linear_sum(a, constant, seen) && linear_sum(b, constant, seen),
+        Op::Binary(Binary::Mul, a, b) if constant(a) => linear_sum(b, constant, seen),
+        Op::Binary(Binary::Mul, a, b) if constant(b) => linear_sum(a, constant, seen),
         _ => false,
     }
 }

@@ -693,29 +693,38 @@ impl Run<'_> {
     }
 
     /// `Σ_{j ≠ i}` of a value per pair, `[sample, 1, body]`.
+    ///
+    /// A body and itself are no pair: its distance of 0 would have a gradient that is not finite, even where its value is left out.
     fn pair_sum(&self, at: usize) -> Result<Tensor> {
-        let [bodies] = self.of.setting.space[..] else {
-            return Err(Error::value("pair sums are over bodies, not over points of a grid"));
-        };
+        let bodies = self.bodies()?;
         let value = self.per_pair(at, &mut HashMap::new())?;
         let samples = value.shape().first().copied().unwrap_or(1);
-        let value = value.expand(&[samples, 1, bodies, bodies])?;
-        let apart = (0..bodies * bodies).map(|k| if k % (bodies + 1) == 0 { 0.0 } else { 1.0 }).collect();
-        let apart = Tensor::from_vec::<f64>(&self.of.setting.context, apart, &[bodies, bodies])?;
-        let apart = apart.cast(self.of.setting.precision)?;
-        apart.choose(&value, &value.full_like(0.0)?)?.sum(&[-1], false)
+        value.expand(&[samples, 1, bodies, bodies - 1])?.sum(&[-1], false)
     }
-    /// A value for each pair, `[sample | 1, 1, i | 1, j | 1]`.
+    fn bodies(&self) -> Result<usize> {
+        match self.of.setting.space[..] {
+            [bodies] if bodies > 0 => Ok(bodies),
+            _ => Err(Error::value("pair sums are over bodies, not over points of a grid")),
+        }
+    }
+    /// `[…, i | 1, j]` without `i = j`, `[…, i, j − 1]`: of the elements in one row, each `n + 1`-th is left out.
+    fn others(&self, value: &Tensor) -> Result<Tensor> {
+        let n = self.bodies()?;
+        let samples = value.shape().first().copied().unwrap_or(1);
+        let row = value.expand(&[samples, 1, n, n])?.reshape(&[samples, 1, n * n])?;
+        let rest = row.narrow(2, 1, n * n - 1)?.reshape(&[samples, 1, n - 1, n + 1])?.narrow(3, 0, n)?;
+        rest.reshape(&[samples, 1, n, n - 1])
+    }
+    /// A value for each pair, `[sample | 1, 1, i | 1, j − 1 | 1]`.
     fn per_pair(&self, at: usize, known: &mut HashMap<usize, Tensor>) -> Result<Tensor> {
         if let Some(value) = known.get(&at) {
             return Ok(value.clone());
         }
-        let of_i = |v: Tensor| if v.rank() == 3 { v.unsqueeze(3) } else { Ok(v) };
-        let of_j = |v: Tensor| v.unsqueeze(2);
+        let of_i = |v: Tensor| if v.rank() == 3 { v.unsqueeze(3) } else { self.others(&v) };
+        let of_j = |v: Tensor| self.others(&v.unsqueeze(2)?);
         let value = match self.code(at)? {
             Code::Separation(a) => {
                 let r = self.value(*a)?;
-                // Coinciding bodies are told from a body and itself: only the latter is left out.
                 of_j(r.clone())?.sub(&of_i(r)?)?
             }
             Code::Other(a) => of_j(self.value(*a)?)?,

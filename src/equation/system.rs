@@ -8,11 +8,11 @@ use super::jacobian::Points;
 use super::setting::Setting;
 use super::spectral::Spectral;
 use super::stencil::Stencil;
-use super::stiff::Stiff;
+use super::stiff::{LinearPart, Stiff};
 use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::solve::{Linear, Parametrized, Reach, Resolvent, Separable, Symbol, System};
-use crate::tensor::{Complex, Tensor};
+use crate::tensor::{Complex, Precision, Tensor};
 
 /// An evolution in Fourier space: the linear part with constant coefficients is a [`Symbol`].
 #[derive(Clone)]
@@ -32,7 +32,15 @@ impl SpectralSystem {
         Ok(Self { lane, symbol })
     }
     fn symbol_of(lane: &Spectral) -> Result<Option<Symbol>> {
-        if lane.has_linear() { Ok(Some(Symbol::matrix(lane.symbol()?)?)) } else { Ok(None) }
+        if !lane.has_linear() {
+            return Ok(None);
+        }
+        let symbol = lane.symbol()?;
+        let symbol = match lane.setting().rate() {
+            Some(rate) => symbol.mul_real(&rate.reshape(&[1])?.cast(Precision::F64)?)?,
+            None => symbol,
+        };
+        Symbol::matrix(symbol).map(Some)
     }
     /// Transforms and their settings.
     pub fn lane(&self) -> &Spectral {
@@ -44,7 +52,11 @@ impl System for SpectralSystem {
     type State = Complex;
 
     fn nonlinear(&self, t: f64, y: &Complex) -> Result<Complex> {
-        self.lane.nonlinear(t, y)
+        let rates = self.lane.nonlinear(t, y)?;
+        match self.lane.setting().rate() {
+            Some(rate) => rates.mul_real(rate),
+            None => Ok(rates),
+        }
     }
     fn linear(&self) -> Option<&dyn Linear<Complex>> {
         self.symbol.as_ref().map(|symbol| symbol as &dyn Linear<Complex>)
@@ -118,9 +130,20 @@ impl StencilSystem {
         };
         self.stiff.get_or_init(plan).as_ref()
     }
+    /// The linear part, where it is kept apart; not while a clock is differentiated, which multiplies all rates.
+    fn linear_part(&self) -> Option<&LinearPart> {
+        if self.lane.setting().rate().is_some() { None } else { self.stiff().and_then(Stiff::linear) }
+    }
     /// What evaluates it.
     pub fn lane(&self) -> &Stencil {
         &self.lane
+    }
+    /// A rate of change, by the clock of the setting.
+    fn by_clock(&self, rates: Tensor) -> Result<Tensor> {
+        match self.lane.setting().rate() {
+            Some(rate) => rates.mul(rate),
+            None => Ok(rates),
+        }
     }
     /// The channels `which` of a state, moved by `step`.
     fn moved(&self, y: &Tensor, which: &[usize], step: impl Fn(usize) -> Result<Tensor>) -> Result<Tensor> {
@@ -156,16 +179,16 @@ impl System for StencilSystem {
     type State = Tensor;
 
     fn nonlinear(&self, t: f64, y: &Tensor) -> Result<Tensor> {
-        match self.stiff().and_then(Stiff::linear) {
+        match self.linear_part() {
             Some(linear) => linear.others(t, y),
-            None => self.lane.rates(t, y),
+            None => self.by_clock(self.lane.rates(t, y)?),
         }
     }
     fn linear(&self) -> Option<&dyn Linear<Tensor>> {
-        self.stiff().and_then(Stiff::linear).map(|linear| linear as &dyn Linear<Tensor>)
+        self.linear_part().map(|linear| linear as &dyn Linear<Tensor>)
     }
     fn rhs(&self, t: f64, y: &Tensor) -> Result<Tensor> {
-        self.lane.rates(t, y)
+        self.by_clock(self.lane.rates(t, y)?)
     }
     fn jvp(&self, t: f64, y: &Tensor, v: &Tensor) -> Option<Result<Tensor>> {
         self.stiff()?.jvp(t, y, v)
@@ -190,12 +213,12 @@ impl Separable<Tensor> for StencilSystem {
         self.moved(y, &which, |x| {
             let pair = self.velocities.iter().find(|(own, _)| *own == x);
             let (_, v) = pair.ok_or_else(|| Error::internal("a position without a velocity"))?;
-            y.narrow(1, *v, 1)?.scale(h)
+            self.by_clock(y.narrow(1, *v, 1)?.scale(h)?)
         })
     }
     fn kick(&self, t: f64, h: f64, y: &Tensor) -> Result<Tensor> {
         let which: Vec<usize> = self.velocities.iter().map(|(_, v)| *v).collect();
-        let rates = self.lane.rates(t, y)?;
+        let rates = self.by_clock(self.lane.rates(t, y)?)?;
         self.moved(y, &which, |v| rates.narrow(1, v, 1)?.scale(h))
     }
 }

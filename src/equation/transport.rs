@@ -23,6 +23,8 @@ use crate::tensor::{Binary, Unary};
 /// Differences of what is carried along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
+    /// WENO of order 5 on grids with edges; as all other derivatives on periodic ones.
+    Automatic,
     /// As all other derivatives.
     Central,
     /// Of order 1, against the direction of transport.
@@ -34,10 +36,18 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// What is meant on a grid.
+    pub(super) fn on(self, grid: &crate::field::Grid) -> Self {
+        match self {
+            Self::Automatic if grid.dimensions() > 0 && !grid.is_periodic() => Self::Weno5,
+            Self::Automatic => Self::Central,
+            other => other,
+        }
+    }
     /// Points beyond the edge that it needs.
     pub(super) fn ghosts(self) -> usize {
         match self {
-            Self::Central => 0,
+            Self::Automatic | Self::Central => 0,
             Self::Upwind => 1,
             Self::Upwind3 => 2,
             Self::Weno5 => crate::field::transport::WENO5_GHOSTS,

@@ -7,11 +7,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
-use crate::session::interrupt;
-use crate::tensor::{Context, Real, Tensor, axis_index, broadcast, in_precision};
+use crate::tensor::{Context, Tensor, axis_index, in_precision};
+
+mod affine;
+mod kernel;
+
+pub use affine::AxisOperator;
+use kernel::Along;
 
 /// The entries of one row: columns in ascending order, and what stands there.
 pub type Row = Vec<(usize, f64)>;
@@ -32,44 +35,83 @@ struct Parts {
     transpose: OnceLock<Banded>,
 }
 
+/// A row in ascending order, each column once, without zeros.
+fn tidy(mut row: Row, columns: usize) -> Result<Row> {
+    if let Some((column, weight)) = row.iter().find(|(c, w)| *c >= columns || !w.is_finite()) {
+        return Err(Error::internal("a row of a matrix leaves it or is not finite")
+            .got(format!("{weight} in column {column} of {columns}")));
+    }
+    row.sort_by_key(|(column, _)| *column);
+    row.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += if same { next.1 } else { 0.0 };
+        same
+    });
+    row.retain(|(_, weight)| *weight != 0.0);
+    Ok(row)
+}
+
 impl Banded {
     /// A matrix from its rows, each a list of columns with weights; equal columns are added up.
     ///
     /// # Errors
     /// A column outside of the matrix, or a weight that is not finite.
     pub fn from_rows(columns: usize, rows: Vec<Row>) -> Result<Self> {
-        let mut tidy: Vec<Row> = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut entries: BTreeMap<usize, f64> = BTreeMap::new();
-            for (column, weight) in row {
-                if column >= columns || !weight.is_finite() {
-                    return Err(Error::internal("a row of a matrix leaves it or is not finite")
-                        .got(format!("{weight} in column {column} of {columns}")));
-                }
-                *entries.entry(column).or_insert(0.0) += weight;
-            }
-            tidy.push(entries.into_iter().filter(|(_, weight)| *weight != 0.0).collect());
+        let rows = rows.into_iter().map(|row| tidy(row, columns)).collect::<Result<Vec<_>>>()?;
+        Ok(Self::compressed(columns, rows))
+    }
+    /// A matrix whose rows are alike but for the first and the last ones: row `i` between them holds `w` in column `i + s` for each tap `(s, w)`.
+    ///
+    /// # Errors
+    /// A column outside of the matrix, or a weight that is not finite.
+    pub fn with_ends(
+        rows: usize,
+        columns: usize,
+        first: Vec<Row>,
+        mut taps: Vec<(i64, f64)>,
+        last: Vec<Row>,
+    ) -> Result<Self> {
+        let regular = first.len() as i64..rows as i64 - last.len() as i64;
+        let inside = |s: i64| regular.start + s >= 0 && regular.end + s <= columns as i64;
+        taps.retain(|(_, w)| *w != 0.0);
+        taps.sort_by_key(|(s, _)| *s);
+        let fits = taps.iter().all(|&(s, w)| w.is_finite() && inside(s));
+        if regular.start > regular.end || (!regular.is_empty() && !fits) {
+            return Err(Error::internal("the rows of a matrix leave it").got(format!("{taps:?} in {rows} × {columns}")));
         }
-        Ok(Self::compressed(columns, tidy))
+        let [first, last] =
+            [first, last].map(|end| end.into_iter().map(|row| tidy(row, columns)).collect::<Result<_>>());
+        Ok(Self::made(rows, columns, first?, taps, last?))
+    }
+    fn made(rows: usize, columns: usize, first: Vec<Row>, taps: Vec<(i64, f64)>, last: Vec<Row>) -> Self {
+        Self(Arc::new(Parts { rows, columns, first, taps, last, transpose: OnceLock::new() }))
     }
     /// The same weights around every position of a ring: `out[i] = Σ_k w_k x[(i + s_k) mod n]`.
+    ///
+    /// # Errors
+    /// A weight that is not finite.
     pub fn ring(points: usize, taps: &[(i64, f64)]) -> Result<Self> {
-        let row = |i: usize| {
-            let at = |s: i64| (i as i64 + s).rem_euclid(points.max(1) as i64) as usize;
-            taps.iter().map(|&(s, w)| (at(s), w)).collect()
-        };
-        Self::from_rows(points, (0..points).map(row).collect())
+        let n = points as i64;
+        let row = |i: i64| -> Row { taps.iter().map(|&(s, w)| ((i + s).rem_euclid(n.max(1)) as usize, w)).collect() };
+        let reach = |f: fn(&i64) -> i64| taps.iter().map(|(s, _)| f(s)).max().unwrap_or(0).max(0);
+        let (below, above) = (reach(|s| -s), reach(|s| *s));
+        if below + above >= n {
+            return Self::from_rows(points, (0..n).map(row).collect());
+        }
+        let (first, last) = ((0..below).map(row).collect(), (n - above..n).map(row).collect());
+        Self::with_ends(points, points, first, taps.to_vec(), last)
+    }
+    /// The same weights at every place where they fit: `out[i] = Σ_k w_k x[i + k]`, `columns − weights + 1` rows.
+    ///
+    /// # Errors
+    /// A weight that is not finite.
+    pub fn sliding(columns: usize, weights: &[f64]) -> Result<Self> {
+        let taps = (0..).zip(weights.iter().copied()).collect();
+        Self::with_ends((columns + 1).saturating_sub(weights.len()), columns, Vec::new(), taps, Vec::new())
     }
     /// The identity.
     pub fn identity(points: usize) -> Self {
-        Self(Arc::new(Parts {
-            rows: points,
-            columns: points,
-            first: Vec::new(),
-            taps: vec![(0, 1.0)],
-            last: Vec::new(),
-            transpose: OnceLock::new(),
-        }))
+        Self::made(points, points, Vec::new(), vec![(0, 1.0)], Vec::new())
     }
     /// Finds the regular rows around the middle one.
     fn compressed(columns: usize, mut rows: Vec<Row>) -> Self {
@@ -82,7 +124,7 @@ impl Banded {
         let last = rows.split_off(end);
         rows.truncate(begin);
         rows.shrink_to_fit();
-        Self(Arc::new(Parts { rows: count, columns, first: rows, taps, last, transpose: OnceLock::new() }))
+        Self::made(count, columns, rows, taps, last)
     }
 
     /// Number of rows: the length of the axis afterwards.
@@ -110,18 +152,43 @@ impl Banded {
     }
     /// The matrix with rows and columns exchanged; computed once.
     pub fn transpose(&self) -> Self {
-        let made = self.0.transpose.get_or_init(|| {
-            let mut rows: Vec<Row> = vec![Vec::new(); self.columns()];
-            for i in 0..self.rows() {
-                for (column, weight) in self.row(i) {
-                    if let Some(row) = rows.get_mut(column) {
-                        row.push((i, weight));
-                    }
-                }
+        self.0.transpose.get_or_init(|| self.transposed()).clone()
+    }
+    fn transposed(&self) -> Self {
+        let parts = &*self.0;
+        let (regular, taps) = self.stencil();
+        // What the irregular rows put into each column; regular rows are looked up.
+        let mut extra: BTreeMap<usize, Row> = BTreeMap::new();
+        let ends = parts.first.iter().enumerate().chain((regular.end..).zip(&parts.last));
+        for (i, row) in ends {
+            for &(column, weight) in row {
+                extra.entry(column).or_default().push((i, weight));
             }
-            Self::compressed(self.rows(), rows)
-        });
-        made.clone()
+        }
+        let row = |column: usize| -> Row {
+            let from = |&(s, w): &(i64, f64)| {
+                let i = column as i64 - s;
+                (regular.start as i64..regular.end as i64).contains(&i).then_some((i as usize, w))
+            };
+            let mut row: Row =
+                taps.iter().filter_map(from).chain(extra.get(&column).into_iter().flatten().copied()).collect();
+            row.sort_by_key(|(i, _)| *i);
+            row
+        };
+        // Columns that every tap reaches from a regular row and no other row does.
+        let columns = self.columns();
+        let (lowest, highest) = (taps.first().map_or(0, |t| t.0), taps.last().map_or(0, |t| t.0));
+        let bound = |at: i64| at.clamp(0, columns as i64) as usize;
+        let (mut begin, mut end) = (bound(regular.start as i64 + highest), bound(regular.end as i64 + lowest));
+        let middle = begin.midpoint(end);
+        for &column in extra.keys().filter(|c| (begin..end).contains(*c)).collect::<Vec<_>>() {
+            if column < middle { begin = begin.max(column + 1) } else { end = end.min(column) }
+        }
+        if begin >= end || taps.is_empty() {
+            return Self::compressed(self.rows(), (0..columns).map(row).collect());
+        }
+        let taps = taps.iter().rev().map(|&(s, w)| (-s, w)).collect();
+        Self::made(columns, self.rows(), (0..begin).map(row).collect(), taps, (end..columns).map(row).collect())
     }
     /// This map after another one: the matrix product.
     ///
@@ -139,20 +206,28 @@ impl Banded {
             let of = |(column, weight): (usize, f64)| before.row(column).into_iter().map(move |(c, w)| (c, w * weight));
             self.row(i).into_iter().flat_map(of).collect()
         };
-        Self::from_rows(before.columns(), (0..self.rows()).map(product).collect())
+        // Regular rows of this map that see regular rows of the other one alone.
+        let ((own, taps), (inner, others)) = (self.stencil(), before.stencil());
+        let (lowest, highest) = (taps.first().map_or(0, |t| t.0), taps.last().map_or(0, |t| t.0));
+        let begin = (own.start as i64).max(inner.start as i64 - lowest);
+        let end = (own.end as i64).min(inner.end as i64 - highest);
+        if begin >= end {
+            return Self::from_rows(before.columns(), (0..self.rows()).map(product).collect());
+        }
+        let mut sums: BTreeMap<i64, f64> = BTreeMap::new();
+        for (s, w) in taps {
+            others.iter().for_each(|(t, v)| *sums.entry(s + t).or_insert(0.0) += v * w);
+        }
+        let first = (0..begin as usize).map(product).collect();
+        let last = (end as usize..self.rows()).map(product).collect();
+        Self::with_ends(self.rows(), before.columns(), first, sums.into_iter().collect(), last)
     }
     /// Every weight times a number.
     pub fn scale(&self, factor: f64) -> Self {
         let parts = &*self.0;
         let rows = |rows: &[Row]| rows.iter().map(|r| r.iter().map(|&(c, w)| (c, w * factor)).collect()).collect();
-        Self(Arc::new(Parts {
-            rows: parts.rows,
-            columns: parts.columns,
-            first: rows(&parts.first),
-            taps: parts.taps.iter().map(|&(s, w)| (s, w * factor)).collect(),
-            last: rows(&parts.last),
-            transpose: OnceLock::new(),
-        }))
+        let taps = parts.taps.iter().map(|&(s, w)| (s, w * factor)).collect();
+        Self::made(parts.rows, parts.columns, rows(&parts.first), taps, rows(&parts.last))
     }
     /// The sum of two maps of one shape.
     ///
@@ -232,239 +307,5 @@ impl Banded {
 impl std::fmt::Debug for Banded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Banded {} × {}, inside {:?}", self.rows(), self.columns(), self.0.taps)
-    }
-}
-
-/// How a tensor lies around an axis, and the shape of the result.
-struct Along {
-    outer: usize,
-    inner: usize,
-    shape: Vec<usize>,
-}
-
-/// Numbers of one piece of work: fits the first cache with its neighbours.
-const PIECE: usize = 1 << 12;
-/// Fewer numbers than this are not worth a second thread.
-const SPREAD: usize = 1 << 15;
-
-impl Along {
-    fn multiply<T: Real>(&self, matrix: &Banded, x: &Tensor, out: &mut [T]) -> Result<()> {
-        interrupt::poll()?;
-        let flex = x.flex_contiguous();
-        let read;
-        let source: &[T] = match flex.as_ref().and_then(|flex| flex.as_slice::<T>()) {
-            Some(slice) => slice,
-            None => {
-                read = x.detach().read::<T>()?;
-                &read
-            }
-        };
-        let (from, to) = (matrix.columns() * self.inner, matrix.rows() * self.inner);
-        if from == 0 || to == 0 {
-            return Ok(());
-        }
-        let spread = out.len() >= SPREAD;
-        let blocks = source.chunks(from).zip(out.chunks_mut(to)).collect::<Vec<_>>();
-        let one = |(x, out): (&[T], &mut [T])| self.block(matrix, x, out, spread);
-        if spread {
-            blocks.into_par_iter().for_each(one)
-        } else {
-            blocks.into_iter().for_each(one)
-        }
-        Ok(())
-    }
-
-    /// One place of the axes before.
-    fn block<T: Real>(&self, matrix: &Banded, x: &[T], out: &mut [T], spread: bool) {
-        let (parts, inner) = (&*matrix.0, self.inner);
-        let (first, rest) = out.split_at_mut(parts.first.len() * inner);
-        let (regular, last) = rest.split_at_mut(rest.len() - parts.last.len() * inner);
-        for (rows, out) in [(&parts.first, first), (&parts.last, last)] {
-            for (row, out) in rows.iter().zip(out.chunks_mut(inner)) {
-                for &(column, weight) in row {
-                    add_scaled(out, T::of(weight), &x[column * inner..][..inner]);
-                }
-            }
-        }
-        let begin = (parts.first.len() * inner) as i64;
-        let taps: Vec<(i64, T)> = parts.taps.iter().map(|&(s, w)| (begin + s * inner as i64, T::of(w))).collect();
-        let piece = |(i, out): (usize, &mut [T])| {
-            let at = |&(start, w): &(i64, T)| (&x[(start + (i * PIECE) as i64) as usize..][..out.len()], w);
-            let sources: Vec<(&[T], T)> = taps.iter().map(at).collect();
-            weighted_sum(out, &sources);
-        };
-        if spread && regular.len() > 4 * PIECE {
-            regular.par_chunks_mut(PIECE).enumerate().with_min_len(4).for_each(piece);
-        } else {
-            regular.chunks_mut(PIECE).enumerate().for_each(piece);
-        }
-    }
-}
-
-#[inline(always)]
-fn scaled_sum<T: Real, const K: usize>(out: &mut [T], sources: &[(&[T], T)]) {
-    let weights: [T; K] = std::array::from_fn(|k| sources[k].1);
-    let slices: [&[T]; K] = std::array::from_fn(|k| &sources[k].0[..out.len()]);
-    for (i, out) in out.iter_mut().enumerate() {
-        let mut sum = weights[0] * slices[0][i];
-        for k in 1..K {
-            sum = sum + weights[k] * slices[k][i];
-        }
-        *out = sum;
-    }
-}
-
-crate::tensor::vectorised! {
-    /// `out = Σ_k w_k x_k` of slices of one length.
-    fn weighted_sum<T: Real>(out: &mut [T], sources: &[(&[T], T)]) {
-        match sources.len() {
-            0 => out.fill(T::default()),
-            1 => scaled_sum::<T, 1>(out, sources),
-            2 => scaled_sum::<T, 2>(out, sources),
-            3 => scaled_sum::<T, 3>(out, sources),
-            4 => scaled_sum::<T, 4>(out, sources),
-            5 => scaled_sum::<T, 5>(out, sources),
-            6 => scaled_sum::<T, 6>(out, sources),
-            7 => scaled_sum::<T, 7>(out, sources),
-            8 => scaled_sum::<T, 8>(out, sources),
-            9 => scaled_sum::<T, 9>(out, sources),
-            _ => {
-                scaled_sum::<T, 9>(out, sources);
-                for &(x, w) in &sources[9..] {
-                    for (out, &x) in out.iter_mut().zip(x) {
-                        *out = *out + w * x;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// `out += w x`
-fn add_scaled<T: Real>(out: &mut [T], w: T, x: &[T]) {
-    for (out, &x) in out.iter_mut().zip(x) {
-        *out = *out + w * x;
-    }
-}
-
-/// An affine map along one axis, `M u + l ⊗ b_low + r ⊗ b_high`, with the values `b` of the edge conditions at its two ends.
-#[derive(Clone, Debug)]
-pub struct AxisOperator {
-    /// What multiplies the points.
-    pub matrix: Banded,
-    /// For each row, what multiplies the value at the low end.
-    pub low: Vec<f64>,
-    /// For each row, what multiplies the value at the high end.
-    pub high: Vec<f64>,
-}
-
-impl AxisOperator {
-    /// A linear map that no edge value enters.
-    pub fn linear(matrix: Banded) -> Self {
-        let zero = vec![0.0; matrix.rows()];
-        Self { matrix, low: zero.clone(), high: zero }
-    }
-    /// Whether no edge value enters.
-    pub fn is_linear(&self) -> bool {
-        self.low.iter().chain(&self.high).all(|w| *w == 0.0)
-    }
-    /// This map after another one.
-    ///
-    /// # Errors
-    /// When the inner lengths differ.
-    pub fn compose(&self, before: &Self) -> Result<Self> {
-        let matrix = self.matrix.compose(&before.matrix)?;
-        let through = |own: &[f64], inner: &[f64]| -> Vec<f64> {
-            let of = |i: usize| self.matrix.row(i).iter().filter_map(|(c, w)| Some(inner.get(*c)? * w)).sum::<f64>();
-            own.iter().enumerate().map(|(i, own)| own + of(i)).collect()
-        };
-        Ok(Self { matrix, low: through(&self.low, &before.low), high: through(&self.high, &before.high) })
-    }
-    /// Every weight times a number.
-    pub fn scale(&self, factor: f64) -> Self {
-        let times = |v: &[f64]| v.iter().map(|w| w * factor).collect();
-        Self { matrix: self.matrix.scale(factor), low: times(&self.low), high: times(&self.high) }
-    }
-    /// The sum of two maps.
-    ///
-    /// # Errors
-    /// When the shapes differ.
-    pub fn add(&self, other: &Self) -> Result<Self> {
-        let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a + b).collect();
-        let matrix = self.matrix.add(&other.matrix)?;
-        Ok(Self { matrix, low: sum(&self.low, &other.low), high: sum(&self.high, &other.high) })
-    }
-
-    /// The map along an axis of `u`. `edges` are the values at the two ends, with length 1 along the axis and broadcasting against
-    /// `u`; `None` means 0. Differentiable with respect to `u` and the values.
-    ///
-    /// # Errors
-    /// When lengths do not fit.
-    pub fn apply(&self, u: &Tensor, axis: i64, edges: [Option<&Tensor>; 2]) -> Result<Tensor> {
-        let ends = [(&self.low, edges[0]), (&self.high, edges[1])];
-        let ends =
-            ends.map(|(weights, value)| value.filter(|_| weights.iter().any(|w| *w != 0.0)).map(|v| (weights, v)));
-        if ends.iter().all(Option::is_none) {
-            return self.matrix.apply(u, axis);
-        }
-        let (u, sides) = self.sides(u, axis, &ends)?;
-        let along = self.matrix.along(&u, axis)?;
-        let mut out = in_precision!(u.precision(), T => {
-            let mut numbers = vec![T::default(); along.outer * self.matrix.rows() * along.inner];
-            along.multiply::<T>(&self.matrix, &u, &mut numbers)?;
-            for (weights, value) in &sides {
-                add_side(&mut numbers, weights, &value.detach().read::<T>()?, along.inner);
-            }
-            Tensor::from_vec(u.context(), numbers, &along.shape)?
-        });
-        out = self.matrix.with_rule(out, &u, axis);
-        for (weights, value) in sides {
-            let column = |(i, &w): (usize, &f64)| (i, w);
-            let row: Row = weights.iter().enumerate().map(column).collect();
-            let back = Banded::from_rows(weights.len(), vec![row])?;
-            out = out.from(&value, || move |g: &Tensor| back.apply(g, axis));
-        }
-        Ok(out)
-    }
-    /// The points and the edge values, stretched to fit each other.
-    #[allow(clippy::type_complexity)]
-    fn sides<'a>(
-        &self,
-        u: &Tensor,
-        axis: i64,
-        ends: &[Option<(&'a Vec<f64>, &Tensor)>; 2],
-    ) -> Result<(Tensor, Vec<(&'a Vec<f64>, Tensor)>)> {
-        let place = axis_index("a map along an axis", axis, u.rank())?;
-        let mut side = u.shape();
-        side.iter_mut().skip(place).take(1).for_each(|n| *n = 1);
-        for (_, value) in ends.iter().flatten() {
-            let fitted = broadcast("edge", &side, &value.shape())?;
-            if fitted.len() != side.len() || fitted.get(place) != Some(&1) {
-                return Err(Error::shape("the value of an edge does not fit")
-                    .got(format!("shape {:?}", value.shape()))
-                    .expected(format!("a shape that broadcasts to {side:?}")));
-            }
-            side = fitted;
-        }
-        let stretched = |value: &Tensor| value.cast(u.precision())?.expand(&side);
-        let sides = ends.iter().flatten().map(|(weights, value)| Ok((*weights, stretched(value)?)));
-        let sides = sides.collect::<Result<Vec<_>>>()?;
-        let mut whole = side.clone();
-        whole.iter_mut().zip(u.shape()).skip(place).take(1).for_each(|(n, own)| *n = own);
-        Ok((u.expand(&whole)?, sides))
-    }
-}
-
-/// `out[o, i, j] += w_i b[o, j]`
-fn add_side<T: Real>(out: &mut [T], weights: &[f64], side: &[T], inner: usize) {
-    if inner == 0 || weights.is_empty() {
-        return;
-    }
-    for (block, side) in out.chunks_mut(weights.len() * inner).zip(side.chunks(inner)) {
-        for (out, &w) in block.chunks_mut(inner).zip(weights) {
-            if w != 0.0 {
-                add_scaled(out, T::of(w), side);
-            }
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! States and their paths over time.
 
+use std::any::Any;
 use std::fmt;
 use std::rc::Rc;
 
@@ -47,6 +48,7 @@ pub struct Path {
     times: Rc<[f64]>,
     grid: Option<Grid>,
     names: Names,
+    origin: Option<Rc<dyn Any>>,
 }
 
 impl Path {
@@ -65,7 +67,15 @@ impl Path {
         }
         let parts: Vec<Tensor> = states.iter().map(|s| s.values.clone()).collect();
         let (grid, names) = (first.grid.clone(), first.names.clone());
-        Ok(Self { values: Tensor::stack(&parts, 1)?, times: times.into(), grid, names })
+        Ok(Self { values: Tensor::stack(&parts, 1)?, times: times.into(), grid, names, origin: None })
+    }
+    /// The same with a memory of how it was made, for whoever knows its type.
+    pub fn with_origin(self, origin: Rc<dyn Any>) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+    /// How it was made, when that is a `T`.
+    pub fn origin<T: 'static>(&self) -> Option<&T> {
+        self.origin.as_ref()?.downcast_ref()
     }
     /// The numbers, `[sample, time, …]`.
     pub fn values(&self) -> &Tensor {
@@ -82,7 +92,7 @@ impl Path {
     pub fn channel(&self, name: &str) -> Result<Self> {
         let (at, names) = channels_named("path", &self.names, name)?;
         let values = self.values.narrow(2, at.start, at.len())?;
-        Ok(Self { values, times: self.times.clone(), grid: self.grid.clone(), names })
+        Ok(Self { values, times: self.times.clone(), grid: self.grid.clone(), names, origin: None })
     }
     /// The times.
     pub fn times(&self) -> &[f64] {

@@ -75,6 +75,9 @@ pub fn restrict(u: &Field, factor: usize) -> Result<Field> {
 /// A factor of 0; fewer points than the method needs; `Spectral` with edges.
 pub fn refine(u: &Field, factor: usize, method: Refinement) -> Result<Field> {
     let to = finer(u.grid(), factor)?;
+    // Before any row of a matrix is made: per point of an axis some hundred bytes.
+    let rows: usize = to.shape().iter().sum();
+    u.context().reserve(rows.saturating_mul(128).saturating_add(to.points().saturating_mul(4)))?;
     let taps = match method {
         Refinement::Linear => 2,
         Refinement::Cubic => 4,

@@ -6,7 +6,7 @@ use rhai::{Dynamic, Engine};
 
 use super::random::GaussianField;
 use super::spectrum::{Amplitude, spectral_error, spectrum};
-use super::{Field, Grid, Path, SpectralOperator, State, script_grids};
+use super::{Field, Grid, Path, SpectralOperator, State, script_edges, script_fields, script_grids};
 use crate::error::{Error, Result};
 use crate::script::engine::printable;
 use crate::script::registry::{Entry, entry, property};
@@ -19,7 +19,7 @@ pub(crate) fn types(engine: &mut Engine) {
     printable::<Grid>(engine, "Grid");
     printable::<Field>(engine, "Field");
     printable::<SpectralOperator>(engine, "SpectralOperator");
-    script_grids::types(engine);
+    script_edges::types(engine);
 }
 
 /// The field in argument `i`.
@@ -138,6 +138,8 @@ fn real_on_axes(
 pub(crate) fn entries() -> Vec<Entry> {
     let mut table = grids();
     table.extend(script_grids::entries());
+    table.extend(script_edges::entries());
+    table.extend(script_fields::entries());
     table.extend(fields());
     table.extend(operators());
     table.extend(spectra());
@@ -257,10 +259,11 @@ fn operators() -> Vec<Entry> {
     vec![
         entry("spectral::operator(grid, symbol)")
             .brief("A linear operator with constant coefficients, L u = F⁻¹(λ(k) F u).")
-            .text("symbol: a closure of one wavenumber per axis that returns λ, a tensor or a Complex; called once on the half spectrum. \
+            .text("symbol: a linear equation of one unknown, equation(|u| dt(u) - laplacian(u)), whose rate it is; or a closure of one wavenumber per axis that returns λ, a tensor or a Complex; called once on the half spectrum. \
                    The Laplacian is |kx, ky| -(kx * kx + ky * ky); advection with velocity c is |k| Complex(0 * k, -c * k). \
                    Wavenumbers are 2π m / length. Of a mode that is its own mirror image, such as Nyquist, only the real part of λ counts.")
             .example("spectral::operator(grid::periodic([8], [TAU]), |k| -k * k)", "SpectralOperator")
+            .example("let g = grid::periodic([8], [TAU]); max(spectral::operator(g, equation(|u| dt(u) - dx(u, 2))).propagate(g.sample(|x| cos(x)), 1.0))", "0.36788")
             .example(
                 "let g = grid::periodic([9], [TAU]); let u = g.sample(|x| exp(cos(x))); let advection = spectral::operator(g, |k| Complex(0 * k, -2 * k)); \
                  max(abs(advection.propagate(u, 2 * TAU / 18).values - roll(u.values, 2, 2))) < 1e-5",
@@ -268,6 +271,9 @@ fn operators() -> Vec<Entry> {
             )
             .run(|c| {
                 let grid = grid(c, 0)?;
+                if let Some(equation) = c.object_if::<crate::equation::Equation>(1) {
+                    return crate::equation::script_check::operator_of(c, &equation, &grid).map(Dynamic::from);
+                }
                 let closure = c.closure(1, grid.dimensions())?;
                 let symbol = on_axes(&c.name(), c.session.context(), &closure, &wavenumbers(c, &grid)?, &grid.spectral_shape())?;
                 Ok(Dynamic::from(SpectralOperator::new(grid, symbol)?))

@@ -123,7 +123,7 @@ impl End {
         let condition = clean(value.iter().zip(&slope).map(|(v, d)| a * v + b * d).collect());
         let size = condition.iter().fold(0.0f64, |m, w| m.max(w.abs()));
         let (own, others) = condition.split_first().map_or((0.0, &[][..]), |(own, others)| (*own, others));
-        if !(own.abs() > 1e-9 * size) {
+        if own.abs() <= 1e-9 * size {
             return Err(Error::value("an edge condition that fixes nothing at this spacing")
                 .got(format!("{a} u + {} ∂u/∂n with a spacing of {}", -b * self.spacing, self.spacing))
                 .advice("take a and b of one sign, or a finer grid"));
@@ -168,38 +168,35 @@ fn padded(axis: &Axis, kinds: [EdgeKind; 2], width: usize, accuracy: usize, reac
             return Err(Error::value(format!("axis {} and its edges do not agree on being periodic", axis.name)));
         }
         let row = |i: usize| vec![((i as i64 - width as i64).rem_euclid(n.max(1) as i64) as usize, 1.0)];
-        return Ok(AxisOperator::linear(Banded::from_rows(n, (0..rows).map(row).collect())?));
+        let (first, last) = ((0..width).map(row).collect(), (n + width..rows).map(row).collect());
+        return Ok(AxisOperator::linear(Banded::with_ends(rows, n, first, vec![(-(width as i64), 1.0)], last)?));
     }
     let ends = kinds.map(|kind| End::new(axis, kind, accuracy, reach));
     let needed = ends.iter().map(End::needs).max().unwrap_or(0);
     if n < needed {
         return Err(too_few(axis, needed));
     }
-    let mut matrix: Vec<Row> = (0..rows).map(|i| vec![(i.saturating_sub(width).min(n - 1), 1.0)]).collect();
     let (mut low, mut high) = (vec![0.0; rows], vec![0.0; rows]);
-    for (end, upper) in ends.iter().zip([false, true]) {
-        let column = |k: usize| if upper { n - 1 - k } else { k };
-        let place = |i: usize| if upper { rows - 1 - i } else { i };
-        let values = if upper { &mut high } else { &mut low };
+    let mut outer: [Vec<Row>; 2] = [Vec::new(), Vec::new()];
+    for (upper, (end, outer)) in ends.iter().zip(&mut outer).enumerate() {
+        let column = |k: usize| if upper == 0 { k } else { n - 1 - k };
+        let values = if upper == 0 { &mut low } else { &mut high };
         for i in 0..width + end.skip() {
             let beyond = match i.checked_sub(width) {
                 Some(_) => Beyond { points: Vec::new(), skip: 0, value: 1.0 / end.factors().0 },
                 None => end.value_at(i as f64 - width as f64 + end.inset)?,
             };
-            let entry = |(k, &w): (usize, &f64)| (column(k + beyond.skip), w);
-            if let (Some(row), Some(value)) = (matrix.get_mut(place(i)), values.get_mut(place(i))) {
-                *row = beyond.points.iter().enumerate().map(entry).collect();
+            outer.push(beyond.points.iter().enumerate().map(|(k, &w)| (column(k + beyond.skip), w)).collect());
+            if let Some(value) = values.get_mut(i) {
                 *value = beyond.value;
             }
         }
     }
-    Ok(AxisOperator { matrix: Banded::from_rows(n, matrix)?, low, high })
-}
-
-/// The same weights at every place where they fit: `out[i] = Σ_k w_k x[i + k]`, `columns → columns − weights + 1`.
-pub(super) fn sliding(columns: usize, weights: &[f64]) -> Result<Banded> {
-    let row = |i: usize| weights.iter().enumerate().map(|(k, &w)| (i + k, w)).collect();
-    Banded::from_rows(columns, (0..(columns + 1).saturating_sub(weights.len())).map(row).collect())
+    let [first, mut last] = outer;
+    // The upper end was written from the outside inwards.
+    last.reverse();
+    high.reverse();
+    Ok(AxisOperator { matrix: Banded::with_ends(rows, n, first, vec![(-(width as i64), 1.0)], last)?, low, high })
 }
 
 /// Weights on `count` points one spacing apart, at their middle, divided by `spacing^order`.
@@ -239,7 +236,7 @@ fn inner(
     weights: &[f64],
 ) -> Result<AxisOperator> {
     let padded = padded(axis, kinds, width, accuracy, reach)?;
-    AxisOperator::linear(sliding(axis.points + 2 * width, weights)?).compose(&padded)
+    AxisOperator::linear(Banded::sliding(axis.points + 2 * width, weights)?).compose(&padded)
 }
 
 /// On faces half a spacing before each point, and after the last: `n → n + 1`; periodic, where the last is the first, `n → n`.
@@ -295,14 +292,14 @@ pub fn divergence_of_faces(axis: &Axis, accuracy: usize) -> Result<Banded> {
     if n + 1 < leaning {
         return Err(too_few(axis, leaning - 1));
     }
+    // Rows where the centred stencil would leave the faces.
+    let ends = (width - 1).min(n);
     let row = |i: usize| -> Row {
-        let begin = (i + 1).checked_sub(width).filter(|begin| begin + accuracy <= n + 1);
-        if let Some(begin) = begin {
-            return weights.iter().enumerate().map(|(k, &w)| (begin + k, w)).collect();
-        }
         let begin = (i + 1).saturating_sub(width).min(n + 1 - leaning);
         let points: Vec<f64> = (begin..begin + leaning).map(|face| face as f64 - i as f64 - 0.5).collect();
         fornberg(0.0, &points, 1).iter().enumerate().map(|(k, w)| (begin + k, w / h)).collect()
     };
-    Banded::from_rows(n + 1, (0..n).map(row).collect())
+    let (low, high) = (ends, n.saturating_sub(ends).max(ends));
+    let taps = (1 - width as i64..).zip(weights.iter().copied()).collect();
+    Banded::with_ends(n, n + 1, (0..low).map(row).collect(), taps, (high..n).map(row).collect())
 }

@@ -2,6 +2,7 @@
 //!
 //! One-sided operators act on values with ghosts at both ends ([`padding`](super::stencil::padding)), so they hold for every kind of edge.
 
+use super::banded::Banded;
 use super::grid::{Axis, Grid};
 use super::interpolate::{Interpolation, interpolate};
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::tensor::{Tensor, Unary, axis_index};
 fn sliding(x: &Tensor, axis: i64, weights: &[f64]) -> Result<Tensor> {
     let at = axis_index("a stencil along an axis", axis, x.rank())?;
     let columns = x.shape().get(at).copied().unwrap_or(0);
-    super::stencil::sliding(columns, weights)?.apply(x, axis)
+    Banded::sliding(columns, weights)?.apply(x, axis)
 }
 /// `count` positions from `start`.
 fn part(x: &Tensor, axis: i64, start: usize, count: usize) -> Result<Tensor> {

@@ -236,8 +236,11 @@ pub(crate) fn entries() -> Vec<Entry> {
                    recorded for the parameters.")
             .example("nn::mlp(#{ inputs: 2, outputs: 1, seed: 1 }).forward(ones([4, 1]), zeros([4, 1])).shape", "[4, 1]")
             .run(forward),
-        property("net.parameters").brief("How many numbers a network has.").example("nn::mlp(#{ inputs: 1, outputs: 1, hidden: [] }).parameters", "2").run(|c| {
-            Ok(Dynamic::from(c.object::<Net>(0, "a network")?.count() as i64))
+        property("net.parameters").brief("How many numbers a network has; of an equation the variables it captured, with their values.").example("nn::mlp(#{ inputs: 1, outputs: 1, hidden: [] }).parameters", "2").example("let k = 2.0; equation(|u| dt(u) - k * dx(u)).parameters.k", "2").run(|c| {
+            if let Some(equation) = c.object_if::<crate::equation::Equation>(0) {
+                return Ok(crate::equation::script::parameters(&equation));
+            }
+            Ok(Dynamic::from(c.object::<Net>(0, "a network or an equation")?.count() as i64))
         }),
         entry("summary(net)").brief("A table of a network's layers, shapes and counts, as text.").example("summary(nn::mlp(#{ inputs: 1, outputs: 1 })).contains(\"linear\")", "true").run(|c| {
             Ok(c.object::<Net>(0, "a network")?.summary().to_string().into())

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
+use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext, Scope};
 
 use super::value::{Operand, describe};
 use crate::error::{Error, Result};
@@ -40,6 +40,28 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         CURRENT.set(self.before);
     }
+}
+
+/// Evaluates a text with variables in the engine of the running script, while a primitive runs.
+///
+/// # Errors
+/// What the text raised, without a place: the place is that of the primitive's call, since the text is none of the user's.
+pub(crate) fn evaluate(text: &str, variables: Vec<(&str, Dynamic)>) -> Result<Dynamic> {
+    interrupt::poll()?;
+    let Some(context) = current() else {
+        return Err(Error::internal("a text was evaluated while no script runs"));
+    };
+    let mut scope = Scope::new();
+    for (name, value) in variables {
+        scope.push_dynamic(name, value);
+    }
+    let engine = context.engine();
+    let ast = engine.compile_with_scope(&scope, text).map_err(|e| Error::internal(format!("{e} in {text:?}")))?;
+    engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast).map(Dynamic::flatten).map_err(|error| {
+        let stops = uncatchable(&error).is_some();
+        let error = from_rhai(error);
+        if stops { error } else { error.without_script() }
+    })
 }
 
 /// A function or closure of the script. Cheap to clone.

@@ -45,6 +45,8 @@ fn tables() -> Vec<(&'static str, Vec<Entry>)> {
         ("Solving", crate::solve::script::entries()),
         ("Equations without time", crate::solve::elliptic::script::entries()),
         ("Flows", crate::solve::flow::script::entries()),
+        ("Physics", crate::physics::script::entries()),
+        ("Initial states", crate::physics::script_initial::entries()),
         ("Stochastic processes", crate::sde::script::entries()),
         ("Networks", crate::nn::script::entries()),
         ("Layers", crate::nn::script_layers::entries()),

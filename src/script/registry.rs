@@ -72,6 +72,8 @@ pub struct Entry {
     pub text: &'static str,
     /// The keys of the option map.
     pub options: Vec<OptionText>,
+    /// Whether there are options beside these that only the call knows, such as parameters of an equation.
+    pub further_options: bool,
     /// Executed examples.
     pub examples: Vec<Example>,
     /// The chapter of the reference it belongs to.
@@ -104,6 +106,11 @@ impl Entry {
     /// Adds an option of the last argument.
     pub fn option(mut self, name: &'static str, text: &'static str) -> Self {
         self.options.push(OptionText { name, text });
+        self
+    }
+    /// Says that the option map has keys which only the call knows: they are checked when it runs.
+    pub fn further_options(mut self) -> Self {
+        self.further_options = true;
         self
     }
     /// Adds an example with its result.
@@ -151,6 +158,7 @@ pub fn entry(signature: &'static str) -> Entry {
         brief: "",
         text: "",
         options: Vec::new(),
+        further_options: false,
         examples: Vec::new(),
         chapter: "",
         code: Rc::new(|_| Ok(Dynamic::UNIT)),

@@ -3,6 +3,7 @@
 //! Times run from `t_0` to `t_M`; a path is `[sample, time, …]`. With `a = e^(λ Δt)` for a spectral drift, the forward step is
 //! `x_(m+1) = a x_m + g √Δt ξ`, and the reverse steps start from the end.
 
+mod equation;
 mod process;
 mod reverse;
 mod score;
@@ -12,6 +13,7 @@ mod tests;
 mod window;
 
 pub use crate::field::{Path, State};
+pub use equation::drift;
 pub use process::{Clock, Diffusion, Drift, Process, Scheme, jittered};
 pub use reverse::{Integrator, Reverse};
 pub use score::{GaussianScore, Score};

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine};
 
 use super::*;
+use crate::equation::Equation;
 use crate::error::{Error, Result};
 use crate::field::script::{gaussian_model, state, state_value};
 use crate::field::{Field, Grid, SpectralOperator};
@@ -84,6 +85,9 @@ fn make_process(c: &mut Call) -> Result<Dynamic> {
     let grid = options.object_if::<Grid>("grid", "a grid")?;
     let drift = if let Some(operator) = c.object_if::<SpectralOperator>(0) {
         Drift::Spectral(operator)
+    } else if let Some(equation) = c.object_if::<Equation>(0) {
+        let needed = || options.missing("grid", "the grid on which the equation is the drift");
+        super::drift(&equation, grid.as_ref().ok_or_else(needed)?, &context)?
     } else if options.boolean("solver", false)? {
         let (closure, context) = (c.closure(0, 3)?, context.clone());
         Drift::Propagator(Rc::new(move |x, t, dt| {
@@ -95,7 +99,7 @@ fn make_process(c: &mut Call) -> Result<Dynamic> {
         }))
     } else {
         if c.object_if::<rhai::FnPtr>(0).is_none() {
-            return Err(c.wrong(0, "an operator made by spectral::operator(…), or a closure |x, t|"));
+            return Err(c.wrong(0, "an equation, an operator made by spectral::operator(…), or a closure |x, t|"));
         }
         let (closure, context) = (c.closure(0, 2)?, context.clone());
         Drift::Function(Rc::new(move |x, t| {
@@ -168,15 +172,18 @@ pub(crate) fn entries() -> Vec<Entry> {
     vec![
         entry("sde::process(drift, options)")
             .brief("The stochastic process dx = P(x) dt + g(t) dW.")
-            .text("drift: a spectral operator (then steps are exact in the drift), a closure |x, t| for dx/dt (explicit Euler), or, with \
+            .text("drift: an equation in time, a spectral operator (then steps are exact in the drift), a closure |x, t| for dx/dt (explicit Euler), or, with \
                    solver: true, a closure |x, t, dt| that returns x(t + dt). Times reach closures as tensors that broadcast.\n\
+                   An equation of one unknown, linear with constant coefficients on a periodic grid, is the spectral operator of its symbol. Any other equation gives its rates, and \
+                   steps are explicit.\n\
                    Schemes of a spectral drift, with a = e^(λΔt): \"exponential\" a x + g √Δt ξ; \"exact\" a x + g √((a² − 1)/2λ) ξ, the exact \
                    transition; \"euler_maruyama\" x + λ x Δt + g √Δt ξ, stable only for |λ| Δt < 2.")
             .option("diffusion", "g: a number, or a closure |t| (needed)")
             .option("scheme", "\"exponential\", \"exact\" or \"euler_maruyama\" (exponential for operators)")
             .option("solver", "whether the closure is a solver step |x, t, dt| (false)")
-            .option("grid", "the grid on which closures get their state as a field")
+            .option("grid", "the grid of an equation (needed for one), or on which closures get their state as a field")
             .example("sde::process(|x, t| -x, #{ diffusion: 0.1 })", "Process")
+            .example("let g = grid::periodic([8], [TAU]); let heat = sde::process(equation(|u| dt(u) - laplacian(u)), #{ grid: g, diffusion: 0 }); max(sample(heat, g.sample(|x| cos(x)), [0, 1]).last())", "0.36788")
             .run(make_process),
         entry("sample(process, start, times, [options])")
             .brief("Paths of a process through the times, from the states `start`.")

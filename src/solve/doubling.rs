@@ -40,7 +40,9 @@ pub fn enough_steps<S: Parametrized>(
             let mut most = 0.0f64;
             for (a, b) in coarse.states.iter().zip(&fine.states) {
                 let difference = b.add_scaled(&[(-1.0, a)])?;
-                most = most.max(difference.error_norm(a, b, rule.atol, rule.rtol)? / weight);
+                let norm = difference.error_norm(a, b, rule.atol, rule.rtol)?;
+                // Squares of huge numbers overflow, and `max` would pass over what is no number.
+                most = if norm.is_finite() { most.max(norm / weight) } else { f64::INFINITY };
             }
             Ok(most)
         };

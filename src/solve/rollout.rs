@@ -135,7 +135,7 @@ impl Rollout {
                 Err(Error::value("the length of a step is positive").got(h))
             }
             StepRule::MaxStep(h) if times.windows(2).any(|w| (w[1] - w[0]).abs() / h > 1e12) => {
-                Err(Error::limit("more steps than can ever be made").got(format!("steps of {h}")))
+                Err(Error::limit("more steps than can ever be made").got(format!("steps of {h:?}")))
             }
             _ if self.checkpoints == Checkpoints::Every(0) => {
                 Err(Error::value("checkpoints lie at least one step apart").got(0))
@@ -279,7 +279,7 @@ fn refuse_hidden<S: Parametrized>(system: &S, t: f64, y0: &S::State) -> Result<(
 fn not_finite(number: usize, planned: &Planned) -> Error {
     let Planned { t, h, .. } = planned;
     Error::not_finite("the solution is no longer finite")
-        .got(format!("step {number}, from t = {t} to {}", t + h))
+        .got(format!("step {number}, from t = {t:?} to {:?}", t + h))
         .advice(
             "take smaller steps or a method that is stable for longer ones; or the solution itself grows without bound",
         )

@@ -29,5 +29,5 @@ pub(crate) fn entries() -> Vec<Entry> {
     let others =
         script_stationary::KEYS.iter().filter(|(key, _)| !script_solve::KEYS.iter().any(|(own, _)| own == key));
     let all = script_solve::KEYS.iter().chain(others);
-    vec![all.fold(solve, |entry, (key, text)| entry.option(key, text))]
+    vec![all.fold(solve, |entry, (key, text)| entry.option(key, text)).further_options()]
 }

@@ -219,7 +219,7 @@ fn norm() -> Entry {
         .example("norm(grid::periodic([8], [TAU]).sample(|x| sin(x)), #{ kind: \"L2\" }) ** 2 / PI", "[1]")
         .run(move |c| {
             let options_at = if c.object_if::<rhai::Map>(1).is_some() { 1 } else { 2 };
-            match crate::field::script_grids::norm_of_kind(c, &c.options(options_at)?)? {
+            match crate::field::script_fields::norm_of_kind(c, &c.options(options_at)?)? {
                 Some(norm) => Ok(norm),
                 None => code(c),
             }

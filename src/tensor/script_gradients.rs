@@ -10,25 +10,47 @@ use crate::script::closure::Closure;
 use crate::script::registry::{Entry, entry};
 use crate::script::value::{Operand, describe};
 
-/// The arguments of a differentiated function: one value, or several in an array.
+/// The arguments of a differentiated function.
 struct Inputs {
-    several: bool,
+    form: Form,
     values: Vec<Operand>,
+}
+
+/// How the arguments are handed over.
+enum Form {
+    /// One value.
+    One,
+    /// An array: one value for each parameter of the closure.
+    Several,
+    /// A map with these keys, for a closure of one parameter.
+    Named(Vec<rhai::Identifier>),
 }
 
 impl Inputs {
     fn read(c: &Call, i: usize) -> Result<Self> {
         let value = c.value(i)?;
         if let Some(one) = Operand::of(&value) {
-            return Ok(Self { several: false, values: vec![one] });
+            return Ok(Self { form: Form::One, values: vec![one] });
         }
-        let wrong = || c.wrong(i, "a number, tensor or field, or an array of them for a closure of as many parameters");
+        let wrong = || {
+            c.wrong(
+                i,
+                "a number, tensor or field; an array of them for a closure of as many parameters; or a map of them",
+            )
+        };
+        if let Some(map) = value.read_lock::<rhai::Map>() {
+            let values: Vec<Operand> = map.values().map(|v| Operand::of(v).ok_or_else(wrong)).collect::<Result<_>>()?;
+            if values.is_empty() {
+                return Err(wrong());
+            }
+            return Ok(Self { form: Form::Named(map.keys().cloned().collect()), values });
+        }
         let array = value.into_array().map_err(|_| wrong())?;
         let values: Vec<Operand> = array.iter().map(|v| Operand::of(v).ok_or_else(wrong)).collect::<Result<_>>()?;
         if values.is_empty() {
             return Err(wrong());
         }
-        Ok(Self { several: true, values })
+        Ok(Self { form: Form::Several, values })
     }
     /// The real tensors that are varied: two for a complex one.
     fn tensors(&self, c: &Call) -> Result<Vec<Tensor>> {
@@ -67,10 +89,15 @@ impl Inputs {
                 *value = Dynamic::from(number?);
             }
         }
-        Ok(if self.several { Dynamic::from(dressed) } else { dressed.into_iter().next().unwrap_or_default() })
+        Ok(match &self.form {
+            Form::One => dressed.into_iter().next().unwrap_or_default(),
+            Form::Several => Dynamic::from(dressed),
+            Form::Named(keys) => map_of(keys, dressed),
+        })
     }
+    /// How many parameters the closure has.
     fn count(&self) -> usize {
-        self.values.len()
+        if matches!(self.form, Form::Several) { self.values.len() } else { 1 }
     }
 }
 
@@ -82,8 +109,16 @@ fn scalar_of(c: &Call, value: &Dynamic) -> Result<Tensor> {
     })
 }
 
+fn map_of(keys: &[rhai::Identifier], values: Vec<Dynamic>) -> Dynamic {
+    keys.iter().cloned().zip(values).collect::<rhai::Map>().into()
+}
+
 fn call_on(closure: &Closure, inputs: &Inputs, tensors: &[Tensor]) -> Result<Dynamic> {
-    closure.call(inputs.dress(tensors)?)
+    let values = inputs.dress(tensors)?;
+    match &inputs.form {
+        Form::Named(keys) => closure.call([map_of(keys, values)]),
+        _ => closure.call(values),
+    }
 }
 
 fn differentiate(c: &Call) -> Result<(Tensor, Dynamic)> {
@@ -99,12 +134,13 @@ pub(crate) fn entries() -> Vec<Entry> {
     vec![
         entry("grad(f, x)")
             .brief("The gradient of a scalar function at x.")
-            .text("x is a number, tensor or field, or an array of them for a closure of as many parameters; the gradient has the same form. \
+            .text("x is a number, tensor or field, an array of them for a closure of as many parameters, or a map of them for a closure of one; the gradient has the same form. \
                    That of a complex z = x + iy is ∂f/∂x + i ∂f/∂y, so that a step against it lowers f. \
                    Values are tracked only inside the closure, and gradients nest: grad(|x| grad(f, x), x) is a second derivative.")
             .example("grad(|x| sum(x * x), tensor([1, 2]))", "[2, 4]")
             .example("grad(|x| grad(|y| y ** 3, x), 2.0)", "12")
             .example("grad(|a, b| a * b, [2.0, 5.0])", "[5, 2]")
+            .example("grad(|p| p.a * p.b, #{ a: 2.0, b: 5.0 }).a", "5")
             .run(|c| differentiate(c).map(|(_, gradient)| gradient)),
         entry("value_and_grad(f, x)")
             .brief("The value of a scalar function at x and its gradient, as [value, gradient].")

@@ -207,4 +207,69 @@ fn what_is_not_finite_stops_with_the_step() {
     assert!(text.contains("step 3") && text.contains("minimize.safetensors"), "{text}");
     let kept = checkpoint::Checkpoint::read(s.context(), &s.run().path().join("minimize.safetensors")).unwrap();
     assert!((numbers(kept.group("x").unwrap())[0] - 0.64).abs() < 1e-12);
+
+    // Broken off: the best point is kept, under the name that was given, and the kind of the error stays.
+    let mut count = 0;
+    let mut f = |p: &Parameters| {
+        count += 1;
+        if count > 4 {
+            return Err(crate::Error::interrupted());
+        }
+        square(&p.values()[0])?.sum_all()
+    };
+    let plan = Minimization { name: "inverse".into(), ..quiet(9) };
+    let error = minimize(&s, &Optimizer::sgd(0.1), &start, &plan, &mut f).err().unwrap();
+    assert_eq!(error.kind(), Kind::Interrupted);
+    assert!(error.to_string().contains("inverse.safetensors"), "{error}");
+    let kept = checkpoint::Checkpoint::read(s.context(), &s.run().path().join("inverse.safetensors")).unwrap();
+    assert!((numbers(kept.group("x").unwrap())[0] - 0.512).abs() < 1e-12);
+}
+
+#[test]
+fn scripts_get_back_what_they_gave() {
+    let mut host = crate::script::Host::new(session("scripts"));
+    let mut run = |code: &str| host.evaluate("test", code);
+    for (code, expected) in [
+        (
+            "let g = grid::periodic([16], [TAU]); let wanted = g.sample(|x| sin(x)); \
+             let found = minimize(|u| mse(u, wanted), zeros_like(wanted), #{ optimizer: optim::lbfgs(), steps: 50 }); \
+             type_name(found) == \"Field\" && all(abs(found - wanted) < 1e-6)",
+            "true",
+        ),
+        ("type_name(minimize(|x| (x - 2) ** 2, 0))", "float"),
+        ("minimize(|x| (x - 2) ** 2, 0.5, #{ steps: 0 })", "0.5"),
+        // One step from 3 at a rate of 5: 3 − 5 · 0.1 · 3.
+        (
+            "let h = minimize_history(|x| 0.05 * x * x, 3.0, #{ optimizer: optim::sgd(#{ lr: 5 }), steps: 1, keep: \"last\" }); \
+             abs(h.x - 1.5) < 1e-12 && h.losses.len() == 2 && abs(item(h.losses[0]) - 0.45) < 1e-12 && h.steps == 1 && !h.converged",
+            "true",
+        ),
+        (
+            "let p = minimize(|p| (ln(p.nu) - ln(1e-4)) ** 2 + sum((p.u0 - 1) ** 2), #{ nu: 0.1, u0: zeros([3]) }, #{ transform: #{ nu: \"log\" } }); \
+             abs(p.nu / 1e-4 - 1) < 1e-5 && type_name(p.u0) == \"Tensor\"",
+            "true",
+        ),
+        (
+            "let adam = optim::adam(); minimize(|x| x * x, 1.0, #{ optimizer: adam, steps: 3 }); `${adam}`.contains(\"after 0 steps\")",
+            "true",
+        ),
+    ] {
+        let value = run(code).unwrap_or_else(|e| panic!("{code}\n{e}"));
+        assert_eq!(crate::script::value::compact(&value), expected, "{code}");
+    }
+    for (code, expected) in [
+        ("minimize(|x| x * x, \"1\")", "a number, a tensor or a field"),
+        ("minimize(|x| x, tensor([1, 2]))", "single number"),
+        ("minimize(|p| p.drift ** 2, #{ drift: 1.0 }, #{ lower: #{ drfit: 0 } })", "did you mean `drift`"),
+        ("minimize(|x| x * x, 1.0, #{ transform: \"lgo\" })", "did you mean \"log\""),
+        ("minimize(|x| x * x, 1.0, #{ transform: \"sigmoid\" })", "lower` and `upper"),
+        ("minimize(|x| x * x, 1.0, #{ lower: 2 })", "outside of its bounds"),
+        ("minimize(|x| x * x, 1.0, #{ lower: 2, upper: 1 })", "leave no room"),
+        ("minimize(|x| x * x, tensor([1, 2]), #{ lower: tensor([1, 2, 3]) })", "fits the unknown"),
+        ("minimize(|x| 0.0 / (x - x), 1.0)", "not finite"),
+        ("minimize(|x| x * x, #{})", "map of them"),
+    ] {
+        let error = run(code).err().unwrap_or_else(|| panic!("{code} gave a value")).to_string();
+        assert!(error.contains(expected), "{code}: {error}");
+    }
 }

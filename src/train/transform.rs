@@ -5,6 +5,7 @@ use crate::tensor::{Tensor, Unary};
 
 /// The function `x(z)` of the number `z` that is varied.
 #[derive(Clone, Default)]
+#[allow(clippy::large_enum_variant)] // one for each unknown
 pub enum Transform {
     /// `x = z`
     #[default]

@@ -297,7 +297,7 @@ impl<'a> Walker<'a> {
         };
         let entries: Vec<&Entry> = self.registry.entries().iter().filter(takes).collect();
         let all_take_options = entries.iter().all(|e| e.parameters.last().is_some_and(|p| p.name == "options"));
-        if entries.is_empty() || !all_take_options {
+        if entries.is_empty() || !all_take_options || entries.iter().any(|e| e.further_options) {
             return;
         }
         let known: Vec<&str> = entries.iter().flat_map(|e| e.option_names()).collect();

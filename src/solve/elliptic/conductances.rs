@@ -122,15 +122,18 @@ impl Conductances {
             let systems: usize = lead.iter().product();
             let cells: usize = shape[shape.len() - axes..].iter().product();
             let context = b.context();
-            context.reserve(b.len().saturating_mul(2 * 8).saturating_add(cells.saturating_mul(Solver::<T>::bytes_per_cell())))?;
-            if b.is_empty() {
-                return Ok((b.detach(), SolveReport { iterations: 0, residual: 0.0, history: vec![], method: METHOD }));
-            }
             // Operators that are the same for all samples are built once.
             let alike = self.tensors().iter().all(|t| {
                 let shape = t.shape();
                 shape.len() <= axes || shape[..shape.len() - axes].iter().all(|&n| n == 1)
             });
+            // Systems that differ are solved side by side, each with its own grids.
+            let held = if alike { cells } else { b.len() };
+            let vectors = b.len().saturating_mul(size_of::<f64>() * 8);
+            context.reserve(held.saturating_mul(Solver::<T>::bytes_per_cell()).saturating_add(vectors))?;
+            if b.is_empty() {
+                return Ok((b.detach(), SolveReport { iterations: 0, residual: 0.0, history: vec![], method: METHOD }));
+            }
             let operators = self.operators(&shape, if alike { 1 } else { systems })?;
             let right = b.to_vec()?;
             let limits = Limits {

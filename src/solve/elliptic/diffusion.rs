@@ -82,7 +82,7 @@ impl Diffusion {
                 };
                 // The value beyond the face, so that a (u₀ + u₋)/2 + b (u₋ − u₀)/h = value.
                 let weight = 0.5 * factor + slope / ends.spacing;
-                if !(weight.abs() > 0.0) {
+                if weight == 0.0 || !weight.is_finite() {
                     return Err(Error::value("elliptic: a Robin condition that cannot be met on this grid")
                         .got(format!("{factor} u + {slope} ∂u/∂n with a spacing of {}", ends.spacing)));
                 }

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use rhai::Dynamic;
+use rhai::{Dynamic, Map};
 
 use super::krylov::{Method, Operator, Stop, linear_solve};
-use super::{Diffusion, FaceMean, Incompatible, Solve, poisson};
+use super::{Diffusion, FaceMean, Incompatible, Solve, SolveReport, poisson};
 use crate::error::{Error, Result};
 use crate::field::Field;
 use crate::script::registry::{Entry, entry};
@@ -31,7 +31,7 @@ fn run_poisson(c: &mut Call) -> Result<Dynamic> {
     Ok(Dynamic::from(poisson(&f, o.number("c", 0.0)?, unknown.as_deref(), incompatible(&o)?)?))
 }
 
-fn run_elliptic(c: &mut Call) -> Result<Dynamic> {
+fn run_elliptic(c: &mut Call) -> Result<(Dynamic, SolveReport)> {
     let (f, o) = (c.object::<Field>(0, "a field: the right-hand side")?, c.options(1)?);
     let context = c.session.context();
     let base = Solve::default();
@@ -48,7 +48,19 @@ fn run_elliptic(c: &mut Call) -> Result<Dynamic> {
         c: coefficient(context, &o, "c")?,
         mean: o.choice("mean", &[("arithmetic", FaceMean::Arithmetic), ("harmonic", FaceMean::Harmonic)])?,
     };
-    Ok(Dynamic::from(problem.solve(&f, o.string_if("unknown")?.as_deref(), how)?.0))
+    let (u, report) = problem.solve(&f, o.string_if("unknown")?.as_deref(), how)?;
+    Ok((Dynamic::from(u), report))
+}
+
+/// A solution with how it was found.
+fn reported(c: &Call, (x, report): (Dynamic, SolveReport)) -> Result<Dynamic> {
+    let (mut map, len) = (Map::new(), report.history.len());
+    map.insert("x".into(), x);
+    map.insert("iterations".into(), Dynamic::from(report.iterations as i64));
+    map.insert("residual".into(), report.residual.into());
+    map.insert("residuals".into(), Dynamic::from(Tensor::from_vec(c.session.context(), report.history, &[len])?));
+    map.insert("method".into(), report.method.into());
+    Ok(map.into())
 }
 
 /// A closure as a linear function of tensors; fields are handed over as fields.
@@ -68,7 +80,7 @@ fn operator(context: &Context, closure: Closure, field: Option<Field>) -> Operat
     })
 }
 
-fn run_linear(c: &mut Call) -> Result<Dynamic> {
+fn run_linear(c: &mut Call) -> Result<(Dynamic, SolveReport)> {
     let (closure, o) = (c.closure(0, 1)?, c.options(2)?);
     let field = c.object_if::<Field>(1);
     let b = c.tensor(1)?;
@@ -86,12 +98,42 @@ fn run_linear(c: &mut Call) -> Result<Dynamic> {
     let a = operator(context, closure, field.clone());
     let preconditioner = o.closure_if("preconditioner", 1)?.map(|m| operator(context, m, field.clone()));
     let guess = coefficient(context, &o, "guess")?;
-    let (x, _) =
+    let (x, report) =
         linear_solve(method, &a, &b, guess.as_ref(), preconditioner.as_ref(), stop, o.boolean("symmetric", false)?)?;
-    Ok(match field {
+    let x = match field {
         Some(field) => Dynamic::from(field.with(x)?),
         None => Dynamic::from(x),
-    })
+    };
+    Ok((x, report))
+}
+
+/// The options of both ways to solve an elliptic problem.
+fn diffusive(entry: Entry) -> Entry {
+    entry
+        .option("a", "the diffusivity: a number, tensor or field, 0 or more (1)")
+        .option("c", "the reaction: a number, tensor or field (0)")
+        .option(
+            "mean",
+            "of a at faces: \"arithmetic\", or \"harmonic\", exact for layers that meet at a face (\"arithmetic\")",
+        )
+        .option("tolerance", "the residual relative to f at which to stop (1e-10, in f32 1e-6)")
+        .option("iterations", "most iterations (100)")
+        .option("incompatible", REMOVE)
+        .option("unknown", "the name whose edges hold, where a grid has edges by name")
+}
+/// The options of both ways to solve a linear system.
+fn linear(entry: Entry) -> Entry {
+    entry
+        .option(
+            "method",
+            "\"gmres\", \"cg\" for symmetric positive definite operators, \"bicgstab\" for less memory (\"gmres\")",
+        )
+        .option("tolerance", "|b − A x| / |b| at which to stop (1e-10, in f32 1e-5)")
+        .option("iterations", "most iterations (1000)")
+        .option("preconditioner", "a closure |r| near the inverse of the operator (none)")
+        .option("guess", "where to begin (0)")
+        .option("restart", "vectors that gmres keeps (30)")
+        .option("symmetric", "the operator is its own transpose (false; true for \"cg\")")
 }
 
 pub(crate) fn entries() -> Vec<Entry> {
@@ -106,36 +148,31 @@ pub(crate) fn entries() -> Vec<Entry> {
             .option("unknown", "the name whose edges hold, where a grid has edges by name")
             .example("let g = grid::periodic([32, 32], [TAU, TAU]); let u = g.sample(|x, y| sin(x) * cos(2 * y)); max(abs(poisson(5 * u) - u)) < 2e-2", "1")
             .run(run_poisson),
-        entry("elliptic(f, [options])")
+        diffusive(entry("elliptic(f, [options])"))
             .brief("The solution of −div(a grad u) + c u = f with a and c that vary, by conjugate gradients with multigrid.")
             .text("Finite volumes on the cells of the grid of f, with its edges: periodic, Dirichlet, Neumann and Robin. A Dirichlet value holds half a cell \
                    outside of the outer centres. Iterations do not grow with the grid; the iteration runs in double precision. \
                    Gradients reach f, a, c and the values of the edges by one more solve.")
-            .option("a", "the diffusivity: a number, tensor or field, 0 or more (1)")
-            .option("c", "the reaction: a number, tensor or field (0)")
-            .option("mean", "of a at faces: \"arithmetic\", or \"harmonic\", exact for layers that meet at a face (\"arithmetic\")")
-            .option("tolerance", "the residual relative to f at which to stop (1e-10, in f32 1e-6)")
-            .option("iterations", "most iterations (100)")
-            .option("incompatible", REMOVE)
-            .option("unknown", "the name whose edges hold, where a grid has edges by name")
             .example(
                 "let g = grid::periodic([32], [TAU]); let x = g.sample(|x| x); \
                  let u = elliptic(sin(x) + cos(x), #{ a: 2.0, c: 1.0 }); max(abs(u - (sin(x) + cos(x)) / 3)) < 1e-2",
                 "1",
             )
-            .run(run_elliptic),
-        entry("linear_solve(operator, b, [options])")
+            .run(|c| run_elliptic(c).map(|(u, _)| u)),
+        diffusive(entry("elliptic_history(f, [options])"))
+            .brief("As elliptic, with how it was found: #{ x, iterations, residual, residuals, method }.")
+            .text("residuals: relative to f, before each iteration and at the end; the largest of all samples.")
+            .example("let g = grid::periodic([64, 64], [TAU, TAU]); elliptic_history(g.sample(|x, y| sin(x + y)), #{ c: 1.0 }).iterations < 12", "true")
+            .run(|c| run_elliptic(c).and_then(|found| reported(c, found))),
+        linear(entry("linear_solve(operator, b, [options])"))
             .brief("The x with operator(x) = b, for a closure that is linear in x, by a Krylov method.")
             .text("b: a tensor or a field; x has its form. Axis 0 counts samples, which are systems of their own; a tensor of one axis is a single system. \
                    Gradients reach b and everything that the closure uses, by a solve with the transpose, which is found by differentiating the closure.")
-            .option("method", "\"gmres\", \"cg\" for symmetric positive definite operators, \"bicgstab\" for less memory (\"gmres\")")
-            .option("tolerance", "|b − A x| / |b| at which to stop (1e-10, in f32 1e-5)")
-            .option("iterations", "most iterations (1000)")
-            .option("preconditioner", "a closure |r| near the inverse of the operator (none)")
-            .option("guess", "where to begin (0)")
-            .option("restart", "vectors that gmres keeps (30)")
-            .option("symmetric", "the operator is its own transpose (false; true for \"cg\")")
             .example("linear_solve(|x| 3 * x + roll(x, 1, 0), tensor([4, 4, 4, 4]))", "[1, 1, 1, 1]")
-            .run(run_linear),
+            .run(|c| run_linear(c).map(|(x, _)| x)),
+        linear(entry("linear_solve_history(operator, b, [options])"))
+            .brief("As linear_solve, with how it was found: #{ x, iterations, residual, residuals, method }.")
+            .example("linear_solve_history(|x| 2 * x, tensor([4, 4]), #{ method: \"cg\" }).iterations", "1")
+            .run(|c| run_linear(c).and_then(|found| reported(c, found))),
     ]
 }

@@ -102,7 +102,7 @@ pub(super) fn interpolate(values: &Tensor, positions: &Tensor, rule: &Rule) -> R
                 for m in 0..points {
                     corners(rule, p, points, m, |at, weight| {
                         for c in 0..channels {
-                            out[c * points + m] = out[c * points + m] + weight * x[c * cells + at];
+                            out[c * points + m] += weight * x[c * cells + at];
                         }
                     });
                 }
@@ -138,7 +138,7 @@ fn spread(g: &Tensor, positions: &Tensor, rule: &Rule) -> Result<Tensor> {
                 for m in 0..points {
                     corners(rule, p, points, m, |at, weight| {
                         for c in 0..channels {
-                            out[c * cells + at] = out[c * cells + at] + weight * y[c * points + m];
+                            out[c * cells + at] += weight * y[c * points + m];
                         }
                     });
                 }

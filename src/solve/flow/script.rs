@@ -251,7 +251,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             .option("inflow", "a field: smoke that is added in a unit of time (none)")
             .option("method", "how smoke is carried, \"mac_cormack\" or \"semi_lagrangian\" (\"mac_cormack\")")
             .example(
-                "let d = flow::domain([8, 10], [8, 10]); let s = d.cells.sample(|x, y| exp(-(x - 4) ** 2 - (y - 3) ** 2)); let v = flow::velocity(d); \
+                "let d = flow::domain([8, 10], [8, 10]); let s = d.cells.sample(|x, y| exp(-((x - 4) ** 2 + (y - 3) ** 2))); let v = flow::velocity(d); \
                  for i in 0..3 { let next = flow::smoke_step(s, v, #{ buoyancy: [0, 0.5] }); s = next.smoke; v = next.velocity; } \
                  abs(sum(s.values * d.cells.points[1]) / sum(s.values)) > 3",
                 "1",

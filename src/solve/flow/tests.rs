@@ -253,7 +253,7 @@ fn advection_shifts_and_converges() {
 /// to five digits there, so that the losses agree in the first two steps only.
 #[test]
 fn smoke_as_published() {
-    const STEPS: usize = 80;
+    const STEPS: usize = 10;
     let c = context();
     let grid = box_of(&[32, 40], &[32.0, 40.0], &[false, false]);
     let domain = Domain::new(&grid, vec![CLOSED, CLOSED], None).unwrap();

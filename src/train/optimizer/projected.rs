@@ -4,6 +4,9 @@ use super::bounds::Walls;
 use super::lbfgs::{Found, along, dot};
 use crate::error::Result;
 
+/// The loss and its gradient at some numbers.
+pub(super) type Evaluation<'a> = dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>)> + 'a;
+
 /// Sufficient decrease.
 const C1: f64 = 1e-4;
 
@@ -18,7 +21,7 @@ pub(super) fn backtrack(
     first: f64,
     walls: &Walls,
     evaluations: usize,
-    at: &mut dyn FnMut(&[f64]) -> Result<(f64, Vec<f64>)>,
+    at: &mut Evaluation,
 ) -> Result<Option<Found>> {
     let mut t = first;
     for _ in 0..evaluations {
@@ -26,8 +29,8 @@ pub(super) fn backtrack(
         walls.project(&mut moved);
         let step: Vec<f64> = moved.iter().zip(x).map(|(a, b)| a - b).collect();
         let expected = dot(gradient, &step);
-        // Also false for a step of length 0.
-        if !(expected < 0.0) {
+        // A step of length 0 ends here too.
+        if expected >= 0.0 || expected.is_nan() {
             return Ok(None);
         }
         let (value, there) = at(&moved)?;

@@ -10,9 +10,9 @@ use crate::tensor::Real;
 /// An axis is coarsened when its mean conductance is at least this part of the largest.
 const STRONG: f64 = 0.4;
 /// A grid of so few cells is solved by elimination.
-const FEW: usize = 40;
+pub(super) const FEW: usize = 40;
 
-/// Which axes to coarsen; none when the grid is small enough.
+/// Which axes to coarsen; none when the grid is small enough, or when no cell exchanges with another.
 pub(super) fn axes<T: Real>(level: &Level<T>) -> [bool; 3] {
     if level.cells() <= FEW {
         return [false; 3];

@@ -15,10 +15,6 @@ pub(super) struct Elimination {
 const VANISHED: f64 = 1e-9;
 
 impl Elimination {
-    /// Of no cells.
-    pub fn none() -> Self {
-        Self { n: 0, factors: Vec::new(), pivots: Vec::new() }
-    }
     pub fn new<T: Real>(level: &Level<T>) -> Self {
         let n = level.cells();
         let mut a = vec![0.0; n * n];

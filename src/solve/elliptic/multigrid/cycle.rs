@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::coarsen::{axes, coarser};
+use super::coarsen::{FEW, axes, coarser};
 use super::coarsest::Elimination;
 use super::level::Level;
 use super::transfer::Transfer;
@@ -17,7 +17,8 @@ const LARGEST: f64 = 2.0;
 pub(super) struct Hierarchy<T> {
     levels: Vec<Level<T>>,
     transfers: Vec<Vec<Transfer<T>>>,
-    last: Elimination,
+    /// `None` where the last operator is its diagonal: a larger one that cannot be coarsened.
+    last: Option<Elimination>,
 }
 
 /// Vectors of one cycle.
@@ -47,7 +48,7 @@ impl<T: Real> Hierarchy<T> {
             transfers.push(Transfer::between(fine, &coarse));
             levels.push(coarse);
         }
-        let last = levels.last().map_or_else(Elimination::none, Elimination::new);
+        let last = levels.last().filter(|level| level.cells() <= FEW).map(Elimination::new);
         Self { levels, transfers, last }
     }
     pub fn work(&self) -> Work<T> {
@@ -78,7 +79,10 @@ impl<T: Real> Hierarchy<T> {
         let Some(level) = self.levels.get(at) else { return };
         let Some(transfers) = self.transfers.get(at) else {
             let Vectors { b, x, .. } = &mut work.levels[at];
-            self.last.solve(b, x);
+            match &self.last {
+                Some(last) => last.solve(b, x),
+                None => x.iter_mut().zip(b.iter()).zip(&level.inverse).for_each(|((x, &b), &inverse)| *x = inverse * b),
+            }
             return;
         };
         let own = &mut work.levels[at];

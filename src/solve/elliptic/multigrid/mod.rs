@@ -134,8 +134,11 @@ impl<T: Real> Solver<T> {
             }
             self.fine.apply(&p, &mut ap);
             let curvature = dot(&p, &ap);
-            if !(curvature > 0.0) {
-                return Err(if curvature.is_nan() { Fault::NotFinite } else { Fault::Indefinite });
+            if curvature.is_nan() {
+                return Err(Fault::NotFinite);
+            }
+            if curvature <= 0.0 {
+                return Err(Fault::Indefinite);
             }
             let alpha = rz / curvature;
             add(&mut x, alpha, &p);

@@ -101,7 +101,7 @@ impl<T: Real> Transfer<T> {
     fn parents(&self, i: usize) -> (usize, usize) {
         let n = self.coarse[self.axis];
         let parent = i / 2;
-        (parent, if i % 2 == 0 { (parent + n - 1) % n } else { (parent + 1) % n })
+        (parent, if i.is_multiple_of(2) { (parent + n - 1) % n } else { (parent + 1) % n })
     }
 
     /// `target = P source`

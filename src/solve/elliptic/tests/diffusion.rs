@@ -259,6 +259,11 @@ fn what_cannot_be_solved_is_refused() {
     let f = Field::new(sample(&c, &[12, 12], 1), cells(&[12, 12], &[self::held(), self::held()])).unwrap();
     let error = text(&one, &f, Solve { iterations: 2, ..Solve::default() }).unwrap();
     assert!(error.contains("iterations") && error.contains("tolerance"), "{error}");
+    // Cells that exchange with none, each with its own reaction.
+    let apart = Diffusion { c: Some(Tensor::scalar(&c, 2.0)), ..Diffusion::new(Tensor::scalar(&c, 0.0)) };
+    let many = Field::new(sample(&c, &[200, 200], 1), cells(&[200, 200], &[self::held(), self::held()])).unwrap();
+    let (u, _) = apart.solve(&many, None, Solve::default()).unwrap();
+    assert!(largest(&u.values().scale(2.0).unwrap().sub(many.values()).unwrap()) < 1e-12);
     let other = Diffusion::new(sample(&c, &[7], 1));
     assert_eq!(other.solve(&f, None, Solve::default()).err().unwrap().kind(), Kind::Shape);
 }

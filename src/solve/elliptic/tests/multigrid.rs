@@ -15,7 +15,7 @@ fn solve(c: &Context, grid: Grid, a: &Tensor, mean: FaceMean) -> SolveReport {
 }
 /// A chequerboard of blocks of `size` cells, 1 and `jump`.
 fn blocks(c: &Context, n: [usize; 2], size: usize, jump: f64) -> Tensor {
-    let at = |i: usize, j: usize| if (i / size + j / size) % 2 == 0 { 1.0 } else { jump };
+    let at = |i: usize, j: usize| if (i / size + j / size).is_multiple_of(2) { 1.0 } else { jump };
     let values = (0..n[0]).flat_map(|i| (0..n[1]).map(move |j| at(i, j))).collect();
     Tensor::new(c, values, &n).unwrap()
 }
@@ -68,7 +68,7 @@ fn one_and_three_axes_and_single_precision() {
     let counts = [
         solve(&c, cells(&[2], &[held()]), &one, FaceMean::Arithmetic).iterations,
         solve(&c, cells(&[1000], &[held()]), &one, FaceMean::Arithmetic).iterations,
-        solve(&c, cells(&[999], &[slopes.clone()]), &one, FaceMean::Arithmetic).iterations,
+        solve(&c, cells(&[999], std::slice::from_ref(&slopes)), &one, FaceMean::Arithmetic).iterations,
         solve(&c, cells(&[20, 33, 26], &[held(), slopes.clone(), held()]), &one, FaceMean::Arithmetic).iterations,
         solve(&c, cells(&[2, 3, 50], &[slopes.clone(), slopes, held()]), &one, FaceMean::Arithmetic).iterations,
     ];
@@ -91,7 +91,7 @@ fn closed_faces() {
         let radius = n as f64 * 0.15;
         let solid = |i: usize, j: usize| {
             let d = |x: f64, y: f64| (i as f64 - x * n as f64).hypot(j as f64 - y * n as f64);
-            d(0.3, 0.4) < radius || d(0.7, 0.65) < radius || (i == n / 2 && j % 7 != 0)
+            d(0.3, 0.4) < radius || d(0.7, 0.65) < radius || (i == n / 2 && !j.is_multiple_of(7))
         };
         let open = (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| if solid(i, j) { 0.0 } else { 1.0 });
         let a = Tensor::new(&c, open.collect(), &[n, n]).unwrap();

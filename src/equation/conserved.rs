@@ -1,0 +1,188 @@
+//! Which integrals an evolution keeps.
+//!
+//! `d/dt ∫u = ∫ rate`. Where the rate is a divergence, that vanishes for every state on a periodic box; where it vanishes for random
+//! states, to rounding, the rate is one (a rate that is none has a variational derivative that is not 0, and so an integral that
+//! random states do not make 0). The same is asked of `∫ u · rate`. States have few modes, so that products of many are still
+//! integrated exactly; coefficients that are fields are replaced by random positive ones.
+
+use super::equation::Equation;
+use super::form::{Channel, Evolution};
+use super::parameter::Value;
+use super::setting::Setting;
+use super::stencil::Stencil;
+use super::system::SpectralSystem;
+use super::transport::Transport;
+use crate::error::{Error, Result};
+use crate::field::{Field, Grid};
+use crate::solve::System;
+use crate::tensor::random::{Key, normal_samples};
+use crate::tensor::{Context, Precision, Tensor, Unary};
+
+/// What may be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Quantity {
+    /// `∫u`
+    Integral(String),
+    /// `∫u²/2`
+    Square(String),
+    /// `∫(u + v + …)`
+    Total(Vec<String>),
+    /// `∫(u² + v² + …)/2`
+    Energy(Vec<String>),
+}
+
+/// What happens to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Its rate is 0 for every state that was tried.
+    Kept,
+    /// Its rate is negative for every state that was tried.
+    Falls,
+    /// Anything else.
+    Changes,
+}
+
+/// How many states are tried.
+const STATES: usize = 3;
+/// Rates smaller than this part of the sum of absolute values are 0.
+const ROUNDING: f64 = 1e-9;
+
+/// The fates of integrals and squares of each unknown and of their sums.
+///
+/// # Errors
+/// When the rates cannot be evaluated on a periodic box.
+pub fn fates(
+    equation: &Equation,
+    evolution: &Evolution,
+    dimensions: usize,
+    context: &Context,
+) -> Result<Vec<(Quantity, Fate)>> {
+    let points = match dimensions {
+        0 => 1,
+        1 => 96,
+        2 => 48,
+        _ => 24,
+    };
+    let grid = match dimensions {
+        0 => Grid::point(),
+        n => Grid::periodic(&vec![points; n], &vec![(0.0, std::f64::consts::TAU); n])?,
+    };
+    let mut values = Vec::new();
+    for (i, parameter) in equation.parameters().iter().enumerate() {
+        if !parameter.value.is_uniform(&[]) && !matches!(&parameter.value, Value::Tensor(t) if t.rank() == 1) {
+            let random = smooth(&grid, context, 1000 + i as u64, 1, 1, 0.3)?.unary(Unary::Exp)?;
+            values.push((parameter.name.clone(), Value::Field(Field::new(random, grid.clone())?)));
+        } else if let Value::Tensor(t) = &parameter.value
+            && t.len() > 1
+        {
+            values.push((parameter.name.clone(), Value::Tensor(t.detach().narrow(0, 0, 1)?)));
+        }
+    }
+    let equation = equation.with_parameters(&values)?;
+    let setting = Setting::new(&equation, &grid, context, Precision::F64)?;
+    let channels = evolution.channels.len();
+    let state = smooth(&grid, context, 1, STATES, channels, 0.3)?.shift(1.0)?;
+    let rates = if dimensions == 0 {
+        let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
+        Stencil::of(&evolution.channels, &evolution.rates, &names, setting, 2, Transport::Central)?
+            .rates(0.7, &state)?
+    } else {
+        let system = SpectralSystem::new(evolution, setting, false)?;
+        let spectrum = system.lane().spectrum(&state)?;
+        system.lane().points(&system.rhs(0.7, &spectrum)?)?
+    };
+    let (rates, state) = (rates.detach().to_vec()?, state.to_vec()?);
+    if rates.iter().any(|r| !r.is_finite()) {
+        return Err(Error::not_finite("the rates of random states are not finite"));
+    }
+    let size = grid.points();
+    // For each state and channel the numbers at the points.
+    let at =
+        |sample: usize, channel: usize| (sample * channels + channel) * size..(sample * channels + channel + 1) * size;
+    let sum = |which: &[usize], weighted: bool| -> Fate {
+        let all = (0..STATES).map(|sample| {
+            let (mut sum, mut scale) = (0.0, 0.0);
+            for &channel in which {
+                let range = at(sample, channel);
+                let (Some(rates), Some(values)) = (rates.get(range.clone()), state.get(range)) else { continue };
+                for (r, u) in rates.iter().zip(values) {
+                    let term = if weighted { r * u } else { *r };
+                    sum += term;
+                    scale += f64::abs(term);
+                }
+            }
+            if f64::abs(sum) <= ROUNDING * scale { 0.0 } else { sum }
+        });
+        let all: Vec<f64> = all.collect();
+        match () {
+            () if all.iter().all(|s| *s == 0.0) => Fate::Kept,
+            () if all.iter().all(|s| *s < 0.0) => Fate::Falls,
+            () => Fate::Changes,
+        }
+    };
+    let own: Vec<(usize, &Channel)> = evolution.channels.iter().enumerate().filter(|(_, c)| c.rate == 0).collect();
+    let mut out = Vec::new();
+    for (i, channel) in &own {
+        out.push((Quantity::Integral(channel.name.clone()), sum(&[*i], false)));
+    }
+    for (i, channel) in &own {
+        out.push((Quantity::Square(channel.name.clone()), sum(&[*i], true)));
+    }
+    if own.len() > 1 {
+        let names: Vec<String> = own.iter().map(|(_, c)| c.name.clone()).collect();
+        let which: Vec<usize> = own.iter().map(|(i, _)| *i).collect();
+        out.push((Quantity::Total(names.clone()), sum(&which, false)));
+        out.push((Quantity::Energy(names), sum(&which, true)));
+    }
+    // A fall of ∫u says little: it is the squares that measure size.
+    for (quantity, fate) in &mut out {
+        if *fate == Fate::Falls && matches!(quantity, Quantity::Integral(_) | Quantity::Total(_)) {
+            *fate = Fate::Changes;
+        }
+    }
+    Ok(out)
+}
+
+/// Random sums of the modes `|m| ≤ 2` per axis, `[sample, channel, x…]`, of about the size `amplitude`.
+fn smooth(
+    grid: &Grid,
+    context: &Context,
+    seed: u64,
+    samples: usize,
+    channels: usize,
+    amplitude: f64,
+) -> Result<Tensor> {
+    let indices: Vec<u64> = (0..samples as u64).collect();
+    let modes = 4usize;
+    let mut shape = vec![samples, channels];
+    shape.extend(grid.shape().iter().map(|_| 1));
+    let mut out = Tensor::full_in(context, Precision::F64, &shape, 0.0)?;
+    for (number, x) in grid.coordinates(context, Precision::F64)?.iter().enumerate() {
+        // Each axis has waves of its own, and waves along the sum of all axes join them.
+        for mode in 0..modes {
+            let wave = f64::from(1 + u8::from(mode >= 2));
+            let key = Key::new(seed).purpose("conserved").step((number * modes + mode) as u64);
+            let weights = normal_samples(context, key, &indices, &[channels])?.cast(Precision::F64)?.reshape(&shape)?;
+            let phase = x.scale(wave)?;
+            let shifted = if mode % 2 == 0 { phase.unary(Unary::Sin)? } else { phase.unary(Unary::Cos)? };
+            out = out.add(&weights.mul(&shifted)?.scale(amplitude / 2.0)?)?;
+        }
+    }
+    let axes = grid.coordinates(context, Precision::F64)?;
+    if let [first, rest @ ..] = axes.as_slice() {
+        let mut phase = first.clone();
+        for x in rest {
+            phase = phase.add(x)?;
+        }
+        let key = Key::new(seed).purpose("conserved").step(99);
+        let weights = normal_samples(context, key, &indices, &[channels])?.cast(Precision::F64)?.reshape(&shape)?;
+        out = out.add(&weights.mul(&phase.unary(Unary::Sin)?)?.scale(amplitude / 2.0)?)?;
+    } else {
+        let key = Key::new(seed).purpose("conserved");
+        let weights = normal_samples(context, key, &indices, &[channels])?.cast(Precision::F64)?.reshape(&shape)?;
+        return weights.scale(amplitude);
+    }
+    let mut full = vec![samples, channels];
+    full.extend(grid.shape());
+    out.expand(&full)
+}
