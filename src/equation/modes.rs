@@ -100,7 +100,7 @@ fn coupled(m: &Complex, b: &Complex) -> Result<Complex> {
 /// The equation with derivatives in Fourier space as a problem for Newton's method; the symbol is what is near the inverse.
 fn iterated(lane: Spectral, setting: &Setting) -> Result<Problem> {
     let symbol = if lane.has_linear() { Some(lane.symbol()?) } else { None };
-    let residual: Rc<dyn Fn(&Tensor) -> Result<Tensor>> = {
+    let residual: Operator = {
         let (lane, symbol) = (lane.clone(), symbol.clone());
         Rc::new(move |u: &Tensor| {
             let spectrum = lane.spectrum(u)?;

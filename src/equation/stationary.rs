@@ -67,14 +67,14 @@ pub(super) struct Near {
 #[derive(Clone)]
 pub(super) struct Problem {
     /// `F`
-    pub residual: Rc<dyn Fn(&Tensor) -> Result<Tensor>>,
+    pub residual: Operator,
     /// `v ↦ ∂F/∂u v` at a state.
     pub slope: Rc<dyn Fn(&Tensor) -> Operator>,
     /// Something near its inverse at a state, shifted by a number times the identity.
     #[allow(clippy::type_complexity)]
     pub near: Rc<dyn Fn(&Tensor, f64) -> Result<Option<Near>>>,
     /// Imposes what is known of a state.
-    pub settle: Rc<dyn Fn(&Tensor) -> Result<Tensor>>,
+    pub settle: Operator,
     /// Whether the slope is the same at all states.
     pub linear: bool,
     /// Weights of points in a mean, per axis.
@@ -114,7 +114,7 @@ fn by_stencils(stationary: &Stationary, points: &Points, wanted: Preconditioner)
     let lane = Stencil::of(channels, outputs, &names, setting, accuracy, transport)?;
     let jacobian = Jacobian::of(channels, outputs, points).ok();
     let linear = jacobian.as_ref().is_some_and(|j| j.state_free);
-    let residual: Rc<dyn Fn(&Tensor) -> Result<Tensor>> = {
+    let residual: Operator = {
         let lane = lane.clone();
         Rc::new(move |u: &Tensor| {
             let r = lane.rates(0.0, u)?;

@@ -27,7 +27,7 @@ struct Axis {
 
 impl Lattice {
     /// How many unknowns there are.
-    pub fn len(&self) -> usize {
+    pub fn unknowns(&self) -> usize {
         self.channels * self.points.iter().product::<usize>()
     }
     fn axes(&self) -> Vec<Axis> {
@@ -49,7 +49,7 @@ impl Lattice {
         let axes = self.axes();
         let cells: usize = self.points.iter().product();
         let (channel, colours) = self.split(probe, &axes);
-        let mut out = vec![0.0; self.len()];
+        let mut out = vec![0.0; self.unknowns()];
         for (cell, x) in out[channel * cells..(channel + 1) * cells].iter_mut().enumerate() {
             let place = self.place(cell);
             let marked = place.iter().zip(&axes).zip(&colours).all(|((i, axis), colour)| axis.colour[*i] == *colour);
@@ -99,7 +99,7 @@ impl Lattice {
                 (0..n).map(of).collect()
             })
             .collect();
-        let mut rows = vec![Row::new(); self.len()];
+        let mut rows = vec![Row::new(); self.unknowns()];
         for (probe, product) in products.iter().enumerate() {
             let (channel, colours) = self.split(probe, &axes);
             for (at, (row, value)) in rows.iter_mut().zip(product).enumerate() {
@@ -135,6 +135,6 @@ impl Lattice {
                 sum * n + i
             })
         };
-        (0..self.len()).map(|at| key(at % cells) * self.channels + at / cells).collect()
+        (0..self.unknowns()).map(|at| key(at % cells) * self.channels + at / cells).collect()
     }
 }

@@ -55,7 +55,7 @@ impl Inverse {
     /// # Errors
     /// Those of the operator; numbers that are not finite.
     pub fn of(lattice: &Lattice, wanted: Preconditioner, a: impl Fn(&[f64]) -> Result<Tensor>) -> Result<Self> {
-        let count = lattice.len();
+        let count = lattice.unknowns();
         let products = lattice.products(a)?;
         let order = lattice.order();
         let mut kind = wanted;
@@ -143,9 +143,9 @@ impl Lattice {
             if product.iter().any(|v| !v.is_finite()) {
                 return Err(Error::not_finite("the derivative of an equation is not finite"));
             }
-            let samples = product.len() / self.len().max(1);
+            let samples = product.len() / self.unknowns().max(1);
             products.resize_with(products.len().max(samples), Vec::new);
-            products.iter_mut().zip(product.chunks(self.len())).for_each(|(own, part)| own.push(part.to_vec()));
+            products.iter_mut().zip(product.chunks(self.unknowns())).for_each(|(own, part)| own.push(part.to_vec()));
         }
         Ok(products)
     }
@@ -182,8 +182,8 @@ fn cycles(lattice: &Lattice, rows: &[Row]) -> One {
         let mut operator =
             Operator { n: [1; 3], faces: Default::default(), walls: Default::default(), reaction: vec![0.0; cells] };
         let mut excess: Vec<f64> = (0..cells).map(|i| sign * entry(base + i, base + i)).collect();
-        for axis in 0..axes {
-            let (n, stride) = (lattice.points[axis], strides[axis]);
+        for (axis, &stride) in strides.iter().enumerate() {
+            let n = lattice.points[axis];
             operator.n[lead + axis] = n;
             let mut faces = vec![0.0; cells];
             for (i, face) in faces.iter_mut().enumerate() {

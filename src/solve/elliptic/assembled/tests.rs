@@ -33,7 +33,7 @@ fn elimination_inverts_what_few_products_show() {
         })
         .unwrap();
         assert!(inverse.is_exact());
-        let x: Vec<f64> = (0..lattice.len()).map(|i| (i as f64 * 0.7).sin()).collect();
+        let x: Vec<f64> = (0..lattice.unknowns()).map(|i| (i as f64 * 0.7).sin()).collect();
         let b = Tensor::from_vec(context, product(&lattice, &x), &shape).unwrap();
         let found = inverse.apply(&b, false).unwrap().to_vec().unwrap();
         assert!(x.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-10), "{lattice:?}");

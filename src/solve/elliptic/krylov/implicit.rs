@@ -124,7 +124,7 @@ fn refined(a: &Operator, inverse: &Operator, b: &Tensor, stop: Stop) -> Result<O
         let next = x.add(&inverse(&r)?.detach())?;
         let next_r = b.sub(&a(&next)?.detach())?;
         let (before, after) = (history.last().copied().unwrap_or(1.0), worst(&next_r)?);
-        if !(after < 0.5 * before) {
+        if after.is_nan() || after >= 0.5 * before {
             break;
         }
         (x, r) = (next, next_r);
