@@ -317,7 +317,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("solve(heat, grid::periodic([64], [TAU]).sample(|x| sin(x)), 10.0, #{ scheme: \"euler\", steps: 2000 })", "step "),
     ("solve(equation(|u| dt(u) + dx(u, 2)), grid::periodic([64], [TAU]).sample(|x| sin(3 * x)), 10.0)", "from t = 0"),
     ("solve(rated, u, 1.0, #{ k: -1e10 })", "no longer finite"),
-    ("solve(equation(|u| dt(u) - 1 / (u - u)), u, 1.0)", "no longer finite"),
+    ("solve(equation(|u| dt(u) - 1 / (u - u)), u, 1.0, #{ scheme: \"rk4\", steps: 3 })", "no longer finite"),
     ("solve(equation(|u, t| dt(u) - sqrt(0.5 - t)), u, 1.0, #{ scheme: \"rk4\", steps: 10 })", "step "),
     // parameters
     ("solve(rated, u, 1.0, #{ k: \"a\" })", "a number, a tensor or a field"),
@@ -332,7 +332,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("solve(\"a\", 1.0, 1.0)", "(`problem`) does not fit"),
     ("solve(|u| dt(u), 1.0, 1.0)", "(`problem`) does not fit"),
     ("solve(u, u, 1.0)", ""),
-    ("solve(equation(|u| u - 1), 1.0, 1.0)", "no time derivative"),
+    ("solve(equation(|u| u - 1), 1.0, 1.0)", "a map"),
     ("equation(|u| \"a\")", "returned something unfit"),
     ("equation(|u| ())", "returned something unfit"),
     ("equation(|u| [])", "0 residuals, 1 unknowns"),
@@ -374,7 +374,7 @@ const EQUATIONS: &[(&str, &str)] = &[
         "too many terms",
     ),
     ("equation(|u| { let e = u; for i in 0..60 { e = e + dx(e); } dt(u) - e })", "ok"),
-    ("solve(equation(|u| { let e = u; for i in 0..60 { e = e + dx(e); } dt(u) - e }), u, 0.1)", "too high an order"),
+    ("solve(equation(|u| { let e = u; for i in 0..30 { e = e + dx(e); } dt(u) - e }), u, 0.1)", "too high an order"),
     (
         "solve(equation(|u| { let e = u; for i in 0..60 { e = e * (1 + e); } dt(e) - u }), 0.5, 0.1, #{ steps: 1, scheme: \"rk4\" })",
         "",
@@ -386,7 +386,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("solve(pull, #{ r: ones([1, 2]) }, 1.0)", "ok"),
     ("solve(pull, #{ r: ones([0, 2]) }, 1.0)", ""),
     (
-        "solve(equation([vector(\"r\")], |r| [dt(dt(r)) - pair_sum(r, |d| d / norm(d) ** 3)]), #{ r: ones([3, 2]) }, 1.0)",
+        "solve(equation([vector(\"r\")], |r| [dt(dt(r)) - pair_sum(r, |d| d / norm(d) ** 3)]), #{ r: ones([3, 2]) }, 1.0, #{ scheme: \"rk4\", steps: 3 })",
         "no longer finite",
     ),
     ("solve(equation(|u| dt(u) - other(u)), 1.0, 1.0)", "inside of pair_sum only"),

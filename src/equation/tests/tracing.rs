@@ -7,7 +7,7 @@ const CAPTURES: &[&str] = &[
     // whole numbers, floats, tensors, fields are parameters by name
     "let n = 3; equation(|u| dt(u) - n * u).parameters.n == 3",
     "let a = 0.5; let e = equation(|u| dt(u) - a * u); a = 7.0; e.parameters.a == 0.5",
-    "let w = tensor([1, 2]); sum(equation(|u| dt(u) - w * u).parameters.w) == 3",
+    "let w = tensor([1, 2]); item(sum(equation(|u| dt(u) - w * u).parameters.w)) == 3",
     "let f = grid::periodic([4], [1]).sample(|x| x); equation(|u| dt(u) - f * u).parameters.f.grid.shape == [4]",
     "let a = 1.0; let b = 2.0; equation(|u| dt(u) - b * u).parameters.keys() == [\"b\"]",
     // those that do not occur are none
