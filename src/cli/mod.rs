@@ -116,15 +116,20 @@ pub fn folder_of(file: &std::path::Path) -> PathBuf {
     }
 }
 
-/// Ctrl-C asks the evaluation to stop; a second one within two seconds that finds the first unanswered ends the process.
-pub fn stop_on_ctrl_c() {
+/// Ctrl-C asks the evaluation to stop; so many of them, each within two seconds of the one before and unanswered, end the process.
+pub fn stop_on_ctrl_c(presses: u32) {
     use ansatz::session::interrupt;
     use std::time::{Duration, Instant};
-    let mut last: Option<Instant> = None;
+    let (mut last, mut count): (Option<Instant>, u32) = (None, 0);
     let handler = move || {
         let unanswered = interrupt::pending() == Some(interrupt::Reason::User);
-        if unanswered && last.is_some_and(|t| t.elapsed() < Duration::from_secs(2)) {
+        let again = unanswered && last.is_some_and(|t| t.elapsed() < Duration::from_secs(2));
+        count = if again { count + 1 } else { 1 };
+        if count >= presses {
             std::process::exit(INTERRUPTED);
+        }
+        if again {
+            eprintln!("stopping as soon as the operation that runs is done; {} more leave ansatz", presses - count);
         }
         interrupt::request(interrupt::Reason::User);
         last = Some(Instant::now());

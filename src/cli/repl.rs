@@ -57,7 +57,7 @@ impl Shell {
         let Ok(mut editor) = editor else { return self.read() };
         // After the editor, which puts a handler of its own in place; while it reads, Ctrl-C is a key like others. (Its feature
         // `signal-hook` would leave the handler alone, but then reads only the first key of what is pasted.)
-        stop_on_ctrl_c();
+        stop_on_ctrl_c(4);
         editor.set_helper(Some(Assistant::new(&self.host)));
         let history = history::file();
         if let Some(path) = &history {
@@ -87,7 +87,7 @@ impl Shell {
 
     /// From a file or a pipe: complete inputs one after the other, no prompt.
     fn read(&mut self) {
-        stop_on_ctrl_c();
+        stop_on_ctrl_c(4);
         let mut pending = String::new();
         for line in std::io::stdin().lock().lines() {
             let Ok(line) = line else { break };

@@ -19,7 +19,7 @@ pub fn run(file: &Path, options: SessionOptions) -> i32 {
             return FAILED;
         }
     };
-    stop_on_ctrl_c();
+    stop_on_ctrl_c(2);
     let (folder, out) = (folder_of(file), options.out.clone().unwrap_or_else(|| default_folder(file)));
     let work = move || evaluate(&name, &text, folder, out, &options);
     stack::on_large_stack(work).unwrap_or_else(|error| {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::equation::Equation;
+use super::base::Equation;
 use super::expr::{Expr, Op};
 use crate::tensor::{Binary, Unary};
 

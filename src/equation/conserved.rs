@@ -5,7 +5,7 @@
 //! random states do not make 0). The same is asked of `∫ u · rate`. States have few modes, so that products of many are still
 //! integrated exactly; coefficients that are fields are replaced by random positive ones.
 
-use super::equation::Equation;
+use super::base::Equation;
 use super::form::{Channel, Evolution};
 use super::parameter::Value;
 use super::setting::Setting;

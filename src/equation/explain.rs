@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use super::base::Equation;
 use super::class::{Class, Facts};
 use super::conserved::{Fate, Quantity, fates};
-use super::equation::Equation;
 use super::expr::{Expr, Op, Rank};
 use super::form::Evolution;
 use super::split;

@@ -30,6 +30,7 @@ pub type Orders = [u8; 3];
 
 /// A function applied to expressions.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant)] // an equation has tens of nodes; a box would cost a pattern at every reading
 pub enum Op {
     /// A number.
     Number(f64),

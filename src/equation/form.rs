@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::base::Equation;
 use super::calculus::{derivative, replace};
-use super::equation::Equation;
 use super::expand::{Expansion, component_name};
 use super::expr::{Expr, Op, Orders, Rank};
 use crate::error::{Error, Result};

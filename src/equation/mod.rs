@@ -1,10 +1,10 @@
 //! Equations: physics written once, as a graph that is read by solvers, gradients, classes and displays.
 
+mod base;
 mod calculus;
 mod class;
 mod conserved;
 mod display;
-mod equation;
 mod evaluate;
 mod expand;
 mod explain;
@@ -37,8 +37,8 @@ mod system;
 mod timed;
 mod transport;
 
+pub use base::{Equation, Unknown};
 pub use class::{Class, Facts};
-pub use equation::{Equation, Unknown};
 pub use expr::{Expr, Op, Orders, Rank};
 pub use form::{Channel, Evolution, Stationary};
 pub use opaque::Opaque;

@@ -1,6 +1,6 @@
 //! An equation with a start, times and ways to solve it.
 
-use super::equation::Equation;
+use super::base::Equation;
 use super::form::Evolution;
 use super::setting::Setting;
 use super::system::{SpectralSystem, StencilSystem};

@@ -3,8 +3,8 @@
 
 use rhai::{Array, Dynamic, Map};
 
+use super::base::Equation;
 use super::calculus::replace;
-use super::equation::Equation;
 use super::expr::{Expr, Op};
 use super::parameter::Value;
 use crate::error::{Error, Result};

@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 
+use super::base::Equation;
 use super::calculus::replace;
 use super::class::Facts;
-use super::equation::Equation;
 use super::expr::{Expr, Op, Rank};
 use super::form::{Channel, Evolution, carry};
 use super::problem::Space;

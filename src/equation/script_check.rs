@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, Map};
 
-use super::equation::Equation;
+use super::base::Equation;
 use super::explain::explain;
 use super::script_solve::with_parameters;
 use super::setting::Setting;

@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, FnPtr, Map};
 
-use super::equation::Equation;
+use super::base::Equation;
 use super::form::{Channel, Evolution};
 use super::parameter::Value;
 use super::problem::{Choices, Solved, Space, Steps, refuse_unfit};

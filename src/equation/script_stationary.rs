@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, Map};
 
-use super::equation::Equation;
+use super::base::Equation;
 use super::form::Evolution;
 use super::jacobian::Points;
 use super::problem::refuse_unfit;

@@ -6,7 +6,7 @@
 
 use rhai::{Array, Dynamic, FnPtr};
 
-use super::equation::{Equation, Unknown};
+use super::base::{Equation, Unknown};
 use super::expr::{Expr, Op, Rank};
 use super::parameter::{Parameter, Value};
 use super::script::{declared, symbol_of};

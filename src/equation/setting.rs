@@ -1,6 +1,6 @@
 //! Where an equation is solved: the grid, the precision, and the numbers that its parameters have there.
 
-use super::equation::Equation;
+use super::base::Equation;
 use super::expr::{Expr, Op};
 use super::parameter::Value;
 use super::program::Program;

@@ -4,7 +4,7 @@
 //! `ρ f(t₀ + ρ (τ − t₀), y)`, steps and times stay what they are, and a gradient with respect to `ρ` and to the reading at the
 //! beginning of the interval is one with respect to the times. Explicit, exponential and implicit methods take it as they take any parameter.
 
-use super::equation::Equation;
+use super::base::Equation;
 use super::form::Evolution;
 use super::problem::{Choices, Solved};
 use super::setting::Setting;

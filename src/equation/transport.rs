@@ -186,10 +186,14 @@ fn speed(fluxes: &[Expr]) -> Result<Expr> {
         }
     }
     let (mut trace, mut square) = (Expr::number(0.0), Expr::number(0.0));
-    for i in 0..n {
-        trace = trace.add(&jacobian[i][i])?;
-        for j in 0..n {
-            square = square.add(&jacobian[i][j].mul(&jacobian[j][i])?)?;
+    for (i, row) in jacobian.iter().enumerate() {
+        for (j, entry) in row.iter().enumerate() {
+            if i == j {
+                trace = trace.add(entry)?;
+            }
+            if let Some(mirrored) = jacobian.get(j).and_then(|row| row.get(i)) {
+                square = square.add(&entry.mul(mirrored)?)?;
+            }
         }
     }
     if n == 1 {

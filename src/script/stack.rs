@@ -7,6 +7,9 @@ use std::cell::Cell;
 
 /// The stack that scripts run on.
 pub const SIZE: usize = 128 << 20;
+/// What the thread gets where the system gives it: address space, which costs nothing until it is used. A chain of closures that
+/// captured one another is dropped recursively, some 200 bytes of stack for each; nothing can stop that half-way.
+const ROOMY: usize = 4 << 30;
 /// What primitives need below a script's frames.
 const RESERVE: usize = 16 << 20;
 /// On a thread whose stack is not known: half of what threads of Rust have.
@@ -26,12 +29,19 @@ pub(super) struct Exhausted;
 /// # Errors
 /// When the thread cannot be made or ends in a panic.
 pub fn on_large_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> crate::Result<T> {
-    let run = move || {
-        ALLOWED.set(SIZE - RESERVE);
-        work()
+    let work = std::sync::Arc::new(std::sync::Mutex::new(Some(work)));
+    let begin = |size: usize| {
+        let work = work.clone();
+        let run = move || {
+            ALLOWED.set(SIZE - RESERVE);
+            let work = work.lock().ok().and_then(|mut work| work.take());
+            work.map(|work| work())
+        };
+        std::thread::Builder::new().name("ansatz-engine".into()).stack_size(size).spawn(run)
     };
-    let thread = std::thread::Builder::new().name("ansatz-engine".into()).stack_size(SIZE).spawn(run)?;
-    thread.join().map_err(|_| crate::Error::internal("the engine's thread ended in a panic"))
+    let thread = begin(ROOMY).or_else(|_| begin(SIZE))?;
+    let done = thread.join().ok().flatten();
+    done.ok_or_else(|| crate::Error::internal("the engine's thread ended in a panic"))
 }
 
 /// Notes where the stack of an evaluation begins, the outermost call counts.
