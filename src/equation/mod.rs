@@ -7,6 +7,7 @@ mod equation;
 mod evaluate;
 mod expand;
 mod expr;
+mod folded;
 mod form;
 mod numbers;
 mod opaque;
