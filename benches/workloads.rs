@@ -117,20 +117,20 @@ fn measure(workload: &Workload, repeats: usize) -> Result<Value, String> {
     let context = session.context().clone();
     let mut host = Host::new(session);
     let mut evaluate = |text: &str| host.evaluate(workload.script, text).map_err(|error| error.to_string());
-    evaluate(&text)?;
+    drop(evaluate(&text)?);
     context.reset_peak();
     let began = Instant::now();
-    evaluate("let result = run();")?;
+    drop(evaluate("let result = run();")?);
     let first = began.elapsed().as_secs_f64();
     let peak = context.peak_bytes();
     let checked = judged(&evaluate("check(result)")?)?;
-    evaluate("let result = ();")?;
+    drop(evaluate("let result = ();")?);
     let call =
         if workload.calls == 1 { "run()".to_string() } else { format!("for i in 0..{} {{ run(); }}", workload.calls) };
     let mut times = Vec::new();
     for _ in 0..repeats {
         let began = Instant::now();
-        evaluate(&call)?;
+        drop(evaluate(&call)?);
         times.push(began.elapsed().as_secs_f64() * 1e3 / workload.calls as f64);
     }
     Ok(line(workload.name, times, Some(first), Some(peak), checked))

@@ -9,6 +9,7 @@ mod evaluate;
 mod expand;
 mod explain;
 mod expr;
+mod folded;
 mod form;
 mod jacobian;
 mod modes;

@@ -8,8 +8,8 @@ use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::field::Grid;
 use crate::session::Progress;
-use crate::solve::{Adaptive, Checkpoints, Method, Parametrized, Rollout, Statistics, StepRule, Vector};
-use crate::tensor::Tensor;
+use crate::solve::{Adaptive, Checkpoints, Method, Parametrized, Rollout, Solution, Statistics, StepRule, Vector};
+use crate::tensor::{Complex, Tensor};
 
 /// How derivatives in space are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,10 +91,12 @@ impl Choices {
                     (false, false) => "dormand_prince",
                 })?);
                 let y0 = system.lane().spectrum(start)?;
-                let solution = self.march(&system, method, &y0, times, progress)?;
-                let points = |(i, y): (usize, &_)| if i == 0 { Ok(start.clone()) } else { system.lane().points(y) };
-                let states = solution.states.iter().enumerate().map(points).collect::<Result<_>>()?;
-                Ok(Solved { states, statistics: solution.statistics, method, warning: solution.warning, note: None })
+                let Solution { states, statistics, warning } = self.march(&system, method, &y0, times, progress)?;
+                // Each spectrum is given back as soon as its state is there.
+                let points =
+                    |(i, y): (usize, Complex)| if i == 0 { Ok(start.clone()) } else { system.lane().points(&y) };
+                let states = states.into_iter().enumerate().map(points).collect::<Result<_>>()?;
+                Ok(Solved { states, statistics, method, warning, note: None })
             }
             Lane::Stencil(system) => {
                 let (method, note) = match self.method {
@@ -156,7 +158,7 @@ impl Choices {
         y0: &S::State,
         times: &[f64],
         progress: Option<&dyn Fn(u64) -> Progress>,
-    ) -> Result<crate::solve::Solution<S::State>> {
+    ) -> Result<Solution<S::State>> {
         let rule = match self.stable(system, method, y0, times)? {
             Steps::Given(StepRule::Adaptive(_)) if !method.is_adaptive() => {
                 return Err(Error::value(format!("{} has no estimate of its error", method.name())).advice(

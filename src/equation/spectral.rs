@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use super::evaluate::{Leaves, binary, opaque};
 use super::expr::{Expr, Orders};
+use super::folded::{Term, fold};
 use super::form::Evolution;
 use super::program::{Code, Program};
 use super::setting::Setting;
@@ -21,6 +22,7 @@ use super::split;
 use crate::error::{Error, Result};
 use crate::field::spectral::derivative_symbol;
 use crate::session::interrupt;
+use crate::solve;
 use crate::tensor::{Complex, Precision, Tensor, Unary, irfft, rfft};
 
 /// A multiplier in Fourier space that is real or purely imaginary, as those of derivatives are.
@@ -36,6 +38,13 @@ impl Multiplier {
             Self::Real(m) => u.mul_real(m),
             Self::Imaginary(m) => Complex::new(u.im.mul(m)?.scale(-1.0)?, u.re.mul(m)?),
         }
+    }
+    fn times(&self, other: &Self) -> Result<Self> {
+        Ok(match (self, other) {
+            (Self::Real(a), Self::Real(b)) => Self::Real(a.mul(b)?),
+            (Self::Real(a), Self::Imaginary(b)) | (Self::Imaginary(a), Self::Real(b)) => Self::Imaginary(a.mul(b)?),
+            (Self::Imaginary(a), Self::Imaginary(b)) => Self::Real(a.mul(b)?.scale(-1.0)?),
+        })
     }
     fn parts(&self) -> Result<Complex> {
         match self {
@@ -56,6 +65,9 @@ enum Place {
     Spectrum,
 }
 
+/// Operators and weight of a [`Term`], and whether the modes that alias are cut.
+type TermKey = (Vec<(Orders, u8)>, u64, bool);
+
 /// What does not change while an equation is solved.
 struct Plan {
     program: Program,
@@ -63,6 +75,10 @@ struct Plan {
     /// 1 for modes that products may have, 0 for others; `None` when nothing is cut.
     mask: Option<Tensor>,
     multipliers: RefCell<HashMap<(Orders, u8), Multiplier>>,
+    /// What the spectrum of each instruction is a sum of.
+    folded: Vec<Vec<Term>>,
+    /// The multipliers of those terms, with the mask or without.
+    of_terms: RefCell<HashMap<TermKey, solve::Multiplier>>,
     leaves: Leaves,
     /// Lengths of the axes of space, and their positions from the end.
     axes: Vec<i64>,
@@ -104,9 +120,11 @@ impl Spectral {
         let products = program.outputs.iter().any(|&o| !matches!(program.code.get(o), Some(Code::Number(0.0))));
         let mask = if dealias && products { Some(mask(&setting)?) } else { None };
         let plan = Plan {
+            folded: fold(&program, |at| places.get(at) == Some(&Place::Spectrum)),
             places,
             mask,
             multipliers: RefCell::new(HashMap::new()),
+            of_terms: RefCell::new(HashMap::new()),
             leaves: Leaves::new(&setting, &program)?,
             axes: grid.space_axes(),
             last: grid.shape().last().copied().unwrap_or(1),
@@ -226,6 +244,36 @@ impl Spectral {
         Ok(made)
     }
 
+    /// The multiplier of a term.
+    fn of_term(&self, term: &Term, cut: bool) -> Result<solve::Multiplier> {
+        let key = (term.chain.clone(), term.weight.to_bits(), cut);
+        if let Some(known) = self.plan.of_terms.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let shape = [&[1, 1], &self.setting.grid.spectral_shape()[..]].concat();
+        let weight = Tensor::full_in(&self.setting.context, Precision::F64, &shape, term.weight)?;
+        let mut product = Multiplier::Real(weight);
+        for (orders, inverse) in &term.chain {
+            product = product.times(&self.exact_multiplier(*orders, *inverse)?)?;
+        }
+        let finished = |m: Tensor| -> Result<Tensor> {
+            let m = match &self.plan.mask {
+                Some(mask) if cut => m.mul(mask)?,
+                _ => m,
+            };
+            m.expand(&shape)?.cast(self.setting.precision)
+        };
+        let made = match product {
+            Multiplier::Real(m) => solve::Multiplier { re: finished(m)?, im: None, is_matrix: false },
+            Multiplier::Imaginary(m) => {
+                let im = finished(m)?;
+                solve::Multiplier { re: im.full_like(0.0)?, im: Some(im), is_matrix: false }
+            }
+        };
+        self.plan.of_terms.borrow_mut().insert(key, made.clone());
+        Ok(made)
+    }
+
     /// `N(t, û)`: what is not in the symbol.
     pub fn nonlinear(&self, t: f64, state: &Complex) -> Result<Complex> {
         interrupt::poll()?;
@@ -312,6 +360,8 @@ fn places(program: &Program, setting: &Setting) -> Vec<Place> {
 struct Cell {
     points: Option<Tensor>,
     spectrum: Option<Complex>,
+    /// With all modes, and before any linear operation.
+    source: Option<Complex>,
 }
 
 /// One evaluation.
@@ -336,14 +386,41 @@ impl Run<'_> {
         }
     }
 
-    fn spectrum(&self, at: usize) -> Result<Complex> {
-        if let Some(known) = self.cells.borrow().get(at).and_then(|c| c.spectrum.clone()) {
+    /// The spectrum of an instruction, summed up from its sources; `cut` leaves out the modes that alias. They are left out of
+    /// what comes from points in any case.
+    fn summed(&self, at: usize, cut: bool) -> Result<Complex> {
+        let terms = self.of.plan.folded.get(at).ok_or_else(|| Error::internal("an instruction is missing"))?;
+        let cut_of = |term: &Term| self.of.plan.mask.is_some() && (cut || self.place(term.source) != Place::Spectrum);
+        if let [term] = &terms[..]
+            && term.chain.is_empty()
+            && term.weight == 1.0
+            && !cut_of(term)
+        {
+            return self.source(term.source);
+        }
+        let part = |term: &Term| Ok((self.of.of_term(term, cut_of(term))?, self.source(term.source)?));
+        let parts = terms.iter().map(part).collect::<Result<Vec<_>>>()?;
+        solve::multiply(&parts.iter().map(|(m, v)| (m, v)).collect::<Vec<_>>())
+    }
+    /// The spectrum of an instruction that is no sum of others, with all modes.
+    fn source(&self, at: usize) -> Result<Complex> {
+        if let Some(known) = self.cells.borrow().get(at).and_then(|c| c.source.clone()) {
             return Ok(known);
         }
         let made = match self.place(at) {
             Place::Spectrum => self.computed_spectrum(at)?,
-            _ => self.masked(&rfft(&self.on_all_points(at)?, &self.of.plan.axes)?)?,
+            _ => rfft(&self.on_all_points(at)?, &self.of.plan.axes)?,
         };
+        if let Some(cell) = self.cells.borrow_mut().get_mut(at) {
+            cell.source = Some(made.clone());
+        }
+        Ok(made)
+    }
+    fn spectrum(&self, at: usize) -> Result<Complex> {
+        if let Some(known) = self.cells.borrow().get(at).and_then(|c| c.spectrum.clone()) {
+            return Ok(known);
+        }
+        let made = self.summed(at, false)?;
         if let Some(cell) = self.cells.borrow_mut().get_mut(at) {
             cell.spectrum = Some(made.clone());
         }
@@ -354,7 +431,7 @@ impl Run<'_> {
             return Ok(known);
         }
         let made = match self.place(at) {
-            Place::Spectrum => self.of.points(&self.masked(&self.spectrum(at)?)?)?,
+            Place::Spectrum => self.of.points(&self.summed(at, true)?)?,
             _ => self.computed_points(at)?,
         };
         if let Some(cell) = self.cells.borrow_mut().get_mut(at) {
@@ -375,6 +452,7 @@ impl Run<'_> {
         use crate::tensor::Binary;
         match self.code(at)? {
             Code::Channel(c) => self.state.map(|t| t.narrow(1, *c, 1)),
+            // Those of long sums; shorter ones have been folded.
             Code::Partial(a, orders) => self.of.multiplier(*orders, 0)?.apply(&self.spectrum(*a)?),
             Code::InverseLaplacian(a, _) => self.of.multiplier([0; 3], 1)?.apply(&self.spectrum(*a)?),
             Code::Diffusion(a, u, axes) => {

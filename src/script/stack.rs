@@ -29,6 +29,7 @@ pub(super) struct Exhausted;
 /// # Errors
 /// When the thread cannot be made or ends in a panic.
 pub fn on_large_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> crate::Result<T> {
+    crate::session::keep_freed();
     let work = std::sync::Arc::new(std::sync::Mutex::new(Some(work)));
     let begin = |size: usize| {
         let work = work.clone();

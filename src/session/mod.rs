@@ -5,6 +5,7 @@
 
 pub mod interrupt;
 mod limits;
+mod memory;
 mod progress;
 mod run_folder;
 mod sinks;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 pub use limits::Limits;
+pub use memory::keep_freed;
 pub use progress::{Progress, ProgressSink};
 pub use run_folder::{RunFolder, write_atomically};
 pub use sinks::{Sink, Terminal};

@@ -51,6 +51,7 @@ pub use function::{Function, RightHandSide};
 pub use imex::{ARS_222, ARS_443, ImexTableau};
 pub use implicit::Implicit;
 pub use method::{Memory, Method, Step};
+pub(crate) use multiplier::{Multiplier, multiply};
 pub use rollout::{Checkpoints, Rollout, Solution, Statistics, StepRule};
 pub use symbol::Symbol;
 pub use symplectic::{Acceleration, LEAPFROG, Motion, Part, SYMPLECTIC_EULER, Splitting, VERLET, YOSHIDA_4};

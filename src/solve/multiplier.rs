@@ -7,7 +7,7 @@ use crate::tensor::{Complex, Real, Tensor, in_precision, record_joint, unbroadca
 
 /// Factors of the modes of a spectrum: one for each unknown, `[sample|1, m, k…]`, or a matrix, `[sample|1, m, m, k…]`.
 #[derive(Clone)]
-pub(super) struct Multiplier {
+pub(crate) struct Multiplier {
     /// The real part.
     pub re: Tensor,
     /// The imaginary part, unless it is 0 everywhere.
@@ -60,7 +60,7 @@ impl Multiplier {
 ///
 /// # Errors
 /// When the shapes do not fit.
-pub(super) fn multiply(terms: &[(&Multiplier, &Complex)]) -> Result<Complex> {
+pub(crate) fn multiply(terms: &[(&Multiplier, &Complex)]) -> Result<Complex> {
     let Some((_, first)) = terms.first() else { return Err(Error::internal("a sum of no spectra")) };
     let mut shape = first.shape();
     let samples = terms.iter().map(|(m, v)| m.samples().max(v.shape().first().copied().unwrap_or(1))).max();

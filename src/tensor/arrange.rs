@@ -195,6 +195,9 @@ impl Tensor {
                 .got(format!("tensors of rank {}", shape.len()))
                 .advice("stack(…) joins along a new axis"));
         }
+        if parts.len() == 1 {
+            return Ok(first.clone());
+        }
         let precision = parts.iter().fold(first.precision(), |p, t| p.join(t.precision()));
         let mut starts = Vec::with_capacity(parts.len());
         let mut total = 0;

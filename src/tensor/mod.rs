@@ -12,6 +12,7 @@ mod context;
 mod conv;
 mod display;
 pub mod einsum;
+mod elementary;
 pub mod fft;
 pub mod file;
 mod linalg;

@@ -30,7 +30,9 @@ impl Tensor {
         if shape.is_empty() {
             return Ok(self.detach());
         }
-        let data = axes.iter().fold(self.data.clone(), |data, &axis| f(data, axis));
+        // A fold over one element would copy all of them.
+        let longer = axes.iter().filter(|&&axis| shape[axis] != 1);
+        let data = longer.fold(self.data.clone(), |data, &axis| f(data, axis));
         Self::made(self.context(), data).reshape(&target)
     }
 
@@ -129,7 +131,10 @@ impl Tensor {
     ) -> Result<Self> {
         let indices = axes_indices(op, axes, self.rank())?;
         self.refuse_empty(op, &indices)?;
-        let out = self.fold(&indices, keep, f)?;
+        // The last axis first: its elements lie together, and few are left for the others.
+        let mut innermost_first = indices.clone();
+        innermost_first.sort_unstable_by_key(|axis| std::cmp::Reverse(*axis));
+        let out = self.fold(&innermost_first, keep, f)?;
         let value = out.clone();
         Ok(out.from(self, || {
             let x = self.clone();

@@ -6,6 +6,7 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchTensor};
 
 use super::base::Tensor;
+use super::elementary;
 use crate::error::Result;
 
 /// A function applied to each element.
@@ -227,9 +228,12 @@ impl Tensor {
     pub fn unary(&self, function: Unary) -> Result<Self> {
         let context = self.context();
         context.reserve(self.len() * self.precision().bytes())?;
-        let value = match function.primitive(self.data.clone()) {
-            Some(data) => Self::made(context, data),
-            None => function.composed(&self.detach())?,
+        let value = match elementary::apply(function, self)? {
+            Some(value) => value,
+            None => match function.primitive(self.data.clone()) {
+                Some(data) => Self::made(context, data),
+                None => function.composed(&self.detach())?,
+            },
         };
         let y = value.clone();
         Ok(value.from(self, || {

@@ -8,7 +8,6 @@
 use rustfft::num_complex::Complex as Number;
 
 use super::volume::{Direction, Planned, Volume, as_pairs, as_pairs_mut, each_line, each_sample, opposite_places};
-use crate::tensor::base::Real;
 
 /// How a half spectrum counts: `doubled` gives the weight 2 to wavenumbers whose opposite is not stored.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +70,7 @@ pub(super) fn forward_real<T: Planned>(x: &[T], lens: &[usize], weights: Weights
         return (out_re, out_im);
     }
     let volume = Volume::<T>::new(&[others, &[h]].concat(), Direction::Forward, batch);
-    let turns: Vec<Number<T>> = turns(n, -1.0);
+    let turns = T::turns(n, Direction::Forward);
     let half = T::of(0.5);
     each_sample(&volume, outputs, |work, ((re, im), x)| {
         work.data.copy_from_slice(as_pairs(x));
@@ -131,7 +130,7 @@ pub(super) fn inverse_real<T: Planned>((re, im): (&[T], &[T]), lens: &[usize], w
         return out;
     }
     let volume = Volume::<T>::new(&[others, &[h]].concat(), Direction::Inverse, batch);
-    let turns: Vec<Number<T>> = turns(n, 1.0);
+    let turns = T::turns(n, Direction::Inverse);
     each_sample(&volume, inputs, |work, (out, (re, im))| {
         let lines = work.data.chunks_mut(h).zip(&opposite).enumerate();
         each_line(volume.spread(), lines, |(line, (z, mirror))| {
@@ -155,14 +154,4 @@ pub(super) fn inverse_real<T: Planned>((re, im): (&[T], &[T]), lens: &[usize], w
         as_pairs_mut(out).copy_from_slice(&work.data);
     });
     out
-}
-
-/// `e^{± 2πi k/n}` for `k` below `n/2`.
-pub(super) fn turns<T: Real>(n: usize, sign: f64) -> Vec<Number<T>> {
-    (0..n / 2)
-        .map(|k| {
-            let (sin, cos) = (sign * std::f64::consts::TAU * k as f64 / n as f64).sin_cos();
-            Number::new(T::of(cos), T::of(sin))
-        })
-        .collect()
 }

@@ -8,7 +8,6 @@
 use rayon::prelude::*;
 use rustfft::num_complex::Complex as Number;
 
-use super::kernels::turns;
 use super::volume::{Direction, Planned, Volume, Work, as_pairs_mut, each_line, each_sample, opposite_places};
 
 /// A multiplier on the half spectrum, row-major over `[…, n/2 + 1]`; the imaginary part may be absent.
@@ -120,7 +119,7 @@ impl<T: Planned> Mix<T> {
         let (h, width) = (n / 2, n / 2 + 1);
         let lens = volume.lens();
         let places = opposite_places(&lens[..lens.len() - 1]);
-        let turns: Vec<Number<T>> = turns(n, 1.0);
+        let turns = T::turns(n, Direction::Inverse);
         let scale = T::of(0.5 / volume.len() as f64);
         let zero = Number::new(T::default(), T::default());
         let (mut direct, mut opposite) = (vec![zero; volume.len()], vec![zero; volume.len()]);

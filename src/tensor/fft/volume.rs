@@ -33,8 +33,24 @@ impl Direction {
 /// A precision with what each thread keeps for it: a planner that remembers its plans, and buffers.
 pub(super) trait Planned: Real {
     fn plan(len: usize, direction: Direction) -> Arc<dyn Fft<Self>>;
+    /// `e^{∓ 2πi k/n}` for `k` below `n/2`, kept from one transform to the next.
+    fn turns(n: usize, direction: Direction) -> Turns<Self>;
     /// The buffers that this thread keeps, exchanged for others.
     fn exchange(work: Work<Self>) -> Work<Self>;
+}
+
+/// Points on the unit circle.
+pub(super) type Turns<T> = Arc<[Number<T>]>;
+/// Lengths of which a thread keeps them.
+const KEPT_LENGTHS: usize = 32;
+
+fn turns<T: Real>(n: usize, direction: Direction) -> Turns<T> {
+    let sign = if direction == Direction::Forward { -1.0 } else { 1.0 };
+    let turn = |k: usize| {
+        let (sin, cos) = (sign * std::f64::consts::TAU * k as f64 / n as f64).sin_cos();
+        Number::new(T::of(cos), T::of(sin))
+    };
+    (0..n / 2).map(turn).collect()
 }
 
 macro_rules! planned {
@@ -47,6 +63,22 @@ macro_rules! planned {
                 PLANNER.with_borrow_mut(|p| match direction {
                     Direction::Forward => p.plan_fft_forward(len),
                     Direction::Inverse => p.plan_fft_inverse(len),
+                })
+            }
+            fn turns(n: usize, direction: Direction) -> Turns<Self> {
+                thread_local! {
+                    static TURNS: RefCell<Vec<(usize, Direction, Turns<$real>)>> = const { RefCell::new(Vec::new()) };
+                }
+                TURNS.with_borrow_mut(|kept| {
+                    if let Some((.., known)) = kept.iter().find(|(len, sign, _)| (*len, *sign) == (n, direction)) {
+                        return known.clone();
+                    }
+                    if kept.len() >= KEPT_LENGTHS {
+                        kept.remove(0);
+                    }
+                    let made: Turns<Self> = turns(n, direction);
+                    kept.push((n, direction, made.clone()));
+                    made
                 })
             }
             fn exchange(work: Work<Self>) -> Work<Self> {
