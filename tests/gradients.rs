@@ -405,6 +405,10 @@ const WITHOUT: &[(&str, &[&str])] = &[
             "domain.cells",
         ],
     ),
+    (
+        "a part of an equation, not a tensor: gradients of solutions are in tests/adjoints.rs",
+        &["dt", "equation", "equation.unknowns", "inverse_laplacian", "latex", "opaque", "other", "pair_sum", "vector"],
+    ),
     ("a network, not a tensor", &["net.parameters", "summary", "copy", "parameter", "set_parameter"]),
 ];
 

@@ -260,10 +260,6 @@ const EQUATIONS: &[(&str, &str)] = &[
         "solve(heat, grid::interval(0, 1, 8, #{ left: robin(0, 0, 0), right: neumann(0) }).sample(|x| x), 1.0)",
         "needs a factor",
     ),
-    (
-        "solve(equation(|w| dt(w) - dx(inverse_laplacian(w))), line.sample(|x| x), 1.0, #{ steps: 1 })",
-        "inverse_laplacian",
-    ),
     // starts
     ("solve(heat, NAN * u, 1.0)", "initial state is not finite"),
     ("solve(heat, 1e300 * u, 1.0)", "initial state is not finite"),
