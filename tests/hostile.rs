@@ -260,6 +260,9 @@ const EQUATIONS: &[(&str, &str)] = &[
         "solve(heat, grid::interval(0, 1, 8, #{ left: robin(0, 0, 0), right: neumann(0) }).sample(|x| x), 1.0)",
         "needs a factor",
     ),
+    // operators that are not linear
+    ("linear_solve(|x| x + 1, ones([4]))", "is not linear"),
+    ("linear_solve(|x| x * x, ones([4]))", "is not linear"),
     // starts
     ("solve(heat, NAN * u, 1.0)", "initial state is not finite"),
     ("solve(heat, 1e300 * u, 1.0)", "initial state is not finite"),

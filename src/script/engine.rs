@@ -16,7 +16,7 @@ use super::value::{All, Operand, printed};
 use crate::equation::Expr;
 use crate::error::{Error, Result};
 use crate::field::{Field, Path};
-use crate::session::Session;
+use crate::session::{Session, interrupt};
 use crate::tensor::{Binary, Complex, Tensor};
 
 /// Rhai looks for functions that take any type in at most this many arguments.
@@ -151,8 +151,10 @@ fn wrap(session: Session, entry: Rc<Entry>, names: Rc<BTreeSet<String>>) -> Code
         let result = catch_unwind(AssertUnwindSafe(|| code(&mut call)));
         drop(guard);
         match result {
-            // Rhai fills in the position of a plain call, not that of one with a namespace.
-            Ok(result) => result.map_err(|e| at(into_rhai(as_called(e, &entry, &names)), position)),
+            // Rhai fills in the position of a plain call, not that of one with a namespace. What could not be stopped half-way ends here.
+            Ok(result) => result
+                .and_then(|value| interrupt::poll().map(|()| value))
+                .map_err(|e| at(into_rhai(as_called(e, &entry, &names)), position)),
             Err(payload) => Err(at(
                 into_rhai(
                     Error::internal(format!("{} failed in a way it should not", entry.full_name()))

@@ -100,11 +100,34 @@ fn run_linear(c: &mut Call) -> Result<(Dynamic, SolveReport)> {
     let guess = coefficient(context, &o, "guess")?;
     let (x, report) =
         linear_solve(method, &a, &b, guess.as_ref(), preconditioner.as_ref(), stop, o.boolean("symmetric", false)?)?;
+    context.without_recording(|| refuse_nonlinear(&a, &x.detach(), &b.detach(), report.residual))?;
     let x = match field {
         Some(field) => Dynamic::from(field.with(x)?),
         None => Dynamic::from(x),
     };
     Ok((x, report))
+}
+
+/// Refuses an operator that is affine or not linear: the iteration would solve something else, and its own residual not show it.
+fn refuse_nonlinear(a: &Operator, x: &Tensor, b: &Tensor, residual: f64) -> Result<()> {
+    let size = |t: &Tensor| t.unary(crate::tensor::Unary::Square)?.sum_all()?.item().map(f64::sqrt);
+    let at_zero = size(&a(&x.full_like(0.0)?)?)?;
+    if at_zero > 0.0 {
+        return Err(Error::value("the closure of a linear system is not linear")
+            .got(format!("|operator(0)| = {}", crate::tensor::number(at_zero)))
+            .expected("operator(0) = 0")
+            .advice("move what does not depend on the unknown to the right-hand side: operator(x) - operator(0), b - operator(0)"));
+    }
+    let (left, scale) = (size(&b.sub(&a(x)?)?)?, size(b)?);
+    if left > scale * (100.0 * residual).max(1e-3) {
+        return Err(Error::value("the closure of a linear system is not linear")
+            .got(format!(
+                "|b − operator(x)| / |b| = {:.1e} where a linear operator would leave {residual:.1e}",
+                left / scale
+            ))
+            .advice("solve(equation, #{ … }) solves nonlinear equations; minimize finds the x that fits best"));
+    }
+    Ok(())
 }
 
 /// The options of both ways to solve an elliptic problem.

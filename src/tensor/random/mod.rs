@@ -26,6 +26,7 @@ use super::context::Context;
 use super::shape::{Shape, element_count};
 use super::simd::vectorised;
 use crate::error::{Error, Result};
+use crate::session::interrupt;
 
 /// Where random numbers come from: a seed, a purpose, a sample and a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,17 +142,23 @@ fn draw(context: &Context, key: Key, samples: &[u64], row: &[usize], target: &[u
             let rows = (4 * GRAIN / len).max(1);
             if rows > 1 {
                 out.par_chunks_mut(rows * len).zip(samples.par_chunks(rows)).for_each(|(out, samples)| {
-                    fill(key, samples, 0, len, law, out);
+                    if interrupt::pending().is_none() {
+                        fill(key, samples, 0, len, law, out);
+                    }
                 });
             } else {
                 out.par_chunks_mut(len).zip(samples).for_each(|(out, sample)| {
                     out.par_chunks_mut(4 * GRAIN).enumerate().for_each(|(i, out)| {
                         let len = out.len();
+                        if interrupt::pending().is_some() {
+                            return;
+                        }
                         fill(key, std::slice::from_ref(sample), (i * GRAIN) as u64, len, law, out);
                     });
                 });
             }
         }
+        interrupt::poll()?;
         Tensor::from_vec(context, out, target)
     })
 }
