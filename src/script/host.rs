@@ -9,6 +9,7 @@ use super::closure::exit_value;
 use super::diagnose::{Diagnostic, panic_text};
 use super::engine::build;
 use super::imports::{self, Modules};
+use super::powers;
 use super::registry::Registry;
 use super::sources::Sources;
 use super::stack;
@@ -131,7 +132,7 @@ impl Host {
     /// # Errors
     /// Where the text is not a script.
     pub fn parse(&self, name: &str, text: &str) -> Result<AST, Box<Diagnostic>> {
-        stack::with_base(|| self.engine.compile(text)).map_err(|e| Box::new(Diagnostic::of_parse(&e, name, text)))
+        stack::with_base(|| powers::compile(&self.engine, &Scope::new(), text)).map_err(|e| Box::new(Diagnostic::of_parse(&e, name, text)))
     }
 
     /// Evaluates a script or a cell called `name`; its value is that of the last expression.
