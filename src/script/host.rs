@@ -132,7 +132,8 @@ impl Host {
     /// # Errors
     /// Where the text is not a script.
     pub fn parse(&self, name: &str, text: &str) -> Result<AST, Box<Diagnostic>> {
-        stack::with_base(|| powers::compile(&self.engine, &Scope::new(), text)).map_err(|e| Box::new(Diagnostic::of_parse(&e, name, text)))
+        stack::with_base(|| powers::compile(&self.engine, &Scope::new(), text))
+            .map_err(|e| Box::new(Diagnostic::of_parse(&e, name, text)))
     }
 
     /// Evaluates a script or a cell called `name`; its value is that of the last expression.

@@ -133,8 +133,16 @@ impl Reader {
         if !here.begun && !(here.block && goes_on) {
             here.block = matches!(
                 token,
-                Token::If | Token::Switch | Token::While | Token::Loop | Token::Do | Token::For | Token::Try | Token::LeftBrace
-                    | Token::Fn | Token::Private
+                Token::If
+                    | Token::Switch
+                    | Token::While
+                    | Token::Loop
+                    | Token::Do
+                    | Token::For
+                    | Token::Try
+                    | Token::LeftBrace
+                    | Token::Fn
+                    | Token::Private
             );
         }
         here.begun = true;

@@ -206,7 +206,10 @@ fn powers_bind_as_in_mathematics() {
         ("grad(|t| sum(-t ** 2), t)", "[-2, -4]"),
         ("grad(|t| sum(-t ** 3), t)", "[-3, -12]"),
         ("-t ** 2 ** 1.5 + t ** (2 ** 1.5)", "[0, 0]"),
-        ("`${equation(|u| dt(u) - exp(-u ** 2))}`", "u_t - exp(-u²) = 0 · 1st order in t, no derivatives in space · nonlinear in u"),
+        (
+            "`${equation(|u| dt(u) - exp(-u ** 2))}`",
+            "u_t - exp(-u²) = 0 · 1st order in t, no derivatives in space · nonlinear in u",
+        ),
     ];
     for (text, wanted) in tensors {
         let got = value(text);

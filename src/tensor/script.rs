@@ -108,7 +108,12 @@ fn making() -> Vec<Entry> {
                 }
                 // A hair less, so that rounding does not add the end itself.
                 let count = ((stop - start) / step - 1e-9).ceil().max(0.0);
-                let count = if count < 1e15 { count as usize } else { usize::MAX };
+                if count > 1e14 {
+                    return Err(Error::limit("arange: a tensor of this length is too large")
+                        .got(format!("{start} to {stop} in steps of {step}: about {} numbers", super::number(count)))
+                        .advice("a larger step; linspace(start, stop, count) takes the number of points"));
+                }
+                let count = count as usize;
                 super::element_count(&[count])?;
                 c.session.context().reserve(count.saturating_mul(16))?;
                 done(Tensor::new(c.session.context(), (0..count).map(|i| start + step * i as f64).collect(), &[count])?)
