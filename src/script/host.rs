@@ -38,6 +38,8 @@ pub struct Host {
     modules: Modules,
     /// Library files that are being loaded, the outermost first.
     loading: Vec<std::path::PathBuf>,
+    /// Whether the last evaluation ended by `exit()`.
+    exited: bool,
 }
 
 /// How a script ended before its last statement.
@@ -80,6 +82,7 @@ impl Host {
             completed,
             modules,
             loading: Vec::new(),
+            exited: false,
         }
     }
 
@@ -102,6 +105,17 @@ impl Host {
     /// Names of the script functions of the session, closures left out.
     pub fn functions(&self) -> impl Iterator<Item = (&str, usize)> {
         self.library.iter_functions().filter(|f| !f.name.starts_with("anon$")).map(|f| (f.name, f.params.len()))
+    }
+    /// Whether the last evaluation ended by `exit()`.
+    pub fn has_exited(&self) -> bool {
+        self.exited
+    }
+    /// The parameters of a closure, and the variables that it captured.
+    pub fn parameters_of(&self, closure: &rhai::FnPtr) -> Option<(Vec<&str>, Vec<&str>)> {
+        let function = self.library.iter_functions().find(|f| f.name == closure.fn_name())?;
+        let captured = closure.curry().len().min(function.params.len());
+        let parameters = function.params.get(captured..)?.to_vec();
+        Some((parameters, function.params.get(..captured)?.to_vec()))
     }
     /// Forgets all variables and functions.
     pub fn reset(&mut self) {
@@ -143,6 +157,8 @@ impl Host {
     /// # Errors
     /// Everything that can go wrong, with its place. The session goes on.
     pub fn evaluate(&mut self, name: &str, text: &str) -> Result<Dynamic, Box<Diagnostic>> {
+        let text = without_mark(text);
+        self.exited = false;
         stack::with_base(|| {
             let ast = self.parse(name, text)?;
             interrupt::clear();
@@ -154,7 +170,11 @@ impl Host {
             self.loading.clear();
             forget_shadowed(&mut self.scope);
             match result {
-                Ok(value) | Err(Stop::Return(value) | Stop::Exit(value)) => Ok(value),
+                Ok(value) | Err(Stop::Return(value)) => Ok(value),
+                Err(Stop::Exit(value)) => {
+                    self.exited = true;
+                    Ok(value)
+                }
                 Err(Stop::Error(diagnostic)) => Err(diagnostic),
             }
         })
@@ -251,6 +271,11 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// A text without the mark that some editors put before it.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Stands behind a statement that may return, to tell whether it did: Rhai gives the value in both cases.

@@ -137,7 +137,9 @@ pub(super) fn entries() -> Vec<Entry> {
         }),
         entry("where(mask, yes, no)")
             .brief("yes where mask is not 0, no elsewhere.")
-            .text("Elements of all three are paired by broadcasting. A NaN in the branch not taken reaches neither value nor gradient.")
+            .text("Elements of all three are paired by broadcasting. A NaN in the branch not taken reaches neither value nor gradient, and an infinite \
+                   derivative of arithmetic or of a function there counts as 0: nothing has to be kept away from 0 by a second where.")
+            .example("grad(|x| sum(where(x > 0, sqrt(x), 0)), tensor([0, 4]))", "[0, 0.25]")
             .example("where(tensor([1, -2]) > 0, 10, tensor([3, 4]))", "[10, 4]")
             .run(|c| {
                 let mask = c.tensor(0)?;

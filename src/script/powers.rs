@@ -38,10 +38,13 @@ pub(super) fn register(engine: &mut Engine) {
     engine.on_parse_token(|token, _: Position, _| READER.with_borrow_mut(|reader| reader.read(token)));
 }
 
-/// Parses a text from its beginning.
+/// Parses a text from its beginning. A first line `#!…`, which says to the system what runs the file, is a comment.
 pub(super) fn compile(engine: &Engine, scope: &Scope, text: &str) -> std::result::Result<AST, ParseError> {
     READER.set(Reader::default());
-    engine.compile_with_scope(scope, text)
+    match text.strip_prefix("#!") {
+        Some(rest) => engine.compile_with_scope(scope, format!("//{rest}")),
+        None => engine.compile_with_scope(scope, text),
+    }
 }
 
 /// The operators, and whether each is one of a signed base.
