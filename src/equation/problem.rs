@@ -219,7 +219,7 @@ pub(super) fn refuse_unfit(equation: &Equation, grid: &Grid) -> Result<()> {
         return Ok(());
     }
     Err(Error::shape("the equation needs more dimensions than there are")
-        .got(grid)
+        .got(if grid.dimensions() == 0 { "no grid, so a single point".to_string() } else { grid.to_string() })
         .expected(format!("{least} or more axes"))
         .advice("give a grid: #{ grid: grid::periodic([128], [TAU]) }, or start from a field on one"))
 }

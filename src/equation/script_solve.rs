@@ -11,7 +11,7 @@ use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::field::{Field, Grid, Names, Path, State};
 use crate::script::value::{Operand, describe, number_of};
-use crate::script::{Call, Closure, Options};
+use crate::script::{Call, Closure, Options, nearest};
 use crate::session::Progress;
 use crate::solve::{Adaptive, Checkpoints, Method, StepRule};
 use crate::tensor::{Precision, Tensor};
@@ -383,8 +383,15 @@ pub(super) fn start(
             }
         }
     }
-    let map_options = Options::new("solve: the start".into(), map.clone());
-    map_options.refuse_unknown(&known.iter().map(String::as_str).collect::<Vec<_>>())?;
+    if let Some(name) = map.keys().find(|name| !known.iter().any(|k| k == name.as_str())) {
+        let error = Error::option(format!("solve: the start: the equation has no unknown `{name}`"))
+            .got(format!("a start for {}", map.keys().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")))
+            .expected(format!("starts of {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")));
+        return Err(match nearest(name, known.iter().cloned()).first() {
+            Some(near) => error.advice(format!("did you mean `{near}`?")),
+            None => error.advice("the names are those of the parameters of the equation's closure"),
+        });
+    }
     let mut parts = Vec::new();
     for channel in &evolution.channels {
         parts.push(channel_start(c, channel, &map, &grid)?);
