@@ -16,6 +16,7 @@ mod modes;
 mod numbers;
 mod opaque;
 mod parameter;
+mod parity;
 mod problem;
 mod program;
 mod refined;

@@ -202,7 +202,7 @@ fn usual(system: &StencilSystem, start: &Tensor, times: &[f64]) -> Result<(Metho
         return Ok((explicit, None));
     }
     let share = system.linear_reach(*from, start)?.map_or(0.0, |linear| linear.real / reach.real);
-    let method = Method::named(if share > 0.9 { "ars443" } else { "bdf2" })?;
+    let method = Method::named(if share > 0.9 { "ars443" } else { "esdirk4" })?;
     let note = format!(
         "{}: diffusion bounds explicit steps to {}, some {} of them (scheme: \"…\" takes another method)",
         method.name(),

@@ -21,7 +21,7 @@ pub(crate) const KEYS: [(&str, &str); 13] = [
     ("grid", "the grid, where the start is no field"),
     (
         "scheme",
-        "the integrator: \"rk4\", \"dormand_prince\", \"etdrk4\", \"crank_nicolson\", \"verlet\" … (by the equation: exact where it is linear and periodic, etdrk4 where its linear part can be kept apart, else dormand_prince; on grids with edges ars443 or bdf2 where diffusion bounds explicit steps to more than 10 000)",
+        "the integrator: \"rk4\", \"dormand_prince\", \"etdrk4\", \"crank_nicolson\", \"verlet\" … (by the equation: exact where it is linear and periodic, etdrk4 where its linear part can be kept apart, else dormand_prince; on grids with edges ars443 or esdirk4 where diffusion bounds explicit steps to more than 10 000)",
     ),
     ("steps", "so many steps between two output times"),
     ("step", "the longest step, or \"adaptive\" (adaptive)"),

@@ -44,6 +44,14 @@ impl Transport {
             other => other,
         }
     }
+    /// Order of the difference of its fluxes.
+    pub(super) fn accuracy(self) -> usize {
+        match self {
+            Self::Automatic | Self::Central | Self::Upwind => 2,
+            Self::Upwind3 => 4,
+            Self::Weno5 => 6,
+        }
+    }
     /// Points beyond the edge that it needs.
     pub(super) fn ghosts(self) -> usize {
         match self {
