@@ -146,7 +146,7 @@ impl Reader {
         self.end_of_expression(&token);
         let here = &mut self.here;
         let goes_on = matches!(token, Token::Else | Token::Catch | Token::While | Token::Until);
-        if !here.begun && !(here.block && goes_on) {
+        if !(here.begun || here.block && goes_on) {
             here.block = matches!(
                 token,
                 Token::If

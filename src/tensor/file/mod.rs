@@ -27,6 +27,7 @@ const MOST_AXES: usize = 64;
 
 /// An array of a NumPy file.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // a handful of them live at a time, none for long
 pub enum Array {
     /// Real numbers.
     Real(Tensor),
