@@ -34,6 +34,7 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     name_types(&mut engine, session);
     super::guards::register(&mut engine);
     powers::register(&mut engine);
+    super::caught::register(&mut engine);
     let sink = session.clone();
     engine.on_print(move |text| sink.sink().text(text));
     let sink = session.clone();
