@@ -235,7 +235,7 @@ error: there is no variable `nope`
    |
  1 | nope
    | ^
-    advice: make it with let nope = …
+    advice: did you mean `note`? A variable is made with let nope = …
 ",
     ),
     (
@@ -246,7 +246,7 @@ error: there is no variable `nope`
    |
  3 | nope
    | ^
-    advice: make it with let nope = …
+    advice: did you mean `note`? A variable is made with let nope = …
 ",
     ),
     (

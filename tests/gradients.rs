@@ -107,7 +107,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("clamp", "a", "clamp(x, -0.5, 0.6)"),
     ("where", "a; row", "where(a > 0.2, x, y)"),
     ("where", "z1; z2", "where([1, 0], x, y)"),
-    ("where", "row - 0.7", "where(x > 0.5, sqrt(x) * ln(x) / (x - 0.9) ** 0.5, 3 * x)"),
+    ("where", "row - 0.5", "where(x > 0.5, sqrt(x) * ln(x) / (x - 0.9) ** 0.5, 3 * x)"),
     ("a ** b", "positive", "-x ** 2.5"),
     ("a ** b", "a", "exp(-x ** 2) + -x ** 3"),
     ("a ** b", "positive; row", "-x ** -y ** 3"),
@@ -502,7 +502,7 @@ fn nothing_comes_out_of_the_branch_that_is_not_taken() {
         ("where(x > 0, sin(x) / x, 1)", "[0, -0.30117, -0.11611]"),
         ("where(x > 0, rsqrt(x), 1)", "[0, -0.5, -0.0625]"),
         ("where(x > 0, atan2(x, x), 1)", "[0, 0, 0]"),
-        ("where(x != 4, exp(x * x * 100), 0)", "[0, 5.3763e45, 0]"),
+        ("where(x != 4, exp(x * x * 100), 0)", "[0, 5.3762e45, 0]"),
         ("where(x != 1, asin(x), 0)", "[1, 0, NaN]"),
         ("where(x > 0, where(x > 0, sqrt(x), 0) / sqrt(x), 1)", "[0, 0, 0]"),
         // Elsewhere nothing is hidden.

@@ -67,7 +67,7 @@ const CASES: &[(&str, &str)] = &[
     ("let t = ones(3); -t ** ones(4)", "shapes do not fit"),
     ("-ones(3) ** 2 +", "incomplete"),
     ("- ** 2", ""),
-    ("-(((1 ** 2", "incomplete"),
+    ("-(((1 ** 2", "')'"),
     // Ranges
     ("ones(3)[4..]", "4.. on an axis of length 3"),
     ("ones(3)[-4..]", "-4.. on an axis of length 3"),
@@ -293,7 +293,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("solve(heat, ones([2, 7]), 1.0, #{ grid: g })", "does not fit the points"),
     ("solve(heat, ones([2, 8]), 1.0, #{ grid: g })", "ok"),
     ("solve(heat, \"a\", 1.0, #{ grid: g })", "start of `u` does not fit"),
-    ("solve(heat, #{ v: 1 }, 1.0, #{ grid: g })", "no option `v`"),
+    ("solve(heat, #{ v: 1 }, 1.0, #{ grid: g })", "no unknown `v`"),
     ("solve(heat, #{ }, 1.0, #{ grid: g })", "start of `u` is missing"),
     ("solve(heat, |x, y| x, 1.0, #{ grid: g })", "number of arguments"),
     ("solve(heat, #{ u: |x| \"a\" }, 1.0, #{ grid: g })", "unfit"),

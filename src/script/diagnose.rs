@@ -280,9 +280,15 @@ fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
                 .advice("compare it: x > 0; of a tensor, any(x > 0) or all(x > 0)")
         }
         EvalAltResult::ErrorMismatchDataType(wanted, got, _) if !wanted.is_empty() => {
-            Error::typ("a value of another type is needed")
+            let error = Error::typ("a value of another type is needed")
                 .got(with_article(short_type(got)))
-                .expected(with_article(short_type(wanted)))
+                .expected(with_article(short_type(wanted)));
+            // An array in the place of a tensor.
+            if short_type(got) == "range" && short_type(wanted) == "integer" {
+                error.advice("a range of an array: a.extract(1..3), or tensor(a)[1..3]")
+            } else {
+                error
+            }
         }
         EvalAltResult::ErrorIndexingType(text, _) => {
             let words: Vec<&str> = text.split_whitespace().map(short_type).collect();
@@ -444,6 +450,7 @@ fn short_type(name: &str) -> &str {
         "&str" | "String" => "string",
         "()" => "nothing",
         "Fn" | "FnPtr" => "function",
+        "Range<i64>" | "RangeInclusive<i64>" => "range",
         other => other,
     }
 }

@@ -249,6 +249,8 @@ fn name_types(engine: &mut Engine, session: &Session) {
     engine.register_fn("to_string", |t: &mut Tensor| in_text(t));
     engine.register_fn("to_debug", |t: &mut Tensor| in_text(t));
     printable::<Complex>(engine, "Complex");
+    // Inside of an array or a map.
+    engine.register_fn("to_debug", |z: &mut Complex| super::value::compact(&Dynamic::from(z.clone())));
     crate::equation::script::types(engine);
     crate::field::script::types(engine);
     crate::solve::flow::script::types(engine);

@@ -42,7 +42,11 @@ pub(super) fn register(engine: &mut Engine) {
 pub(super) fn compile(engine: &Engine, scope: &Scope, text: &str) -> std::result::Result<AST, ParseError> {
     READER.set(Reader::default());
     match text.strip_prefix("#!") {
-        Some(rest) => engine.compile_with_scope(scope, format!("//{rest}")),
+        Some(rest) => {
+            // A third character could make it a comment that documents a function.
+            let rest = rest.strip_prefix(['/', '!']).map_or_else(|| rest.to_string(), |rest| format!(" {rest}"));
+            engine.compile_with_scope(scope, format!("//{rest}"))
+        }
         None => engine.compile_with_scope(scope, text),
     }
 }

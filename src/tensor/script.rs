@@ -196,6 +196,9 @@ fn reduction(
         .option("keep", "whether the reduced axes stay, with length 1 (false)")
         .example(example.0, example.1)
         .run(move |c| {
+            if let Some(error) = meant_in_pairs(c) {
+                return Err(error);
+            }
             // mean(x, #{ keep: true }): options may come without axes.
             let options_at = if c.object_if::<rhai::Map>(1).is_some() { 1 } else { 2 };
             let axes = if options_at == 1 { Vec::new() } else { c.axes(1)? };
@@ -205,6 +208,20 @@ fn reduction(
                 Linear::No => on_tensor(c, |t| f(t, &axes, keep)),
             }
         })
+}
+
+/// `max(x, 0.0)` and `max(a, b)` of tensors are meant for pairs of elements, as in other languages; axes would be read there.
+fn meant_in_pairs(c: &Call) -> Option<Error> {
+    let pair = match c.name().as_str() {
+        "max" => "maximum",
+        "min" => "minimum",
+        _ => return None,
+    };
+    let second = c.value(1).ok()?;
+    let elements = second.is_float() || matches!(Operand::of(&second), Some(o) if !matches!(o, Operand::Number(_)));
+    let error = || c.wrong(1, "axes: a whole number or an array of them");
+    elements
+        .then(|| error().advice(format!("{pair}(a, b) pairs the elements of two tensors, or of a tensor and a number")))
 }
 
 /// The plain norm of numbers, and those of fields by the weights of their grids.
