@@ -68,6 +68,11 @@ const CASES: &[(&str, &str)] = &[
     ("-ones(3) ** 2 +", "incomplete"),
     ("- ** 2", ""),
     ("-(((1 ** 2", "')'"),
+    ("max(ones(2), 0.0)", "maximum(a, b)"),
+    ("min(3, ones(2))", "minimum(a, b)"),
+    ("max(ones(2), ones(2))", "maximum(a, b)"),
+    ("assert(max(3, 4.5) == 4.5 && item(max(ones(2), 0)) == 1)", "ok"),
+    ("[1, 2, 3][1..]", "a.extract(1..3)"),
     // Ranges
     ("ones(3)[4..]", "4.. on an axis of length 3"),
     ("ones(3)[-4..]", "-4.. on an axis of length 3"),

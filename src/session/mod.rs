@@ -21,7 +21,7 @@ pub use aside::aside;
 pub use limits::Limits;
 pub use memory::keep_freed;
 pub use progress::{Progress, ProgressSink};
-pub use run_folder::{RunFolder, write_atomically};
+pub use run_folder::{RunFolder, write_atomically, write_stoppable};
 pub use sinks::{Sink, Terminal};
 
 use crate::error::Result;
