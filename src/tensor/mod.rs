@@ -12,7 +12,7 @@ mod context;
 mod conv;
 mod display;
 pub mod einsum;
-mod elementary;
+pub(crate) mod elementwise;
 pub mod fft;
 pub mod file;
 mod linalg;

@@ -1,31 +1,8 @@
 //! Functions of elements as vector loops. Burn calls the library's function for one element after the other.
 
-use rayon::prelude::*;
-
-use super::base::{Real, Tensor, in_precision};
-use super::simd::vectorised;
-use super::unary::Unary;
-use crate::error::Result;
 use crate::native::math;
-
-/// Elements that one thread takes at a time.
-const BLOCK: usize = 1 << 14;
-
-/// The function of each element, where the tensor is on the CPU.
-pub(super) fn apply(function: Unary, x: &Tensor) -> Result<Option<Tensor>> {
-    let Some(flex) = x.flex_contiguous() else { return Ok(None) };
-    in_precision!(x.precision(), T => {
-        let Some(from) = flex.as_slice::<T>().filter(|from| from.len() == x.len()) else { return Ok(None) };
-        let mut to = vec![T::default(); from.len()];
-        // Handing a block to another thread costs more than one block.
-        if from.len() <= BLOCK {
-            evaluate(function, from, &mut to);
-        } else {
-            to.par_chunks_mut(BLOCK).zip(from.par_chunks(BLOCK)).for_each(|(to, from)| evaluate(function, from, to));
-        }
-        Tensor::from_vec(x.context(), to, &x.shape()).map(Some)
-    })
-}
+use crate::tensor::simd::vectorised;
+use crate::tensor::{Real, Unary};
 
 /// The function of each number.
 pub(crate) fn evaluate<T: Real>(function: Unary, x: &[T], out: &mut [T]) {
@@ -116,6 +93,7 @@ vectorised! {
 mod tests {
     use super::*;
     use crate::native::simd::at_each_level;
+    use crate::tensor::Tensor;
     use crate::tensor::tests::context;
 
     #[test]
@@ -156,7 +134,7 @@ mod tests {
             let n = shape.iter().product();
             let x = Tensor::new(&c, x[..n].to_vec(), &shape).unwrap();
             for (name, function) in Unary::ALL {
-                let Some(expected) = function.primitive(x.data.clone()) else { continue };
+                let Some(expected) = function.primitive(x.data().clone()) else { continue };
                 let expected = Tensor::made(&c, expected).to_vec().unwrap();
                 let found = x.unary(function).unwrap();
                 assert_eq!(found.shape(), shape);
