@@ -13,8 +13,10 @@
 
 pub mod abi;
 
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Once;
 
 use abi::{Answer, Function, Registration, Table, Text, View};
 
@@ -48,11 +50,8 @@ impl Array {
     }
 }
 
-/// What a function of a cell gives: arrays, or why it cannot.
-pub type Result<T> = std::result::Result<T, String>;
-
-type Forward = Box<dyn Fn(&[Array]) -> Result<Array>>;
-type Backward = Box<dyn Fn(&[Array], &Array, &Array) -> Result<Vec<Array>>>;
+type Forward = Box<dyn Fn(&[Array]) -> Result<Array, String>>;
+type Backward = Box<dyn Fn(&[Array], &Array, &Array) -> Result<Vec<Array>, String>>;
 
 struct Closures {
     forward: Forward,
@@ -60,7 +59,11 @@ struct Closures {
 }
 
 /// Adds a function that scripts call by `name`. Gradients do not go through it.
-pub fn function<const N: usize>(name: &str, parameters: [&str; N], f: impl Fn(&[Array]) -> Result<Array> + 'static) {
+pub fn function<const N: usize>(
+    name: &str,
+    parameters: [&str; N],
+    f: impl Fn(&[Array]) -> Result<Array, String> + 'static,
+) {
     register(name, &parameters, Closures { forward: Box::new(f), vjp: None });
 }
 
@@ -69,8 +72,8 @@ pub fn function<const N: usize>(name: &str, parameters: [&str; N], f: impl Fn(&[
 pub fn operator<const N: usize>(
     name: &str,
     parameters: [&str; N],
-    forward: impl Fn(&[Array]) -> Result<Array> + 'static,
-    vjp: impl Fn(&[Array], &Array, &Array) -> Result<Vec<Array>> + 'static,
+    forward: impl Fn(&[Array]) -> Result<Array, String> + 'static,
+    vjp: impl Fn(&[Array], &Array, &Array) -> Result<Vec<Array>, String> + 'static,
 ) {
     register(name, &parameters, Closures { forward: Box::new(forward), vjp: Some(Box::new(vjp)) });
 }
@@ -80,27 +83,27 @@ pub fn interrupted() -> bool {
     table().is_ok_and(|table| (table.interrupted)() != 0)
 }
 
-/// The numbers of a variable of the session: a number, a tensor, a field.
-pub fn variable(name: &str) -> Result<Array> {
+/// The numbers of a variable of the session: a number, a tensor, a field. Panics when there is none, which is an error of the cell.
+pub fn variable(name: &str) -> Array {
     let mut answer = Taken::default();
     let to = Answer { to: (&mut answer as *mut Taken).cast(), give: taken, fail: refused };
-    (table()?.variable)(Text::of(name), &to);
+    (table().unwrap_or_else(|why| panic!("{why}")).variable)(Text::of(name), &to);
     match (answer.failure, answer.arrays.pop()) {
-        (Some(why), _) => Err(why),
-        (None, Some(array)) => Ok(array),
-        (None, None) => Err(format!("there is no variable {name}")),
+        (Some(why), _) => panic!("{why}"),
+        (None, Some(array)) => array,
+        (None, None) => panic!("there is no variable {name}"),
     }
 }
 
-/// Sets a variable of the session to a tensor.
-pub fn set_variable(name: &str, array: &Array) -> Result<()> {
-    match (table()?.set_variable)(Text::of(name), view(array)) {
-        0 => Ok(()),
-        _ => Err(format!("the variable {name} cannot be set")),
+/// Sets a variable of the session to a tensor. Panics when it cannot be, which is an error of the cell.
+pub fn set_variable(name: &str, array: &Array) {
+    let table = table().unwrap_or_else(|why| panic!("{why}"));
+    if (table.set_variable)(Text::of(name), view(array)) != 0 {
+        panic!("the variable {name} cannot be set");
     }
 }
 
-fn table() -> Result<&'static Table> {
+fn table() -> Result<&'static Table, String> {
     let address = std::env::var(abi::ADDRESS).ok().and_then(|text| text.parse::<usize>().ok());
     let address = address.ok_or("this cell does not run in an Ansatz notebook")?;
     // SAFETY: the session's process puts the address of a table there that lives as long as the process.
@@ -113,6 +116,7 @@ fn table() -> Result<&'static Table> {
 
 fn register(name: &str, parameters: &[&str], closures: Closures) {
     let table = table().unwrap_or_else(|why| panic!("{why}"));
+    quiet_panics();
     let parameters = parameters.join(",");
     let vjp: Option<Function> = closures.vjp.as_ref().map(|_| backward as Function);
     // It is never freed: the session may call it as long as it lives.
@@ -169,6 +173,24 @@ pub extern "C" fn refused(to: *mut c_void, why: Text) {
     unsafe { (*to.cast::<Taken>()).failure = Some(why.read()) };
 }
 
+thread_local! {
+    /// Whether a function of this cell runs for the session, which reports its panics as errors.
+    static CALLED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps panics of functions that the session calls off the standard error.
+fn quiet_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !CALLED.get() {
+                usual(info);
+            }
+        }));
+    });
+}
+
 /// Runs a function of the cell and puts its outcome, a panic included, into the answer.
 ///
 /// # Safety
@@ -177,11 +199,13 @@ unsafe fn answered(
     arguments: *const View,
     count: usize,
     answer: *const Answer,
-    run: impl FnOnce(Vec<Array>) -> Result<Vec<Array>>,
+    run: impl FnOnce(Vec<Array>) -> Result<Vec<Array>, String>,
 ) {
     let answer = &*answer;
     let views = if count == 0 { &[] } else { std::slice::from_raw_parts(arguments, count) };
+    CALLED.set(true);
     let outcome = catch_unwind(AssertUnwindSafe(|| run(views.iter().map(|view| read(view)).collect())));
+    CALLED.set(false);
     let outcome = outcome.unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<String>().cloned();
         let text = text.or_else(|| payload.downcast_ref::<&str>().map(|text| text.to_string()));

@@ -54,7 +54,7 @@ class Notebook:
     def send(self, code, **options):
         return self.client.execute(code, **options)
 
-    def collect(self, message, timeout=60, typed=None):
+    def collect(self, message, timeout=30, typed=None):
         """Waits for the end of a cell that was sent."""
         ran, began, replied, idle = Ran(), time.perf_counter(), False, False
         while not (replied and idle):
@@ -85,8 +85,15 @@ class Notebook:
         ran.seconds = time.perf_counter() - began
         return ran
 
-    def run(self, code, timeout=60, typed=None, **options):
+    def run(self, code, timeout=30, typed=None, **options):
         return self.collect(self.send(code, **options), timeout, typed)
+
+    def begun(self, message):
+        """Waits until a cell that was sent is taken up: before that there is nothing to interrupt."""
+        while True:
+            said = self.client.get_iopub_msg(timeout=30)
+            if said["msg_type"] == "execute_input" and said["parent_header"].get("msg_id") == message:
+                return
 
     def interrupt(self):
         self.manager.interrupt_kernel()

@@ -73,6 +73,7 @@ async fn serve(executor: &mut Executor, rust: &mut RustCells, cell: &mut Cell, c
     let shared = executor.shared.clone();
     let mut running = None;
     let mut lost = None;
+    let mut panic = Panic::default();
     let answer = loop {
         tokio::select! {
             biased;
@@ -83,7 +84,14 @@ async fn serve(executor: &mut Executor, rust: &mut RustCells, cell: &mut Cell, c
                 executor.worker.tell(Request::Load { id, library, function });
             }
             said = executor.worker.said(), if lost.is_none() => match said {
-                Said::Output { stderr: false, text } if running.is_some() => rust.tell(text.as_bytes()),
+                Said::Output { stderr: false, text } if running.is_some() => {
+                    panic.happened |= text.contains("EVCXR_PANIC_NOTIFICATION");
+                    rust.tell(text.as_bytes());
+                }
+                Said::Output { stderr: true, text } => {
+                    let text = panic.without(text);
+                    executor.output(cell, true, text);
+                }
                 Said::Output { stderr, text } => executor.output(cell, stderr, text),
                 Said::Ended { stderr: false, id } if running == Some(id) => {
                     running = None;
@@ -114,12 +122,40 @@ async fn serve(executor: &mut Executor, rust: &mut RustCells, cell: &mut Cell, c
         return lost.into();
     }
     match answer {
+        Ok(Ok(_)) if panic.happened => panic.failure().into(),
         Ok(Ok(bundle)) => {
             let outcome = Outcome::Value((!bundle.data.is_empty()).then_some(bundle));
             Ending { outcome, expressions: Vec::new() }
         }
         Ok(Err(failure)) => failure.into(),
         Err(_) => failure("RustCells", "the compiler's thread has ended; restart the kernel").into(),
+    }
+}
+
+/// What a panic has said: evcxr tells that there was one, its words are on the standard error.
+#[derive(Default)]
+struct Panic {
+    happened: bool,
+    words: String,
+}
+
+impl Panic {
+    /// The text without the words of a panic, which are kept.
+    fn without(&mut self, mut text: String) -> String {
+        let start = if self.words.is_empty() {
+            text.find("thread '").filter(|&at| text.get(at..).is_some_and(|rest| rest.contains(" panicked at ")))
+        } else {
+            Some(0)
+        };
+        if let Some(at) = start {
+            self.words.push_str(&text.split_off(at));
+        }
+        if text.trim().is_empty() { String::new() } else { text }
+    }
+    fn failure(&self) -> Failure {
+        let lines = self.words.lines().skip(1).take_while(|line| !line.starts_with("note: run with"));
+        let said = lines.collect::<Vec<_>>().join("\n");
+        failure("Panic", if said.is_empty() { "a panic in Rust" } else { said.trim_end() })
     }
 }
 
@@ -291,6 +327,28 @@ fn execute(context: &mut CommandContext, code: &str) -> Answer {
             Err(Failure { name: "CompilationError".into(), value, traceback })
         }
         Err(Error::SubprocessTerminated(text)) => Err(failure("SessionLost", &text)),
-        Err(error) => Err(failure("RustError", &error.to_string())),
+        Err(error) => {
+            let mut text = error.to_string();
+            if text.contains("explicit type") && std::env::var_os("ANSATZ_RUST_SRC").is_none() {
+                text.push_str(
+                    " (ANSATZ_RUST_SRC=1 in the environment of Jupyter finds more types, and starts slower.)",
+                );
+            }
+            Err(failure("RustError", &text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_panic_are_its_error() {
+        let mut panic = Panic::default();
+        assert_eq!(panic.without("warned\n".into()), "warned\n");
+        let said = "\nthread '<unnamed>' (7) panicked at src/lib.rs:1:2:\nindex 3 is wrong\nnote: run with `RUST_BACKTRACE=1`\n";
+        assert_eq!(panic.without(said.into()), "");
+        assert_eq!(panic.failure().value, "index 3 is wrong");
     }
 }

@@ -45,6 +45,8 @@ impl Worker {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Backtraces of cells would show the kernel's insides.
+            .env_remove("RUST_BACKTRACE")
             // Signals to the front's group are not for the worker.
             .process_group(0)
             .kill_on_drop(true)
