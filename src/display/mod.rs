@@ -46,7 +46,7 @@ impl Rich {
     }
 }
 
-/// The forms of a script value whose text is `text`. What cannot be drawn is shown as text: no error, since nobody asked for a picture.
+/// The forms of a script value whose text is `text`; a tensor's own tells more than the text that it is inside of others. What cannot be drawn is shown as text: no error, since nobody asked for a picture.
 pub fn rich(value: &Dynamic, text: &str) -> Rich {
     let forms = if let Some(figure) = value.read_lock::<Figure>() {
         Some(of_figure(&figure))
@@ -67,7 +67,9 @@ pub fn rich(value: &Dynamic, text: &str) -> Rich {
     } else {
         value.read_lock::<Tensor>().map(|tensor| tensor::of_tensor(&tensor, "Tensor"))
     };
-    Rich { text: text.to_string(), ..forms.unwrap_or_default() }
+    let forms = forms.unwrap_or_default();
+    let own = value.read_lock::<Tensor>().is_some();
+    Rich { text: if own { forms.text } else { text.to_string() }, ..forms }
 }
 
 fn of_figure(figure: &Figure) -> Rich {
