@@ -25,6 +25,8 @@ pub enum Kind {
     Interrupted,
     /// A NaN or an infinity where a finite number was needed.
     NotFinite,
+    /// Equations that an iteration did not solve.
+    Unsolved,
     /// An error that the script itself raised or ran into.
     Script,
     /// A fault of this program, caught before it could end the session.
@@ -89,6 +91,10 @@ impl Error {
     /// A NaN or an infinity where a finite number was needed.
     pub fn not_finite(what: impl Into<String>) -> Self {
         Self::new(Kind::NotFinite, what)
+    }
+    /// Equations that an iteration did not solve.
+    pub fn unsolved(what: impl Into<String>) -> Self {
+        Self::new(Kind::Unsolved, what)
     }
     /// A fault of this program.
     pub fn internal(what: impl Into<String>) -> Self {

@@ -16,7 +16,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     ("eye(2.5)", "1:1", &["argument 1 (`n`)", "a whole number", "int(x)"]),
     ("let a = ones([2, 3]);\nlet b = a * ones([3, 2]);", "2:11", &["*: shapes do not fit", "[2, 3] and [3, 2]"]),
     ("ones(3) + \"x\"", "1:9", &["argument 2", "the string \"x\"", "a number, tensor or field"]),
-    ("sin([1, 2])", "1:1", &["an array of 2", "a number, tensor or field"]),
+    ("sin([1, 2])", "1:1", &["the array [1, 2]", "a number, tensor or field"]),
     ("clamp(ones(2), 1, 0)", "1:1", &["bounds are out of order", "1 to 0"]),
     ("where(ones(2), ones(3), 0)", "1:1", &["shapes do not fit", "[2]"]),
     ("atan2(ones(2), ones(3))", "1:1", &["atan2: shapes do not fit", "[2] and [3]"]),

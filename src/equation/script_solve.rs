@@ -11,7 +11,7 @@ use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::field::{Field, Grid, Names, Path, State};
 use crate::script::value::{Operand, describe, number_of};
-use crate::script::{Call, Closure, Options};
+use crate::script::{Call, Closure, Options, nearest};
 use crate::session::Progress;
 use crate::solve::{Adaptive, Checkpoints, Method, StepRule};
 use crate::tensor::{Precision, Tensor};
@@ -21,7 +21,7 @@ pub(crate) const KEYS: [(&str, &str); 13] = [
     ("grid", "the grid, where the start is no field"),
     (
         "scheme",
-        "the integrator: \"rk4\", \"dormand_prince\", \"etdrk4\", \"crank_nicolson\", \"verlet\" … (by the equation: exact where it is linear and periodic, etdrk4 where its linear part can be kept apart, else dormand_prince; on grids with edges ars443 or bdf2 where diffusion bounds explicit steps to more than 10 000)",
+        "the integrator: \"rk4\", \"dormand_prince\", \"etdrk4\", \"crank_nicolson\", \"verlet\" … (by the equation: exact where it is linear and periodic, etdrk4 where its linear part can be kept apart, else dormand_prince; on grids with edges ars443 or esdirk4 where diffusion bounds explicit steps to more than 10 000)",
     ),
     ("steps", "so many steps between two output times"),
     ("step", "the longest step, or \"adaptive\" (adaptive)"),
@@ -383,8 +383,15 @@ pub(super) fn start(
             }
         }
     }
-    let map_options = Options::new("solve: the start".into(), map.clone());
-    map_options.refuse_unknown(&known.iter().map(String::as_str).collect::<Vec<_>>())?;
+    if let Some(name) = map.keys().find(|name| !known.iter().any(|k| k == name.as_str())) {
+        let error = Error::option(format!("solve: the start: the equation has no unknown `{name}`"))
+            .got(format!("a start for {}", map.keys().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")))
+            .expected(format!("starts of {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")));
+        return Err(match nearest(name, known.iter().cloned()).first() {
+            Some(near) => error.advice(format!("did you mean `{near}`?")),
+            None => error.advice("the names are those of the parameters of the equation's closure"),
+        });
+    }
     let mut parts = Vec::new();
     for channel in &evolution.channels {
         parts.push(channel_start(c, channel, &map, &grid)?);

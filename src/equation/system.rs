@@ -107,6 +107,7 @@ impl StencilSystem {
         accuracy: usize,
         transport: Transport,
     ) -> Result<Self> {
+        let setting = setting.knowing_diffusion(&evolution.rates)?;
         let points = Points { names: names.to_vec(), setting: setting.clone(), accuracy, transport };
         let lane = Stencil::of(&evolution.channels, &evolution.rates, names, setting, accuracy, transport)?;
         let source = Rc::new((evolution.clone(), points));

@@ -141,11 +141,8 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("type_name(value)").brief("The name of a value's type.").example("type_name(tensor([1]))", "Tensor").run(|c| {
             Ok(super::value::type_name(&c.value(0)?).to_string().into())
         }),
-        entry("seconds()").brief("Seconds since the program began, for timing.").example("seconds() >= 0", "true").run(|_| {
-            use std::sync::OnceLock;
-            use std::time::Instant;
-            static START: OnceLock<Instant> = OnceLock::new();
-            Ok(START.get_or_init(Instant::now).elapsed().as_secs_f64().into())
+        entry("seconds()").brief("Seconds since the session began, for timing.").example("seconds() >= 0", "true").run(|c| {
+            Ok(c.session.age().as_secs_f64().into())
         }),
     ]
 }

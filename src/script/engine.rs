@@ -10,6 +10,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallC
 use super::call::Call;
 use super::closure::{Exit, enter, into_rhai};
 use super::diagnose::panic_text;
+use super::powers;
 use super::registry::{Entry, Form, Registry};
 use super::table::SharedTable;
 use super::value::{All, Operand, printed};
@@ -32,6 +33,7 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     set_limits(&mut engine, session);
     name_types(&mut engine, session);
     super::guards::register(&mut engine);
+    powers::register(&mut engine);
     let sink = session.clone();
     engine.on_print(move |text| sink.sink().text(text));
     let sink = session.clone();
@@ -64,6 +66,7 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
             }
         }
     }
+    register_powers(&mut global, session, registry, &names);
     let constants = global.iter_var().map(|(name, value)| (name.to_string(), value.clone())).collect();
     engine.register_global_module(global.into());
     for (name, module) in modules {
@@ -135,6 +138,24 @@ fn register_global(global: &mut Module, entry: &Entry, count: usize, code: Code,
                     put(entry.name, &[exact, own]);
                 }
             }
+        }
+    }
+}
+
+/// The operators that the parser gets for `**` in some places, with the text of `**`.
+fn register_powers(global: &mut Module, session: &Session, registry: &Registry, names: &Rc<BTreeSet<String>>) {
+    let Some(power) = registry.entries().iter().find(|e| e.form == Form::Operator && e.name == "**") else { return };
+    for (name, negated) in powers::names() {
+        let entry = power.clone().run(move |c| if negated { powers::negated(c) } else { powers::plain(c) });
+        let code = wrap(session.clone(), Rc::new(entry), names.clone());
+        let mut put = |types: &[TypeId]| {
+            FuncRegistration::new(name).in_global_namespace().set_into_module_raw(global, types, code.clone());
+        };
+        let any = TypeId::of::<Dynamic>();
+        let numbers = [TypeId::of::<f64>(), TypeId::of::<i64>()];
+        put(&[any, any]);
+        for exact in numbers.into_iter().chain(own_types()) {
+            numbers.iter().for_each(|n| put(&[exact, *n]));
         }
     }
 }
@@ -242,6 +263,8 @@ fn name_types(engine: &mut Engine, session: &Session) {
     engine.register_fn("to_string", |t: &mut Tensor| in_text(t));
     engine.register_fn("to_debug", |t: &mut Tensor| in_text(t));
     printable::<Complex>(engine, "Complex");
+    // Inside of an array or a map.
+    engine.register_fn("to_debug", |z: &mut Complex| super::value::compact(&Dynamic::from(z.clone())));
     crate::equation::script::types(engine);
     crate::field::script::types(engine);
     crate::solve::flow::script::types(engine);
@@ -268,18 +291,7 @@ fn name_types(engine: &mut Engine, session: &Session) {
     engine.register_fn("/", |a: i64, b: i64| a as f64 / b as f64);
     engine.register_fn("/", |a: i64, b: f64| a as f64 / b);
     engine.register_fn("/", |a: f64, b: i64| a / b as f64);
-    engine.register_fn("**", |a: i64, b: i64| -> std::result::Result<Dynamic, Box<EvalAltResult>> {
-        match u32::try_from(b) {
-            Ok(b) => a.checked_pow(b).map(Dynamic::from).ok_or_else(|| {
-                into_rhai(
-                    Error::value("a whole number grew too large")
-                        .got(format!("{a} ** {b}"))
-                        .advice("use a float: 2.0 ** n"),
-                )
-            }),
-            Err(_) => Ok(Dynamic::from((a as f64).powf(b as f64))),
-        }
-    });
+    engine.register_fn("**", |a: i64, b: i64| powers::whole(a, b).map_err(into_rhai));
     register_remainder(engine);
     register_assignment(engine, "/=", Binary::Div, session);
     register_assignment(engine, "%=", Binary::Rem, session);

@@ -9,6 +9,7 @@ use super::closure::exit_value;
 use super::diagnose::{Diagnostic, panic_text};
 use super::engine::{self, build};
 use super::imports::{self, Modules};
+use super::powers;
 use super::registry::{Entry, Registry};
 use super::sources::Sources;
 use super::stack;
@@ -37,6 +38,8 @@ pub struct Host {
     modules: Modules,
     /// Library files that are being loaded, the outermost first.
     loading: Vec<std::path::PathBuf>,
+    /// Whether the last evaluation ended by `exit()`.
+    exited: bool,
 }
 
 /// How a script ended before its last statement.
@@ -79,6 +82,7 @@ impl Host {
             completed,
             modules,
             loading: Vec::new(),
+            exited: false,
         }
     }
 
@@ -124,6 +128,17 @@ impl Host {
         self.session.set_limits(limits);
         engine::set_limits(&mut self.engine, &self.session);
     }
+    /// Whether the last evaluation ended by `exit()`.
+    pub fn has_exited(&self) -> bool {
+        self.exited
+    }
+    /// The parameters of a closure, and the variables that it captured.
+    pub fn parameters_of(&self, closure: &rhai::FnPtr) -> Option<(Vec<&str>, Vec<&str>)> {
+        let function = self.library.iter_functions().find(|f| f.name == closure.fn_name())?;
+        let captured = closure.curry().len().min(function.params.len());
+        let parameters = function.params.get(captured..)?.to_vec();
+        Some((parameters, function.params.get(..captured)?.to_vec()))
+    }
     /// Forgets all variables and functions.
     pub fn reset(&mut self) {
         self.scope = Scope::new();
@@ -153,7 +168,8 @@ impl Host {
     /// # Errors
     /// Where the text is not a script.
     pub fn parse(&self, name: &str, text: &str) -> Result<AST, Box<Diagnostic>> {
-        stack::with_base(|| self.engine.compile(text)).map_err(|e| Box::new(Diagnostic::of_parse(&e, name, text)))
+        stack::with_base(|| powers::compile(&self.engine, &Scope::new(), text))
+            .map_err(|e| Box::new(Diagnostic::of_parse(&e, name, text)))
     }
 
     /// Evaluates a script or a cell called `name`; its value is that of the last expression.
@@ -163,6 +179,8 @@ impl Host {
     /// # Errors
     /// Everything that can go wrong, with its place. The session goes on.
     pub fn evaluate(&mut self, name: &str, text: &str) -> Result<Dynamic, Box<Diagnostic>> {
+        let text = without_mark(text);
+        self.exited = false;
         stack::with_base(|| {
             let ast = self.parse(name, text)?;
             interrupt::clear();
@@ -174,7 +192,11 @@ impl Host {
             self.loading.clear();
             forget_shadowed(&mut self.scope);
             match result {
-                Ok(value) | Err(Stop::Return(value) | Stop::Exit(value)) => Ok(value),
+                Ok(value) | Err(Stop::Return(value)) => Ok(value),
+                Err(Stop::Exit(value)) => {
+                    self.exited = true;
+                    Ok(value)
+                }
                 Err(Stop::Error(diagnostic)) => Err(diagnostic),
             }
         })
@@ -271,6 +293,11 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// A text without the mark that some editors put before it.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Stands behind a statement that may return, to tell whether it did: Rhai gives the value in both cases.

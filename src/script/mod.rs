@@ -13,6 +13,7 @@ mod host;
 mod imports;
 mod math;
 pub mod options;
+mod powers;
 pub mod reference;
 pub mod registry;
 mod report;

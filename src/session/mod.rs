@@ -3,6 +3,7 @@
 //! The command line, the shell and the notebook's worker are three ways to make a [`Session`]. Nothing else is global but
 //! the [`interrupt`] flag.
 
+mod aside;
 pub mod interrupt;
 mod limits;
 mod memory;
@@ -14,11 +15,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
+pub use aside::aside;
 pub use limits::Limits;
 pub use memory::keep_freed;
 pub use progress::{Progress, ProgressSink};
-pub use run_folder::{RunFolder, write_atomically};
+pub use run_folder::{RunFolder, write_atomically, write_stoppable};
 pub use sinks::{Sink, Terminal};
 
 use crate::error::Result;
@@ -76,6 +79,7 @@ struct Inner {
     draws: Cell<u64>,
     draw_base: Cell<Option<u64>>,
     trainings: Cell<u64>,
+    begun: Instant,
 }
 
 impl Session {
@@ -96,12 +100,17 @@ impl Session {
             draws: Cell::new(0),
             draw_base: Cell::new(None),
             trainings: Cell::new(0),
+            begun: Instant::now(),
         }))
     }
 
     /// What all tensors share.
     pub fn context(&self) -> &Context {
         &self.0.context
+    }
+    /// How long ago it began.
+    pub fn age(&self) -> Duration {
+        self.0.begun.elapsed()
     }
     /// The session's seed.
     pub fn seed(&self) -> u64 {

@@ -32,7 +32,7 @@ pub fn enough_steps<S: Parametrized>(
             let rollout = Rollout { method, steps: StepRule::Fixed(n), checkpoints: Checkpoints::None };
             match rollout.run(system, &y0, times, None) {
                 Ok(solution) => Ok(Some(solution)),
-                Err(error) if error.kind() == Kind::NotFinite => Ok(None),
+                Err(error) if matches!(error.kind(), Kind::NotFinite | Kind::Unsolved) => Ok(None),
                 Err(error) => Err(error),
             }
         };

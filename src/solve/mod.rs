@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `vector`, `system` | what a state and a system are |
 //! | `symbol`, `phi`, `multiplier` | linear parts in Fourier space and their functions |
-//! | `tableau`, `imex`, `symplectic`, `exponential`, `implicit` | the methods |
+//! | `tableau`, `imex`, `symplectic`, `exponential`, `implicit`, `diagonal` | the methods |
 //! | `newton`, `krylov` | the equations of implicit steps and their adjoint |
 //! | `rollout`, `adaptive`, `checkpoint`, `stability` | steps over time, their length, their gradients |
 
@@ -20,6 +20,7 @@ mod adaptive;
 mod checkpoint;
 mod combination;
 mod counting;
+mod diagonal;
 mod doubling;
 mod eigenvalues;
 pub mod elliptic;
@@ -45,6 +46,7 @@ mod vector;
 
 pub use adaptive::Adaptive;
 pub use combination::combine;
+pub use diagonal::ESDIRK4;
 pub use doubling::enough_steps;
 pub use exponential::Exponential;
 pub use function::{Function, RightHandSide};

@@ -104,7 +104,7 @@ impl Rollout {
         let warning = context.without_recording(|| self.warning(system, y0, times))?;
         let tracked = y0.is_tracked() || system.parameters().iter().any(Tensor::is_tracked);
         let checkpointed = self.checkpoints != Checkpoints::None && tracked && context.is_recording();
-        if checkpointed || matches!(self.method, Method::Implicit(_)) {
+        if checkpointed || self.method.is_implicit() {
             refuse_hidden(system, times[0], y0)?;
         }
         let (states, mut statistics) = if !checkpointed {
@@ -248,7 +248,7 @@ fn outputs_of<S: System>(
 ) -> Result<Vec<S::State>> {
     let at = |theta: &f64| match method {
         _ if *theta == 1.0 => Ok(after.clone()),
-        Method::Explicit(tableau) => {
+        Method::Explicit(tableau) | Method::Diagonal(tableau) => {
             let state = explicit::inside(tableau, *theta, before, planned.h, stages)?;
             system.settle(planned.t + theta * planned.h, state)
         }
