@@ -50,6 +50,12 @@ const CASES: &[(&str, &str)] = &[
     ("this", "this"),
     ("global::x", "global::x"),
     // Pictures
+    ("plot::heat_map(solve(equation(|u| dt(u)), grid::periodic([8], [1]).sample(|x| x), [0, 1]))", "plot::space_time"),
+    (
+        "plot::lines([solve(equation(|u| dt(u)), grid::periodic([8], [1]).sample(|x| x), [0, 1])])",
+        "a line shows one state",
+    ),
+    ("plot::heat_map(\"field\")", "this is no tensor"),
     ("plot::lines([[0, 1]], #{ colours: [\"no\"] })", "`colours` does not fit"),
     ("plot::lines([[0, 1]], #{ colours: \"blue\" })", "an array of strings"),
     ("plot::lines([#{ y: [0, 1], colour: \"#12345\" }])", "`colour` does not fit"),

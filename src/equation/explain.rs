@@ -49,7 +49,8 @@ pub fn explain(equation: &Equation, grid: Option<&Grid>, context: &Context) -> R
             } else {
                 None
             };
-            solvers(&mut out, equation, &facts, linear, grid);
+            let shocks = super::transport::forms_shocks(&evolution);
+            solvers(&mut out, equation, &facts, linear, grid, shocks);
             conserved(&mut out, equation, &evolution, dimensions, context);
         }
         Err(error) => line(&mut out, "solvers", &format!("none: {}", error.what())),
@@ -248,7 +249,14 @@ fn term_text(negative: bool, c: &str, linear: &split::Linear, dimensions: usize,
     (negative, if text.is_empty() { "1".into() } else { text })
 }
 
-fn solvers(out: &mut String, equation: &Equation, facts: &Facts, linear: Option<Parts>, grid: Option<&Grid>) {
+fn solvers(
+    out: &mut String,
+    equation: &Equation,
+    facts: &Facts,
+    linear: Option<Parts>,
+    grid: Option<&Grid>,
+    shocks: bool,
+) {
     let mut lines = Vec::new();
     if equation.has_pairs() {
         lines.push(
@@ -259,6 +267,7 @@ fn solvers(out: &mut String, equation: &Equation, facts: &Facts, linear: Option<
         lines.push("numbers over time: dormand_prince by default".to_string());
     } else {
         let fourier = match linear {
+            _ if shocks => "weno5 for transport (nothing smooths, so shocks form), dormand_prince by default",
             Some(Parts { all: true, any: true }) => "exact steps of any length",
             Some(Parts { any: true, .. }) => {
                 "etdrk4: the linear part exact, the rest of fourth order, products dealiased"

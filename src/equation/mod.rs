@@ -21,6 +21,7 @@ mod problem;
 mod program;
 mod refined;
 mod residual;
+mod resolution;
 pub(crate) mod script;
 pub(crate) mod script_check;
 mod script_conservation;

@@ -82,7 +82,8 @@ impl Choices {
         times: &[f64],
         progress: Option<&dyn Fn(u64) -> Progress>,
     ) -> Result<Solved> {
-        match self.lane(equation, evolution, setting)? {
+        let shocks = self.keeps_shocks(evolution, &setting);
+        match self.lane(equation, evolution, setting, shocks)? {
             Lane::Spectral(system) => {
                 let linear = crate::solve::System::is_linear(&system);
                 let method = self.method.unwrap_or(Method::named(match (linear, system.lane().has_linear()) {
@@ -92,6 +93,13 @@ impl Choices {
                 })?);
                 let y0 = system.lane().spectrum(start)?;
                 let Solution { states, statistics, warning } = self.march(&system, method, &y0, times, progress)?;
+                // What a loop of training solves over and over is not looked at.
+                let judged = !linear && !start.context().is_differentiating();
+                let unresolved = match states.last().filter(|_| judged && states.len() > 1) {
+                    Some(end) => super::resolution::warning(system.lane(), end)?,
+                    None => None,
+                };
+                let warning = warning.or(unresolved);
                 // Each spectrum is given back as soon as its state is there.
                 let points =
                     |(i, y): (usize, Complex)| if i == 0 { Ok(start.clone()) } else { system.lane().points(&y) };
@@ -103,6 +111,11 @@ impl Choices {
                     Some(method) => (method, None),
                     None => usual(&system, start, times)?,
                 };
+                let note = note.or_else(|| {
+                    shocks.then(|| {
+                        "transport by weno5: with nothing that smooths, shocks form (transport: \"central\" keeps Fourier modes)".into()
+                    })
+                });
                 let solution = self.march(&system, method, start, times, progress)?;
                 let (states, statistics) = (solution.states, solution.statistics);
                 Ok(Solved { states, statistics, method, warning: solution.warning, note })
@@ -110,14 +123,21 @@ impl Choices {
         }
     }
 
-    fn lane(&self, equation: &Equation, evolution: &Evolution, setting: Setting) -> Result<Lane> {
+    /// Whether a solution on a periodic grid is sought that forms shocks, which Fourier modes do not represent.
+    fn keeps_shocks(&self, evolution: &Evolution, setting: &Setting) -> bool {
+        let free = self.space == Space::Automatic && self.transport == Transport::Automatic;
+        free && setting.grid.dimensions() > 0 && setting.grid.is_periodic() && super::transport::forms_shocks(evolution)
+    }
+    fn lane(&self, equation: &Equation, evolution: &Evolution, setting: Setting, shocks: bool) -> Result<Lane> {
         let fourier = match self.space {
             Space::Fourier => {
                 setting.grid.require_periodic("derivatives: \"fourier\"")?;
                 true
             }
             Space::Automatic => {
-                setting.grid.is_periodic() && matches!(self.transport, Transport::Automatic | Transport::Central)
+                !shocks
+                    && setting.grid.is_periodic()
+                    && matches!(self.transport, Transport::Automatic | Transport::Central)
             }
             Space::Central(_) => false,
         };
@@ -126,7 +146,7 @@ impl Choices {
         }
         let accuracy = if let Space::Central(accuracy) = self.space { accuracy } else { 2 };
         let planned;
-        let transport = self.transport.on(&setting.grid);
+        let transport = if shocks { Transport::Weno5 } else { self.transport.on(&setting.grid) };
         let evolution = if transport == Transport::Central {
             evolution
         } else {

@@ -151,6 +151,10 @@ impl Spectral {
         let reads = |code: &Code| matches!(code, Code::Channel(_));
         !self.plan.program.has(reads) && self.has_linear()
     }
+    /// Whether products lose the modes that alias.
+    pub fn is_dealiased(&self) -> bool {
+        self.plan.mask.is_some()
+    }
     /// Whether there is a linear part.
     pub fn has_linear(&self) -> bool {
         self.plan.linear.iter().any(|terms| !terms.is_empty())

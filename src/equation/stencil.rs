@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use super::evaluate::{Leaves, binary, opaque};
 use super::form::Channel;
+use super::jacobian::both_ways;
 use super::parity::{Parities, Parity, parities};
 use super::program::{Code, Program};
 use super::setting::Setting;
@@ -24,6 +25,7 @@ use crate::field::{
     Axis, AxisOperator, Banded, Edge, EdgeKind, EdgeValue, Field, Grid, Location, Side, SideEdges, stencil, transport,
 };
 use crate::session::interrupt;
+use crate::solve::elliptic::krylov::{Method, Operator, Stop};
 use crate::solve::elliptic::{Incompatible, poisson};
 use crate::tensor::{Binary, Precision, Tensor, Unary};
 
@@ -377,6 +379,32 @@ impl Stencil {
         self.plan.fluxes.borrow_mut().insert((axis, ends, accuracy), made.clone());
         Ok(made)
     }
+    /// The solution of `Δp − c p = a` of second order, by transforms.
+    fn transformed(
+        &self,
+        edges: &[[Edge; 2]],
+        value: impl Fn(usize, usize) -> Option<Tensor>,
+        source: &Tensor,
+        c: f64,
+    ) -> Result<Tensor> {
+        let side = |edge: &Edge, axis: usize, end: usize| {
+            let value = value(axis, end).map_or(EdgeValue::Number(0.0), EdgeValue::Tensor);
+            SideEdges::from(match edge {
+                Edge::Periodic => Edge::Periodic,
+                Edge::Dirichlet(_) => Edge::Dirichlet(value),
+                Edge::Neumann(_) => Edge::Neumann(value),
+                Edge::Robin { a, b, .. } => Edge::Robin { a: *a, b: *b, value },
+            })
+        };
+        let sides = edges.iter().enumerate().map(|(axis, [low, high])| [side(low, axis, 0), side(high, axis, 1)]);
+        let axes = self.setting.grid.axes();
+        let bounds: Vec<(f64, f64)> = axes.iter().map(|axis| (axis.low, axis.high)).collect();
+        let nodes = axes.iter().any(Axis::has_nodes);
+        let location = if nodes { Location::Nodes } else { Location::Centres };
+        let grid = Grid::new(&self.setting.grid.shape(), &bounds, location, sides.collect())?;
+        let source = Field::new(source.scale(-1.0)?, grid)?;
+        Ok(poisson(&source, c, None, Incompatible::Remove)?.values().clone())
+    }
     fn parity(&self, at: usize, axis: usize) -> [Parity; 2] {
         self.plan.parities.get(at).and_then(|p| p.get(axis)).copied().unwrap_or([Parity::None; 2])
     }
@@ -434,6 +462,15 @@ impl Stencil {
         std::array::from_fn(|end| {
             matches!(kinds[end], EdgeKind::Neumann | EdgeKind::Robin(..)) && parity[end] != Parity::Even
         })
+    }
+}
+
+/// An edge that transforms know, for one that they do not. A node whose value is not known stays an unknown.
+fn simpler(edge: Edge, length: f64, nodes: bool) -> Edge {
+    match edge {
+        Edge::Robin { a, b, .. } if !nodes && (a * length).abs() > b.abs() => Edge::dirichlet(0.0),
+        Edge::Robin { .. } => Edge::neumann(0.0),
+        other => still(other),
     }
 }
 
@@ -644,35 +681,95 @@ impl Run<'_> {
             _ => Err(Error::internal("an instruction without a value")),
         }
     }
-    /// The solution of `Δp = a` with the edges of `p`, by transforms; with mean 0 where they leave that free.
+    /// The solution of `Δp = a` with the edges of `p`; with mean 0 where they leave that free. At accuracy 2 by transforms, where the
+    /// edges allow it; else by iterations that transforms precondition.
     fn potential(&self, a: usize, at: usize) -> Result<Tensor> {
-        let setting = &self.of.setting;
         let missing = || Error::internal("a potential without edges");
         let (place, moves) = self.of.plan.potentials.get(&at).copied().ok_or_else(missing)?;
-        let (edges, values) =
-            (self.of.plan.edges.get(place).ok_or_else(missing)?, self.edges.get(place).ok_or_else(missing)?);
-        let side = |(edge, value): (&Edge, &Option<Tensor>)| {
-            let value = value.clone().filter(|_| !moves);
-            let value = value.map_or(EdgeValue::Number(0.0), EdgeValue::Tensor);
-            SideEdges::from(match edge {
-                Edge::Periodic => Edge::Periodic,
-                Edge::Dirichlet(_) => Edge::Dirichlet(value),
-                Edge::Neumann(_) => Edge::Neumann(value),
-                Edge::Robin { a, b, .. } => Edge::Robin { a: *a, b: *b, value },
+        let edges = self.of.plan.edges.get(place).ok_or_else(missing)?;
+        let values = self.edges.get(place).ok_or_else(missing)?;
+        let source = self.written_out(a)?;
+        let robin = edges.iter().flatten().any(|edge| matches!(edge, Edge::Robin { .. }));
+        if self.of.plan.accuracy == 2 && !robin {
+            let known =
+                |axis: usize, end: usize| values.get(axis).and_then(|pair| pair[end].clone()).filter(|_| !moves);
+            return self.of.transformed(edges, known, &source, 0.0).map_err(|error| error.within("a potential"));
+        }
+        self.iterated(at, edges, &source).map_err(|error| error.within("a potential"))
+    }
+    /// The potential with differences of any accuracy and any edges.
+    fn iterated(&self, at: usize, edges: &[[Edge; 2]], source: &Tensor) -> Result<Tensor> {
+        let lane = self.of;
+        let grid = &lane.setting.grid;
+        let mut operators = Vec::new();
+        for axis in 0..grid.dimensions() {
+            operators.push(lane.operator(axis, Kind::Derivative(2), lane.kinds(at, axis)?)?);
+        }
+        // 1 at points where the equation holds, 0 at nodes that have their value from an edge.
+        let free = free(&[edges.to_vec()], &lane.setting)?;
+        let zero = source.full_like(0.0)?;
+        let (mut known, mut offset) = (zero.clone(), zero.clone());
+        for (axis, operator) in operators.iter().enumerate() {
+            let (along, of, values) = (grid.tensor_axis(axis), grid.numbered(axis)?, self.edge_values(at, axis)?);
+            offset = offset.add(&operator.apply(&zero, along, values)?)?;
+            if of.has_nodes() {
+                let kinds = lane.kinds(at, axis)?;
+                let kinds = kinds.map(|k| if k == EdgeKind::Dirichlet { k } else { EdgeKind::Free });
+                known = stencil::padding(of, kinds, 0, 2)?.apply(&known, along, values)?;
+            }
+        }
+        let b = source.sub(&offset)?;
+        let b = match &free {
+            Some(free) => b.mul(free)?.add(&known)?,
+            None => b,
+        };
+        let fixes = |edge: &Edge| match edge {
+            Edge::Dirichlet(_) => true,
+            Edge::Robin { a, .. } => *a != 0.0,
+            _ => false,
+        };
+        let singular = !edges.iter().flatten().any(fixes);
+        let longest = grid.axes().iter().map(Axis::length).fold(0.0, f64::max);
+        let shift = 1.0 / (longest * longest);
+        let volume: f64 = grid.axes().iter().map(|axis| axis.weights().iter().sum::<f64>()).product();
+        let lane = lane.clone();
+        let mean = {
+            let lane = lane.clone();
+            move |u: &Tensor| lane.plan.leaves.integral(u, &lane.setting)?.scale(1.0 / volume)
+        };
+        let a: Operator = {
+            let (lane, free, mean) = (lane.clone(), free.clone(), mean.clone());
+            Rc::new(move |u: &Tensor| {
+                let mut sum = if singular { mean(u)?.scale(shift)?.expand(&u.shape())? } else { u.full_like(0.0)? };
+                for (axis, operator) in operators.iter().enumerate() {
+                    sum = sum.add(&operator.matrix.apply(u, lane.setting.grid.tensor_axis(axis))?)?;
+                }
+                match &free {
+                    Some(free) => sum.mul(free)?.add(&u.sub(&u.mul(free)?)?),
+                    None => Ok(sum),
+                }
             })
         };
-        let sides = edges.iter().zip(values).map(|(edges, values)| {
-            let [low, high] = [side((&edges[0], &values[0])), side((&edges[1], &values[1]))];
-            [low, high]
-        });
-        let axes = setting.grid.axes();
-        let bounds: Vec<(f64, f64)> = axes.iter().map(|axis| (axis.low, axis.high)).collect();
-        let nodes = axes.iter().any(Axis::has_nodes);
-        let location = if nodes { Location::Nodes } else { Location::Centres };
-        let grid = Grid::new(&setting.grid.shape(), &bounds, location, sides.collect())?;
-        let source = Field::new(self.written_out(a)?.scale(-1.0)?, grid)?;
-        let solved = poisson(&source, 0.0, None, Incompatible::Remove);
-        Ok(solved.map_err(|error| error.within("a potential"))?.values().clone())
+        let nodes = grid.axes().iter().any(Axis::has_nodes);
+        let simple = |pair: &[Edge; 2]| pair.clone().map(|edge| simpler(edge, longest, nodes));
+        let nearby: Vec<[Edge; 2]> = edges.iter().map(simple).collect();
+        let regular = nearby.iter().flatten().any(fixes);
+        let near: Operator = {
+            let free = free.clone();
+            Rc::new(move |r: &Tensor| {
+                let u = lane.transformed(&nearby, |_, _| None, r, if regular { 0.0 } else { shift })?;
+                match &free {
+                    Some(free) => u.mul(free)?.add(&r.sub(&r.mul(free)?)?),
+                    None => Ok(u),
+                }
+            })
+        };
+        let tolerance = if source.precision() == Precision::F64 { 1e-12 } else { 2e-6 };
+        let stop = Stop { tolerance, iterations: 500 };
+        let mut both = both_ways(a, None, false, Method::Gmres { restart: 60 }, stop);
+        (both.direct.inverse, both.back.inverse) = (Some(near.clone()), Some(near));
+        let u = both.solve(&b, None)?.0;
+        if singular { u.sub(&mean(&u)?) } else { Ok(u) }
     }
     /// A value with ghosts at both ends of an axis.
     fn padded(&self, at: usize, axis: usize, width: usize) -> Result<Tensor> {

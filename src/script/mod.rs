@@ -1,5 +1,6 @@
 //! The Rhai host: registry, engine, session rules, errors, limits, reference.
 
+pub mod assist;
 pub mod call;
 mod caught;
 pub mod check;
