@@ -3,6 +3,7 @@
 pub mod equation;
 pub mod error;
 pub mod field;
+pub mod native;
 pub mod nn;
 pub mod physics;
 pub mod plot;

@@ -26,7 +26,7 @@ pub(crate) mod script_gradients;
 pub(crate) mod script_linear;
 pub(crate) mod script_random;
 mod shape;
-mod simd;
+pub(crate) mod simd;
 mod solve;
 mod tape;
 mod unary;
