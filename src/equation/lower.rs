@@ -3,7 +3,6 @@
 use super::program::{Code, Program};
 use super::spectral::{Place, Spectral};
 use crate::error::Result;
-use crate::native::fused;
 use crate::native::graph::{Graph, Id, Kernel, Node, Source, Term, merged};
 use crate::tensor::{Binary, Tensor, Unary};
 
@@ -196,7 +195,6 @@ impl Lowering<'_> {
                 let values = self.coordinates.get(i).cloned().ok_or("a coordinate is missing")?;
                 self.leaf(at, values)
             }
-            Code::Unary(f, _) if !fused::knows(f) => return Err("it contains a function that is not compiled"),
             Code::Unary(f, a) => {
                 let a = self.points(a)?;
                 self.out.graph.unary(f, a)

@@ -148,6 +148,13 @@ impl Pass<'_> {
         let by = self.graph.number(by);
         self.graph.binary(Binary::Add, a, by)
     }
+    /// `factor · e^(rate x²)`
+    fn bell(&mut self, x: Id, rate: f64, factor: f64) -> Id {
+        let square = self.mul(x, x);
+        let exponent = self.scale(square, rate);
+        let bell = self.unary(Unary::Exp, exponent);
+        self.scale(bell, factor)
+    }
     fn one_minus(&mut self, a: Id) -> Id {
         let one = self.graph.number(1.0);
         self.graph.binary(Binary::Sub, one, a)
@@ -159,7 +166,7 @@ impl Pass<'_> {
             Node::Number(_) | Node::Scalar(_) | Node::Array(_) => {}
             Node::Sum(a) => self.add(*a, g),
             Node::Unary(Function(f), a) => {
-                if let Some(slope) = self.slope(*f, *a, id)? {
+                if let Some(slope) = self.slope(*f, *a, id) {
                     let product = self.mul(g, slope);
                     self.add(*a, product);
                 }
@@ -254,11 +261,11 @@ impl Pass<'_> {
         Some(())
     }
 
-    /// The derivative of a function at `x`, where the value is `y`. `Some(None)` where it is 0 everywhere.
-    fn slope(&mut self, f: Unary, x: Id, y: Id) -> Option<Option<Id>> {
+    /// The derivative of a function at `x`, where the value is `y`; `None` where it is 0 everywhere.
+    fn slope(&mut self, f: Unary, x: Id, y: Id) -> Option<Id> {
         use Unary as U;
-        Some(Some(match f {
-            U::Sign | U::Floor | U::Ceil | U::Round | U::Heaviside => return Some(None),
+        Some(match f {
+            U::Sign | U::Floor | U::Ceil | U::Round | U::Heaviside => return None,
             U::Neg => self.graph.number(-1.0),
             U::Abs => self.unary(U::Sign, x),
             U::Exp => y,
@@ -335,7 +342,17 @@ impl Pass<'_> {
                 let sum = self.shift(product, 1.0);
                 self.mul(s, sum)
             }
-            U::Erf | U::Gelu => return None,
-        }))
+            U::Erf => self.bell(x, -1.0, std::f64::consts::FRAC_2_SQRT_PI),
+            U::Gelu => {
+                // Φ(x) + x φ(x)
+                let root = self.scale(x, std::f64::consts::FRAC_1_SQRT_2);
+                let erf = self.unary(U::Erf, root);
+                let half = self.scale(erf, 0.5);
+                let distribution = self.shift(half, 0.5);
+                let density = self.bell(x, -0.5, 1.0 / std::f64::consts::TAU.sqrt());
+                let product = self.mul(x, density);
+                self.graph.binary(Binary::Add, distribution, product)
+            }
+        })
     }
 }

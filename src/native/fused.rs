@@ -173,8 +173,3 @@ pub fn of_numbers<T: Real>(node: &Node, number: impl Fn(Id) -> T) -> Option<T> {
     }
     Some(out[0])
 }
-
-/// Whether programs know a function.
-pub fn knows(f: Unary) -> bool {
-    !matches!(f, Unary::Erf | Unary::Gelu)
-}

@@ -2,8 +2,8 @@
 
 use rustfft::num_complex::Complex;
 
+use super::simd::vectorised;
 use crate::tensor::Real;
-use crate::tensor::simd::vectorised;
 
 /// A multiplier: real, imaginary, complex, or 1.
 #[derive(Clone, Copy)]

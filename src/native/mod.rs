@@ -12,6 +12,7 @@
 //! | `assemble` | both together as phases over columns and rows |
 //! | `layout`, `transform` | how a sample lies in memory; Fourier transforms as one pass over rows and one over columns |
 //! | `fused`, `operation`, `kernels` | elementwise programs over tiles; the loops |
+//! | `simd`, `math` | loops for several widths of vectors; elementary functions over arrays |
 //! | `machine` | one sample at work |
 //! | `march`, `reverse` | all samples through all steps, and back |
 //!
@@ -25,8 +26,10 @@ mod kernels;
 pub(crate) mod layout;
 pub(crate) mod machine;
 pub(crate) mod march;
+pub mod math;
 mod operation;
 pub(crate) mod reverse;
+pub(crate) mod simd;
 pub(crate) mod step;
 pub(crate) mod transform;
 

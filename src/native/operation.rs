@@ -1,7 +1,8 @@
 //! The loops behind the instructions of a [`Program`](super::fused::Program).
 
 use super::graph::Operation;
-use crate::tensor::simd::vectorised;
+use super::math;
+use super::simd::vectorised;
 use crate::tensor::{Binary, Real, Unary};
 
 /// Values along a tile.
@@ -42,7 +43,10 @@ pub fn binary<T: Real>(op: Operation, a: Values<'_, T>, b: Values<'_, T>, out: &
         Operation::Of(Binary::Div) => div(a, b, out),
         Operation::Of(Binary::Min) => pairs(a, b, out, |a, b| if a <= b { a } else { b }),
         Operation::Of(Binary::Max) => pairs(a, b, out, |a, b| if a >= b { a } else { b }),
-        Operation::Of(Binary::Pow) => pairs(a, b, out, T::powf),
+        Operation::Of(Binary::Pow) => match (a, b) {
+            (Values::Many(a), Values::Many(b)) => math::pow(a, b, out),
+            (a, b) => pairs(a, b, out, T::powf),
+        },
         Operation::Of(Binary::Atan2) => pairs(a, b, out, T::atan2),
         // The remainder with the sign of b.
         Operation::Of(Binary::Rem) => pairs(a, b, out, |a, b| a - (a / b).floor() * b),
@@ -103,23 +107,27 @@ vectorised! {
 }
 
 fn many<T: Real>(f: Unary, a: &[T], out: &mut [T]) {
-    let (half, one) = (T::of(0.5), T::of(1.0));
+    let half = T::of(0.5);
     let each = |out: &mut [T], g: fn(T) -> T| out.iter_mut().zip(a).for_each(|(o, x)| *o = g(*x));
-    let sigmoid = |x: T| (x * half).tanh() * half + half;
     match f {
-        Unary::Exp => each(out, T::exp),
-        Unary::Expm1 => each(out, T::exp_m1),
-        Unary::Log => each(out, T::ln),
-        Unary::Log1p => each(out, T::ln_1p),
-        Unary::Sin => each(out, T::sin),
-        Unary::Cos => each(out, T::cos),
-        Unary::Tan => each(out, T::tan),
+        Unary::Exp => math::exp(a, out),
+        Unary::Expm1 => math::expm1(a, out),
+        Unary::Log => math::log(a, out),
+        Unary::Log1p => math::log1p(a, out),
+        Unary::Sin => math::sin(a, out),
+        Unary::Cos => math::cos(a, out),
+        Unary::Tan => math::tan(a, out),
+        Unary::Tanh => math::tanh(a, out),
+        Unary::Sigmoid => math::sigmoid(a, out),
+        Unary::Silu => math::silu(a, out),
+        Unary::Softplus => math::softplus(a, out),
+        Unary::Erf => math::erf(a, out),
+        Unary::Gelu => math::gelu(a, out),
         Unary::Asin => each(out, T::asin),
         Unary::Acos => each(out, T::acos),
         Unary::Atan => each(out, T::atan),
         Unary::Sinh => each(out, T::sinh),
         Unary::Cosh => each(out, T::cosh),
-        Unary::Tanh => each(out, T::tanh),
         Unary::Asinh => each(out, T::asinh),
         Unary::Acosh => each(out, T::acosh),
         Unary::Atanh => each(out, T::atanh),
@@ -127,16 +135,9 @@ fn many<T: Real>(f: Unary, a: &[T], out: &mut [T]) {
         Unary::Ceil => each(out, T::ceil),
         // Halves to even.
         Unary::Round => out.iter_mut().zip(a).for_each(|(o, x)| {
-            let below = x.floor();
-            *o = if *x - below == half { (*x * half).round() * (one + one) } else { x.round() };
+            let tie = *x - x.floor() == half;
+            *o = if tie { (*x * half).round() * T::of(2.0) } else { x.round() };
         }),
-        Unary::Sigmoid => out.iter_mut().zip(a).for_each(|(o, x)| *o = sigmoid(*x)),
-        Unary::Silu => out.iter_mut().zip(a).for_each(|(o, x)| *o = *x * sigmoid(*x)),
-        Unary::Softplus => {
-            out.iter_mut()
-                .zip(a)
-                .for_each(|(o, x)| *o = (-x.abs()).exp().ln_1p() + if *x > T::default() { *x } else { T::default() });
-        }
         f => arithmetic(f, a, out),
     }
 }

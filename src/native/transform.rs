@@ -11,8 +11,8 @@ use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
 use super::layout::Layout;
+use super::simd::vectorised;
 use crate::tensor::Real;
-use crate::tensor::simd::vectorised;
 
 /// A transform of one length in both directions.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ use super::context::{Claim, Context, Precision};
 use super::shape::{Shape, element_count};
 use super::tape::Output;
 use crate::error::{Error, Result};
+use crate::native::math::Elementary;
 
 /// Numbers of any rank and shape. Cheap to clone: the buffer is shared.
 ///
@@ -27,9 +28,7 @@ pub struct Tensor {
 pub(crate) type FlexTensor = burn::backend::tensor::FloatTensor<Flex>;
 
 /// A float type that the CPU kernels are written for.
-pub(crate) trait Real:
-    Element + bytemuck::Pod + rustfft::FftNum + num_traits::Float + Default + std::iter::Sum
-{
+pub(crate) trait Real: Element + Elementary + bytemuck::Pod + rustfft::FftNum + std::iter::Sum {
     /// From a double, rounded.
     fn of(value: f64) -> Self;
     /// To a double, exact.

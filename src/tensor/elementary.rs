@@ -1,82 +1,170 @@
-//! Functions of elements whose loops become vector instructions. Burn calls the library's function for one element after the other.
+//! Functions of elements as vector loops. Burn calls the library's function for one element after the other.
 
 use rayon::prelude::*;
 
-use super::base::Tensor;
-use super::context::Precision;
+use super::base::{Real, Tensor, in_precision};
 use super::simd::vectorised;
 use super::unary::Unary;
 use crate::error::Result;
+use crate::native::math;
 
 /// Elements that one thread takes at a time.
 const BLOCK: usize = 1 << 14;
 
-/// The function of each element, where there is a kernel for it: in `f32` on the CPU.
+/// The function of each element, where the tensor is on the CPU.
 pub(super) fn apply(function: Unary, x: &Tensor) -> Result<Option<Tensor>> {
-    if function != Unary::Tanh || x.precision() != Precision::F32 {
-        return Ok(None);
-    }
     let Some(flex) = x.flex_contiguous() else { return Ok(None) };
-    let Some(from) = flex.as_slice::<f32>().filter(|from| from.len() == x.len()) else { return Ok(None) };
-    let mut to = vec![0.0; from.len()];
-    // Handing a block to another thread costs more than one block.
-    if from.len() <= BLOCK {
-        tanh(from, &mut to);
-    } else {
-        to.par_chunks_mut(BLOCK).zip(from.par_chunks(BLOCK)).for_each(|(to, from)| tanh(from, to));
+    in_precision!(x.precision(), T => {
+        let Some(from) = flex.as_slice::<T>().filter(|from| from.len() == x.len()) else { return Ok(None) };
+        let mut to = vec![T::default(); from.len()];
+        // Handing a block to another thread costs more than one block.
+        if from.len() <= BLOCK {
+            evaluate(function, from, &mut to);
+        } else {
+            to.par_chunks_mut(BLOCK).zip(from.par_chunks(BLOCK)).for_each(|(to, from)| evaluate(function, from, to));
+        }
+        Tensor::from_vec(x.context(), to, &x.shape()).map(Some)
+    })
+}
+
+/// The function of each number.
+pub(crate) fn evaluate<T: Real>(function: Unary, x: &[T], out: &mut [T]) {
+    match function {
+        Unary::Exp => math::exp(x, out),
+        Unary::Expm1 => math::expm1(x, out),
+        Unary::Log => math::log(x, out),
+        Unary::Log1p => math::log1p(x, out),
+        Unary::Sqrt => math::sqrt(x, out),
+        Unary::Recip => math::recip(x, out),
+        Unary::Sin => math::sin(x, out),
+        Unary::Cos => math::cos(x, out),
+        Unary::Tan => math::tan(x, out),
+        Unary::Tanh => math::tanh(x, out),
+        Unary::Erf => math::erf(x, out),
+        Unary::Sigmoid => math::sigmoid(x, out),
+        Unary::Softplus => math::softplus(x, out),
+        Unary::Silu => math::silu(x, out),
+        Unary::Gelu => math::gelu(x, out),
+        Unary::Asin => library(x, out, T::asin),
+        Unary::Acos => library(x, out, T::acos),
+        Unary::Atan => library(x, out, T::atan),
+        Unary::Sinh => library(x, out, T::sinh),
+        Unary::Cosh => library(x, out, T::cosh),
+        Unary::Asinh => library(x, out, T::asinh),
+        Unary::Acosh => library(x, out, T::acosh),
+        Unary::Atanh => library(x, out, T::atanh),
+        Unary::Neg
+        | Unary::Abs
+        | Unary::Sign
+        | Unary::Rsqrt
+        | Unary::Square
+        | Unary::Floor
+        | Unary::Ceil
+        | Unary::Round
+        | Unary::Relu
+        | Unary::Heaviside => arithmetic(function, x, out),
     }
-    Tensor::from_vec(x.context(), to, &x.shape()).map(Some)
+}
+
+/// Functions that the C library has and nobody asked to be faster.
+fn library<T: Real>(x: &[T], out: &mut [T], f: impl Fn(T) -> T) {
+    each(x, out, f);
+}
+
+#[inline(always)]
+fn each<T: Real>(x: &[T], out: &mut [T], f: impl Fn(T) -> T) {
+    for (out, &x) in out.iter_mut().zip(x) {
+        *out = f(x);
+    }
 }
 
 vectorised! {
-    /// The hyperbolic tangent of each element.
-    fn tanh(from: &[f32], to: &mut [f32]) {
-        to.iter_mut().zip(from).for_each(|(to, x)| *to = tanh_f32(*x));
+    /// Functions that are arithmetic alone.
+    fn arithmetic<T: Real>(function: Unary, x: &[T], out: &mut [T]) {
+        let (zero, one) = (T::zero(), T::one());
+        // Adding and subtracting it rounds to a whole number, halves to even, as long as there is a fraction.
+        let ulp = one / T::epsilon();
+        let whole = |x: T| {
+            let size = x.abs();
+            if size < ulp { ((size + ulp) - ulp).copysign(x) } else { x }
+        };
+        match function {
+            Unary::Neg => each(x, out, |x| -x),
+            Unary::Abs => each(x, out, |x| x.abs()),
+            Unary::Square => each(x, out, |x| x * x),
+            Unary::Rsqrt => each(x, out, |x| one / x.sqrt()),
+            Unary::Relu => each(x, out, |x| if x < zero { zero } else { x }),
+            Unary::Sign => each(x, out, |x| if x > zero { one } else if x < zero { -one } else { x }),
+            Unary::Heaviside => each(x, out, |x| {
+                let half = one / (one + one);
+                if x > zero { one } else if x < zero { zero } else { half + x }
+            }),
+            Unary::Floor => each(x, out, |x| {
+                let y = whole(x);
+                if y > x { y - one } else { y }
+            }),
+            Unary::Ceil => each(x, out, |x| {
+                let y = whole(x);
+                if y < x { (y + one).copysign(x) } else { y }
+            }),
+            _ => each(x, out, whole),
+        }
     }
-}
-
-/// The rational approximation `x P(x²) / Q(x²)` of Eigen and XLA, on the interval outside of which the value rounds to ±1.
-/// Within 4·10⁻⁷ of the value, relative to it. (`Eigen/src/Core/MathFunctionsImpl.h`, `generic_fast_tanh_float`.)
-#[inline(always)]
-#[allow(clippy::excessive_precision)]
-fn tanh_f32(x: f32) -> f32 {
-    const END: f32 = 7.905_311;
-    // Not `clamp`: a comparison with NaN is false, which leaves it as it is.
-    let x = if x > END { END } else { x };
-    let x = if x < -END { -END } else { x };
-    let z = x * x;
-    let mut p = -2.760_768_5e-16;
-    p = p * z + 2.000_187_9e-13;
-    p = p * z - 8.604_671_5e-11;
-    p = p * z + 5.122_297_1e-8;
-    p = p * z + 1.485_722_36e-5;
-    p = p * z + 6.372_619_3e-4;
-    p = p * z + 4.893_524_56e-3;
-    let mut q = 1.198_258_4e-6;
-    q = q * z + 1.185_347_06e-4;
-    q = q * z + 2.268_434_63e-3;
-    q = q * z + 4.893_525_19e-3;
-    let y = x * p / q;
-    // Below this x is nearer than the quotient.
-    if x.abs() < 4e-4 { x } else { y }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::native::simd::at_each_level;
+    use crate::tensor::tests::context;
 
     #[test]
-    fn tanh_is_accurate_everywhere() {
-        let line = (-400_000..=400_000).map(|i| i as f32 * 3e-5);
-        let sizes = (-45..38).flat_map(|e| [1.0, 3.7].map(|m: f32| m * 10f32.powi(e)));
-        let mut worst = 0.0f64;
-        for x in line.chain(sizes).chain([0.0, f32::MAX, f32::INFINITY, f32::NEG_INFINITY]) {
-            let (y, exact) = (tanh_f32(x), (x as f64).tanh());
-            assert!(y.abs() <= 1.0, "tanh({x}) = {y}");
-            // Numbers below the smallest normal one have few digits.
-            worst = worst.max((y as f64 - exact).abs() / exact.abs().max(f32::MIN_POSITIVE as f64));
+    fn functions_of_arithmetic_are_the_librarys() {
+        let x: Vec<f64> =
+            (-40..=40).map(|i| i as f64 * 0.25).chain([-0.0, 1e300, f64::INFINITY, -f64::INFINITY]).collect();
+        type Library = fn(f64) -> f64;
+        let cases: [(Unary, Library); 9] = [
+            (Unary::Neg, |x| -x),
+            (Unary::Abs, f64::abs),
+            (Unary::Sign, |x| if x == 0.0 { 0.0 } else { x.signum() }),
+            (Unary::Square, |x| x * x),
+            (Unary::Floor, f64::floor),
+            (Unary::Ceil, f64::ceil),
+            (Unary::Round, f64::round_ties_even),
+            (Unary::Relu, |x| x.max(0.0)),
+            (Unary::Heaviside, |x| if x == 0.0 { 0.5 } else { (x.signum() + 1.0) / 2.0 }),
+        ];
+        at_each_level(|_| {
+            for (function, exact) in cases {
+                let mut y = vec![0.0; x.len()];
+                evaluate(function, &x, &mut y);
+                for (&x, &y) in x.iter().zip(&y) {
+                    assert_eq!(y, exact(x), "{function:?} of {x}");
+                }
+                let mut y = [0.0];
+                evaluate(function, &[f64::NAN], &mut y);
+                assert!(y[0].is_nan(), "{function:?} of NaN");
+            }
+        });
+    }
+
+    #[test]
+    fn all_functions_agree_with_burn() {
+        let c = context();
+        let x: Vec<f64> = (0..3000).map(|i| (i as f64 * 0.61).sin() * 0.98).collect();
+        for shape in [vec![], vec![0], vec![7], vec![3, 1000]] {
+            let n = shape.iter().product();
+            let x = Tensor::new(&c, x[..n].to_vec(), &shape).unwrap();
+            for (name, function) in Unary::ALL {
+                let Some(expected) = function.primitive(x.data.clone()) else { continue };
+                let expected = Tensor::made(&c, expected).to_vec().unwrap();
+                let found = x.unary(function).unwrap();
+                assert_eq!(found.shape(), shape);
+                for (a, b) in found.to_vec().unwrap().iter().zip(&expected) {
+                    let near = a == b || (a - b).abs() <= 1e-15 * b.abs() || a.is_nan() && b.is_nan();
+                    assert!(near, "{name}: {a:e}, {b:e}");
+                }
+            }
         }
-        assert!(worst < 4e-7, "{worst:e}");
-        assert!(tanh_f32(f32::NAN).is_nan() && tanh_f32(-0.0).is_sign_negative());
     }
 }

@@ -26,11 +26,11 @@ pub(crate) mod script_gradients;
 pub(crate) mod script_linear;
 pub(crate) mod script_random;
 mod shape;
-pub(crate) mod simd;
 mod solve;
 mod tape;
 mod unary;
 
+pub(crate) use crate::native::simd;
 pub use arrange::{Padding, Span};
 pub use base::Tensor;
 pub(crate) use base::{Real, in_precision};

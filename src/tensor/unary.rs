@@ -119,7 +119,7 @@ impl Unary {
     ];
 
     /// The value on Burn's tensors; `None` for those composed of others below.
-    fn primitive(self, x: DispatchTensor) -> Option<DispatchTensor> {
+    pub(super) fn primitive(self, x: DispatchTensor) -> Option<DispatchTensor> {
         Some(match self {
             Self::Neg => Dispatch::float_neg(x),
             Self::Abs => Dispatch::float_abs(x),
