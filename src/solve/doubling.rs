@@ -9,6 +9,8 @@ use crate::error::{Error, Kind, Result};
 
 /// The most steps between two output times that are tried.
 const MOST: usize = 1 << 16;
+/// The most of them whose equations may be left unsolved.
+const MOST_UNSOLVED: usize = 1 << 8;
 
 /// The solution with so many equal steps between output times that halving them once more changes no output by more than the
 /// tolerance, and that number.
@@ -59,7 +61,9 @@ pub(crate) fn enough<R>(
     let weight = 2f64.powi(method.order().unwrap_or(1) as i32) - 1.0;
     let finite = |n: usize| match with(n) {
         Ok(solution) => Ok(Some(solution)),
-        Err(error) if matches!(error.kind(), Kind::NotFinite | Kind::Unsolved) => Ok(None),
+        Err(error) if error.kind() == Kind::NotFinite => Ok(None),
+        // Newton's iteration fails at long steps; where it fails at short ones too there is nothing to be found.
+        Err(error) if error.kind() == Kind::Unsolved && n < MOST_UNSOLVED => Ok(None),
         Err(error) => Err(error),
     };
     let (mut n, mut coarse) = (1, finite(1)?);
