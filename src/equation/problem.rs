@@ -99,6 +99,7 @@ impl Choices {
                 Ok(Solved { states, statistics, method, warning, note: None })
             }
             Lane::Stencil(system) => {
+                let system = system.keeping(start, times)?;
                 let (method, note) = match self.method {
                     Some(method) => (method, None),
                     None => usual(&system, start, times)?,
@@ -124,6 +125,7 @@ impl Choices {
         if fourier {
             return SpectralSystem::new(evolution, setting, self.dealias).map(Lane::Spectral);
         }
+        super::pressure::refuse_walls(equation, evolution, &setting.grid)?;
         let accuracy = if let Space::Central(accuracy) = self.space { accuracy } else { 2 };
         let planned;
         let transport = self.transport.on(&setting.grid);

@@ -1,6 +1,9 @@
 //! How many steps are enough, for methods that do not estimate their own error.
 
+use std::cell::Cell;
+
 use super::Adaptive;
+use super::adaptive::refuse_start;
 use super::method::Method;
 use super::rollout::{Checkpoints, Rollout, Solution, StepRule};
 use super::system::Parametrized;
@@ -28,11 +31,29 @@ pub fn enough_steps<S: Parametrized>(
     y0.context()?.without_recording(|| {
         let y0 = y0.detach()?;
         let weight = 2f64.powi(method.order().unwrap_or(1) as i32) - 1.0;
-        let with = |n: usize| {
+        refuse_start(system, times.first().copied().unwrap_or(0.0), &y0)?;
+        let span = times.first().zip(times.last()).map_or(0.0, |(from, to)| (to - from).abs());
+        // How far each of the last solutions that did not stay finite came, and the error of the last one.
+        let (mut ends, mut fault) = (Vec::<f64>::new(), None);
+        let mut with = |n: usize| {
             let rollout = Rollout { method, steps: StepRule::Fixed(n), checkpoints: Checkpoints::None };
-            match rollout.run(system, &y0, times, None) {
-                Ok(solution) => Ok(Some(solution)),
-                Err(error) if error.kind() == Kind::NotFinite => Ok(None),
+            let reached = Cell::new(times.first().copied().unwrap_or(0.0));
+            match rollout.reaching(system, &y0, times, None, &reached) {
+                Ok(solution) => {
+                    ends.clear();
+                    Ok(Some(solution))
+                }
+                Err(error) if error.kind() == Kind::NotFinite => {
+                    ends.push((reached.get() - times.first().copied().unwrap_or(0.0)).abs());
+                    let ends = ends.get(ends.len().saturating_sub(3)..).unwrap_or_default();
+                    // Steps that are not stable end sooner when they are halved; a solution that grows without bound does not.
+                    let same = |pair: &[f64]| pair[1] > 0.8 * pair[0] && pair[1] > 0.01 * span;
+                    if ends.len() == 3 && n >= 64 && ends.windows(2).all(same) {
+                        return Err(error);
+                    }
+                    fault = Some(error);
+                    Ok(None)
+                }
                 Err(error) => Err(error),
             }
         };
@@ -54,6 +75,9 @@ pub fn enough_steps<S: Parametrized>(
                 (Some(coarse), Some(fine)) if error(coarse, &fine)? <= 1.0 => return Ok((n, fine)),
                 (_, fine) => coarse = fine,
             }
+        }
+        if let Some(fault) = fault.filter(|_| coarse.is_none()) {
+            return Err(fault);
         }
         Err(Error::not_finite("no number of steps gives a solution within the tolerance")
             .got(format!("{MOST} steps between two output times"))

@@ -21,7 +21,7 @@ mod checkpoint;
 mod combination;
 mod counting;
 mod doubling;
-mod eigenvalues;
+pub(crate) mod eigenvalues;
 pub mod elliptic;
 mod explicit;
 mod exponential;

@@ -94,6 +94,18 @@ impl Rollout {
         times: &[f64],
         progress: Option<&mut Progress>,
     ) -> Result<Solution<S::State>> {
+        self.reaching(system, y0, times, progress, &Cell::new(0.0))
+    }
+
+    /// As [`run`](Self::run); `reached` is the time of the last state that was finite.
+    pub(super) fn reaching<S: Parametrized>(
+        &self,
+        system: &S,
+        y0: &S::State,
+        times: &[f64],
+        progress: Option<&mut Progress>,
+        reached: &Cell<f64>,
+    ) -> Result<Solution<S::State>> {
         self.check(times)?;
         let context = y0.context()?;
         if !y0.is_finite()? {
@@ -109,7 +121,10 @@ impl Rollout {
         }
         let (states, mut statistics) = if !checkpointed {
             let mut states = Vec::with_capacity(times.len());
-            let statistics = self.march(&counted, y0, times, progress, |_, _, outputs| states.extend(outputs))?;
+            let statistics = self.march(&counted, y0, times, progress, |planned, _, outputs| {
+                planned.iter().for_each(|planned| reached.set(planned.t + planned.h));
+                states.extend(outputs);
+            })?;
             (states, statistics)
         } else {
             checkpoint::run(self, &counted, y0, times, progress)?
@@ -155,7 +170,8 @@ impl Rollout {
         let (Method::Explicit(tableau), [from, to, ..]) = (self.method, times) else { return Ok(None) };
         let Some(n) = self.steps_between(*from, *to) else { return Ok(None) };
         let Some(reach) = system.reach(*from, y0)? else { return Ok(None) };
-        Ok(stability::warning(tableau, reach, (to - from).abs() / n as f64))
+        let intervals = times.len().saturating_sub(1);
+        Ok(stability::warning(tableau, reach, (to - from).abs() / n as f64, n.saturating_mul(intervals)))
     }
 
     /// Makes all steps; `seen` gets each with the state before it and the outputs in it, the initial state first.
