@@ -218,7 +218,7 @@ impl Linear<Tensor> for LinearPart {
     fn combine(&self, _: f64, _: &[(Phi, &Tensor)]) -> Result<Tensor> {
         Err(Error::value("differences at points have no exponential here")
             .got("an exponential integrator on a grid with edges, or with central differences")
-            .advice("take \"ars443\" or \"ars222\" (the linear part implicit), or \"bdf2\""))
+            .advice("take \"ars443\" or \"ars222\" (the linear part implicit), or \"esdirk4\""))
     }
     fn resolve(&self, gamma_h: f64, y: &Tensor) -> Result<Tensor> {
         self.resolved(gamma_h, None, y)

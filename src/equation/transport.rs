@@ -24,7 +24,7 @@ use crate::tensor::{Binary, Unary};
 /// Differences of what is carried along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
-    /// WENO of order 5 on grids with edges; as all other derivatives on periodic ones.
+    /// WENO of order 5 on grids with edges and where shocks form; as all other derivatives on periodic grids else.
     Automatic,
     /// As all other derivatives.
     Central,
@@ -133,6 +133,40 @@ fn conservative(found: Found, i: usize) -> Result<Found> {
     };
     let raised = u.binary(Binary::Pow, &Expr::number(power + 1.0))?;
     Ok(Found::Flux(raised.div(&Expr::number(power + 1.0))?, *axis))
+}
+
+/// Whether unknowns are carried along at speeds that depend on them, and no derivative of higher order smooths: such solutions
+/// become discontinuous in finite time.
+pub(super) fn forms_shocks(evolution: &Evolution) -> bool {
+    let unknown = |e: &Expr| e.any(&mut |op| matches!(op, Op::Unknown(..)));
+    let beyond = |op: &Op| match op {
+        Op::Partial(u, orders) => {
+            orders.iter().map(|&n| usize::from(n)).sum::<usize>() > 1 || u.any(&mut |op| matches!(op, Op::Partial(..)))
+        }
+        Op::Diffusion(..) | Op::InverseLaplacian(..) | Op::Opaque(..) | Op::Integral(_) | Op::PairSum(_) => true,
+        _ => false,
+    };
+    if evolution.rates.iter().any(|rate| rate.any(&mut |op| beyond(op))) {
+        return false;
+    }
+    // The speed of a flux is its derivative.
+    let bends = |f: &Expr| {
+        (0..evolution.rates.len()).any(|j| {
+            let along = derivative(f, &mut |e| match e.op() {
+                Op::Unknown(k, _) if *k == j => Some(Expr::number(1.0)),
+                _ => None,
+            });
+            along.is_ok_and(|speed| unknown(&speed))
+        })
+    };
+    evolution.rates.iter().enumerate().any(|(i, rate)| {
+        let Ok(terms) = terms(rate, &|e| matches!(e.op(), Op::Number(_))) else { return false };
+        terms.iter().any(|(_, body)| match transported(body, i) {
+            Some(Found::Flux(f, _)) => bends(&f),
+            Some(Found::Carried(v, _)) => unknown(&v),
+            None => false,
+        })
+    })
 }
 
 enum Found {

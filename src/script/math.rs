@@ -109,7 +109,15 @@ pub(super) fn entries() -> Vec<Entry> {
         operator("a * b").brief("The product of elements; shapes broadcast.").example("tensor([1, 2]) * tensor([[2], [3]])", "[[2, 4], [3, 6]]").run(|c| binary(c, Binary::Mul)),
         operator("a / b").brief("The quotient; shapes broadcast. Whole numbers divide into fractions.").example("1 / 2", "0.5").example("tensor([1, 2]) / 4", "[0.25, 0.5]").run(|c| binary(c, Binary::Div)),
         operator("a % b").brief("The remainder with the sign of b.").example("tensor([5, -5]) % 3", "[2, 1]").example("-7 % 3", "2").example("let n = -7; n %= 3; n", "2").example("let t = tensor([1, 2]); t /= 2; `${t}`", "[0.5, 1]").run(|c| binary(c, Binary::Rem)),
-        operator("a ** b").brief("The power.").example("tensor([2, 3]) ** 2", "[4, 9]").run(|c| binary(c, Binary::Pow)),
+        operator("a ** b")
+            .brief("The power.")
+            .text("It binds to the right, and more tightly than a sign before it: -x ** 2 is -(x ** 2). A sign behind it belongs to the exponent.")
+            .example("tensor([2, 3]) ** 2", "[4, 9]")
+            .example("-tensor([2, 3]) ** 2", "[-4, -9]")
+            .example("(-2) ** 2", "4")
+            .example("2 ** 3 ** 2", "512")
+            .example("2 ** -1", "0.5")
+            .run(|c| binary(c, Binary::Pow)),
         operator("- a").brief("The opposite.").example("-tensor([1, 2])", "[-1, -2]").run(|c| unary(c, Unary::Neg)),
         operator("a == b").brief("1 where equal, 0 elsewhere.").example("tensor([1, 2]) == 2", "[0, 1]").run(|c| compare(c, Compare::Equal)),
         operator("a != b").brief("1 where different, 0 elsewhere.").example("tensor([1, 2]) != 2", "[1, 0]").run(|c| compare(c, Compare::NotEqual)),
@@ -131,7 +139,9 @@ pub(super) fn entries() -> Vec<Entry> {
         }),
         entry("where(mask, yes, no)")
             .brief("yes where mask is not 0, no elsewhere.")
-            .text("Elements of all three are paired by broadcasting. A NaN in the branch not taken reaches neither value nor gradient.")
+            .text("Elements of all three are paired by broadcasting. A NaN in the branch not taken reaches neither value nor gradient, and an infinite \
+                   derivative of arithmetic or of a function there counts as 0: nothing has to be kept away from 0 by a second where.")
+            .example("grad(|x| sum(where(x > 0, sqrt(x), 0)), tensor([0, 4]))", "[0, 0.25]")
             .example("where(tensor([1, -2]) > 0, 10, tensor([3, 4]))", "[10, 4]")
             .run(|c| {
                 let mask = c.tensor(0)?;

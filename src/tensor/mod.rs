@@ -7,12 +7,13 @@
 mod arrange;
 mod base;
 mod binary;
+mod chain;
 mod complex;
 mod context;
 mod conv;
 mod display;
 pub mod einsum;
-mod elementary;
+pub(crate) mod elementwise;
 pub mod fft;
 pub mod file;
 mod linalg;
@@ -26,11 +27,11 @@ pub(crate) mod script_gradients;
 pub(crate) mod script_linear;
 pub(crate) mod script_random;
 mod shape;
-mod simd;
 mod solve;
 mod tape;
 mod unary;
 
+pub(crate) use crate::native::simd;
 pub use arrange::{Padding, Span};
 pub use base::Tensor;
 pub(crate) use base::{Real, in_precision};
