@@ -100,7 +100,7 @@ pub(super) fn enough(
         let apart = |a: &Marched, b: &Marched| {
             largest((1..times.len()).map(|i| difference(&spectrum(a, i)?, &spectrum(b, i)?, rule)))
         };
-        crate::solve::enough(rollout.method, run, apart).map(Ok)
+        crate::solve::enough(rollout.method, times, run, apart).map(Ok)
     })?;
     match found {
         Ok((n, _)) if context.is_recording() && context.is_differentiating() => {

@@ -133,6 +133,7 @@ impl Choices {
                 .got("differences at points")
                 .advice("lane: \"auto\", or a periodic grid with derivatives: \"fourier\"")),
             Lane::Stencil(system) => {
+                let system = system.keeping(start, times)?;
                 let (method, note) = match self.method {
                     Some(method) => (method, None),
                     None => usual(&system, start, times)?,
@@ -210,6 +211,7 @@ impl Choices {
         if fourier {
             return SpectralSystem::new(evolution, setting, self.dealias).map(Lane::Spectral);
         }
+        super::pressure::refuse_walls(equation, evolution, &setting.grid)?;
         let accuracy = if let Space::Central(accuracy) = self.space { accuracy } else { 2 };
         let planned;
         let transport = if shocks { Transport::Weno5 } else { self.transport.on(&setting.grid) };

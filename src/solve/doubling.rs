@@ -1,6 +1,7 @@
 //! How many steps are enough, for methods that do not estimate their own error.
 
 use super::Adaptive;
+use super::adaptive::refuse_start;
 use super::method::Method;
 use super::rollout::{Checkpoints, Rollout, Solution, StepRule};
 use super::system::Parametrized;
@@ -29,11 +30,12 @@ pub fn enough_steps<S: Parametrized>(
 ) -> Result<(usize, Solution<S::State>)> {
     y0.context()?.without_recording(|| {
         let y0 = y0.detach()?;
+        refuse_start(system, times.first().copied().unwrap_or(0.0), &y0)?;
         let with = |n: usize| {
             let rollout = Rollout { method, steps: StepRule::Fixed(n), checkpoints: Checkpoints::None };
             rollout.run(system, &y0, times, None)
         };
-        enough(method, with, |coarse, fine| {
+        enough(method, times, with, |coarse, fine| {
             largest(coarse.states.iter().zip(&fine.states).map(|(a, b)| difference(a, b, rule)))
         })
     })
@@ -55,15 +57,33 @@ pub(crate) fn largest(norms: impl Iterator<Item = Result<f64>>) -> Result<f64> {
 /// solutions, in units of what is tolerated.
 pub(crate) fn enough<R>(
     method: Method,
+    times: &[f64],
     with: impl Fn(usize) -> Result<R>,
     difference: impl Fn(&R, &R) -> Result<f64>,
 ) -> Result<(usize, R)> {
     let weight = 2f64.powi(method.order().unwrap_or(1) as i32) - 1.0;
-    let finite = |n: usize| match with(n) {
-        Ok(solution) => Ok(Some(solution)),
-        Err(error) if error.kind() == Kind::NotFinite => Ok(None),
-        // Newton's iteration fails at long steps; where it fails at short ones too there is nothing to be found.
-        Err(error) if error.kind() == Kind::Unsolved && n < MOST_UNSOLVED => Ok(None),
+    let (from, to) = (times.first().copied().unwrap_or(0.0), times.last().copied().unwrap_or(0.0));
+    // How far each of the last solutions that did not stay finite came, and the error of the last one.
+    let (mut ends, mut fault) = (Vec::<f64>::new(), None);
+    let mut finite = |n: usize| match with(n) {
+        Ok(solution) => {
+            ends.clear();
+            fault = None;
+            Ok(Some(solution))
+        }
+        Err(error) if matches!(error.kind(), Kind::NotFinite | Kind::Unsolved) => {
+            ends.push(error.reached().map_or(f64::NAN, |t| (t - from).abs()));
+            // Steps that are not stable end sooner when they are halved; a solution that grows without bound does not.
+            let last = ends.get(ends.len().saturating_sub(3)..).unwrap_or_default();
+            let same = |pair: &[f64]| pair[1] > 0.8 * pair[0] && pair[1] > 0.01 * (to - from).abs();
+            // Newton's iteration fails at long steps; where it fails at short ones too there is nothing to be found.
+            let unsolved = error.kind() == Kind::Unsolved && n >= MOST_UNSOLVED;
+            if unsolved || last.len() == 3 && n >= 64 && last.windows(2).all(same) {
+                return Err(error);
+            }
+            fault = Some(error);
+            Ok(None)
+        }
         Err(error) => Err(error),
     };
     let (mut n, mut coarse) = (1, finite(1)?);
@@ -74,6 +94,9 @@ pub(crate) fn enough<R>(
             (Some(coarse), Some(fine)) if difference(coarse, &fine)? / weight <= 1.0 => return Ok((n, fine)),
             (_, fine) => coarse = fine,
         }
+    }
+    if let Some(fault) = fault {
+        return Err(fault);
     }
     Err(Error::not_finite("no number of steps gives a solution within the tolerance")
         .got(format!("{MOST} steps between two output times"))

@@ -22,7 +22,7 @@ mod combination;
 mod counting;
 mod diagonal;
 mod doubling;
-mod eigenvalues;
+pub(crate) mod eigenvalues;
 pub mod elliptic;
 mod explicit;
 mod exponential;

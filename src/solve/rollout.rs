@@ -157,7 +157,8 @@ impl Rollout {
         let (Method::Explicit(tableau), [from, to, ..]) = (self.method, times) else { return Ok(None) };
         let Some(n) = self.steps_between(*from, *to) else { return Ok(None) };
         let Some(reach) = system.reach(*from, y0)? else { return Ok(None) };
-        Ok(stability::warning(tableau, reach, (to - from).abs() / n as f64))
+        let intervals = times.len().saturating_sub(1);
+        Ok(stability::warning(tableau, reach, (to - from).abs() / n as f64, n.saturating_mul(intervals)))
     }
 
     /// The steps through `times`, where their number or length is given.
@@ -289,6 +290,7 @@ pub(crate) fn not_finite(number: usize, planned: &Planned) -> Error {
     let Planned { t, h, .. } = planned;
     Error::not_finite("the solution is no longer finite")
         .got(format!("step {number}, from t = {t:?} to {:?}", t + h))
+        .at_time(*t)
         .advice(
             "take smaller steps or a method that is stable for longer ones; or the solution itself grows without bound",
         )
