@@ -4,6 +4,7 @@ pub mod display;
 pub mod equation;
 pub mod error;
 pub mod field;
+pub mod native;
 pub mod nn;
 pub mod physics;
 pub mod plot;

@@ -525,7 +525,7 @@ const LONG: &[&str] = &[
     "sort(sin(arange(0, 4000000)), 0)",
     "fft::fft(ones([4194301]))",
     "fft::rfft(ones([64, 64, 64, 32]))",
-    "random::permutation(20000000)",
+    "random::permutation(8000000)",
     "random::normal([200000000])",
 ];
 

@@ -121,6 +121,8 @@ struct Scan {
     in_comment: bool,
     /// A closing bracket that nothing opened: the parser will say so.
     broken: bool,
+    /// The last character that is neither space nor comment.
+    last: char,
 }
 
 /// Brackets, strings and comments of a text. Escapes are respected; the contents of strings are skipped.
@@ -128,6 +130,10 @@ fn scan(text: &str) -> Scan {
     let mut out = Scan::default();
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
+        let comment = c == '/' && chars.peek().is_some_and(|(_, c)| ['/', '*'].contains(c));
+        if !comment && !c.is_whitespace() {
+            out.last = c;
+        }
         match c {
             '/' if chars.peek().is_some_and(|(_, c)| *c == '/') => {
                 while chars.next_if(|(_, c)| *c != '\n').is_some() {}
@@ -194,7 +200,9 @@ fn scan(text: &str) -> Scan {
 /// Whether an input can be evaluated, or goes on in the next line.
 pub fn is_complete(text: &str) -> bool {
     let scan = scan(text);
-    scan.broken || (scan.open.is_empty() && !scan.in_string && !scan.in_comment)
+    // No statement ends with an operator.
+    let waits = ['+', '-', '*', '/', '%', '=', '&', '<', ','].contains(&scan.last);
+    scan.broken || (scan.open.is_empty() && !scan.in_string && !scan.in_comment && !waits)
 }
 
 /// The name that a position of a text lies in or behind, namespace included; inside the arguments of a call, the function.
@@ -236,10 +244,28 @@ mod tests {
             ")",
             "`a ${b}`",
             "x /* a /* b */ c */",
+            "x // +",
+            "\"+\"",
+            "x /* + */",
+            "f(x) +)",
         ] {
             assert!(is_complete(text), "{text}");
         }
-        for text in ["f(", "let a = [1,", "#{ a: 1", "\"text", "`text", "/* a", "fn f(x) {", "x /* a /* b */"] {
+        for text in [
+            "f(",
+            "let a = [1,",
+            "#{ a: 1",
+            "\"text",
+            "`text",
+            "/* a",
+            "fn f(x) {",
+            "x /* a /* b */",
+            "1 +",
+            "let a = // b",
+            "x ** /* y */",
+            "a ==",
+            "1,",
+        ] {
             assert!(!is_complete(text), "{text}");
         }
     }

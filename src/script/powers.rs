@@ -174,7 +174,7 @@ impl Reader {
             Token::RightParen | Token::RightBracket | Token::RightBrace => {
                 let closed = std::mem::replace(here, self.around.pop().unwrap_or_default());
                 if closed.brace && here.block {
-                    *here = Place { block: true, ..Place::default() };
+                    *here = Place { block: true, brace: here.brace, ..Place::default() };
                 } else {
                     here.operand = true;
                     here.ended = closed.brace && here.keyword;
@@ -205,7 +205,7 @@ impl Reader {
                 }
             }
             Token::DoubleColon => {}
-            Token::SemiColon => *here = Place::default(),
+            Token::SemiColon => *here = Place { brace: here.brace, ..Place::default() },
             Token::PowerOf => return here.power(),
             Token::LeftShift | Token::RightShift => {
                 here.end_of_chain();

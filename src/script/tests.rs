@@ -181,6 +181,8 @@ fn powers_bind_as_in_mathematics() {
         ("1 - -if x > -1 ** 2 { 3 } else { 1 } ** 2 + 1", "11"),
         ("let a = -if x < 0 { 3 } else if y < 0 { 2 } else { 4 } ** 2 - 1; a", "-17"),
         ("-switch x { 3 => -2 ** 2, _ => 0 } ** 2", "-16"),
+        ("if x > 0 { if y > 0 { let b = 1; } else { } let a = 1; if a > 0 { } -x ** 2 } else { 0 }", "-9"),
+        ("fn g(x) { let a = 1; a } -x ** 2", "-9"),
         ("[-if x > 0 { 3 } else { 1 }, 2 ** 2]", "[-3, 4]"),
         ("if x > 0 { let a = -if x > 0 { x } else { 1 } ** 2; a } -x ** 2", "-9"),
     ];
