@@ -10,12 +10,12 @@ mod tensor;
 #[cfg(test)]
 mod tests;
 
-use rhai::Dynamic;
+use rhai::{Dynamic, Map};
 
 use crate::equation::{Equation, Expr};
 use crate::field::{Field, Path};
 use crate::plot::{Animation, Figure};
-use crate::script::table::SharedTable;
+use crate::script::table::{SharedTable, tables_of};
 use crate::tensor::{Complex, Tensor};
 
 pub use html::{escaped, table};
@@ -58,6 +58,9 @@ pub fn rich(value: &Dynamic, text: &str) -> Rich {
         Some(Rich { latex: Some(format!("$\\displaystyle {}$", expression.latex())), ..Rich::default() })
     } else if let Some(table) = value.read_lock::<SharedTable>() {
         Some(Rich { html: Some(html::table("", &table.header(), &table.rows())), ..Rich::default() })
+    } else if let Some(map) = value.read_lock::<Map>() {
+        let tables = tables_of(&map).iter().map(|t| html::table(&t.title, &t.header, &t.rows)).collect::<String>();
+        Some(Rich { html: Some(tables).filter(|text| !text.is_empty()), ..Rich::default() })
     } else if let Some(field) = value.read_lock::<Field>() {
         Some(field::of_field(&field))
     } else if let Some(path) = value.read_lock::<Path>() {

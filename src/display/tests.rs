@@ -52,6 +52,8 @@ fn tables_are_tables() {
     let html = table("a & b", &["n".into(), "name".into()], &[vec!["1".into(), "<x>".into()]]);
     assert!(html.contains("a &amp; b") && html.contains("<td style=\"text-align:left\">&lt;x&gt;</td>"), "{html}");
     assert!(html.contains("<td style=\"text-align:right\">1</td>"), "{html}");
+    assert!(shown("#{ a: 1.5, b: #{ c: 2 } }").html.is_some_and(|html| html.contains("1.5") && html.contains("<th")));
+    assert_eq!(shown("#{}").html, None);
     assert!(shown("let t = table([\"n\"]); t.add([3]); t").html.is_some_and(|html| html.contains("<td")));
 }
 

@@ -73,6 +73,7 @@ async fn serve(executor: &mut Executor, rust: &mut RustCells, cell: &mut Cell, c
     let shared = executor.shared.clone();
     let mut running = None;
     let mut lost = None;
+    let mut asked = false;
     let mut panic = Panic::default();
     let answer = loop {
         tokio::select! {
@@ -82,6 +83,9 @@ async fn serve(executor: &mut Executor, rust: &mut RustCells, cell: &mut Cell, c
                 let id = executor.next();
                 running = Some(id);
                 executor.worker.tell(Request::Load { id, library, function });
+                if asked {
+                    executor.worker.tell(Request::Interrupt);
+                }
             }
             said = executor.worker.said(), if lost.is_none() => match said {
                 Said::Output { stderr: false, text } if running.is_some() => {
@@ -111,7 +115,11 @@ async fn serve(executor: &mut Executor, rust: &mut RustCells, cell: &mut Cell, c
                 }
                 Said::Ended { .. } => {}
             },
-            () = shared.running.end.notified() => executor.worker.end(),
+            () = shared.running.asked.notified() => asked = true,
+            () = shared.running.end.notified() => match running {
+                Some(_) => executor.worker.end(),
+                None => executor.output(cell, true, "the compiler cannot be stopped; the cell ends soon\n".into()),
+            },
             answer = &mut answer => break answer,
         }
     };

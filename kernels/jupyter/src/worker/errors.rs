@@ -13,7 +13,7 @@ const END: &str = "\u{1b}[0m";
 /// An error with a name that says its kind.
 pub fn failure(diagnostic: &Diagnostic) -> Failure {
     let traceback = diagnostic.to_string().trim_end().lines().map(coloured).collect();
-    Failure { name: name(diagnostic.error.kind()).into(), value: diagnostic.error.what().into(), traceback }
+    Failure { name: name(diagnostic.error.kind()), value: diagnostic.error.what().into(), traceback }
 }
 
 /// An error of the kernel's own.
@@ -22,18 +22,10 @@ pub fn plain(name: &str, value: impl Into<String>) -> Failure {
     Failure { name: name.into(), traceback: vec![format!("{RED}error{END}: {value}")], value }
 }
 
-fn name(kind: Kind) -> &'static str {
+fn name(kind: Kind) -> String {
     match kind {
-        Kind::Type => "TypeError",
-        Kind::Shape => "ShapeError",
-        Kind::Value => "ValueError",
-        Kind::Option => "OptionError",
-        Kind::Limit => "LimitError",
-        Kind::File => "FileError",
-        Kind::Interrupted => "Interrupted",
-        Kind::NotFinite => "NotFiniteError",
-        Kind::Script => "ScriptError",
-        Kind::Internal => "InternalError",
+        Kind::Interrupted => "Interrupted".into(),
+        kind => format!("{kind:?}Error"),
     }
 }
 

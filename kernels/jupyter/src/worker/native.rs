@@ -77,11 +77,16 @@ pub fn load(host: &mut Host, library: &str, function: &str) -> std::result::Resu
         })
     };
     HOST.set(std::ptr::null_mut());
+    take_up(host);
+    outcome.map_err(|error| error.to_string())
+}
+
+/// Adds what was registered to the session.
+fn take_up(host: &mut Host) {
     let new: Vec<Native> = NEW.with(|new| new.borrow_mut().drain(..).collect());
     for native in new {
         add(host, native);
     }
-    outcome.map_err(|error| error.to_string())
 }
 
 fn add(host: &mut Host, native: Native) {
@@ -216,5 +221,43 @@ extern "C" fn set_variable(name: Text, array: View) -> u32 {
     match tensor {
         Ok(tensor) => u32::from(!host.set_variable(&name, Dynamic::from(tensor))),
         Err(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ansatz::session::{Options, Session};
+    use ansatz_cell::{Array, operator, set_variable};
+
+    /// As a cell would, only that it was not compiled apart.
+    #[test]
+    fn operators_of_cells_have_gradients() {
+        offer();
+        let mut host = Host::new(Session::new(Options::default()));
+        let cube = |a: &[Array]| match a.first() {
+            Some(x) if x.values.iter().all(|x| x.is_finite()) => Ok(x.map(|x| x * x * x)),
+            _ => Err("not finite".to_string()),
+        };
+        operator("cube", ["x"], cube, |a, _, g| Ok(vec![a[0].zip(g, |x, g| 3.0 * x * x * g)]));
+        operator("wrong", ["x"], |a| Ok(a[0].clone()), |_, _, g| Ok(vec![g.clone(), g.clone()]));
+        take_up(&mut host);
+        HOST.set(&mut host);
+        set_variable("t", &Array::new(vec![1.0, 2.0], &[2]));
+        let twice = ansatz_cell::variable("t").map(|x| 2.0 * x);
+        HOST.set(std::ptr::null_mut());
+        assert_eq!(twice, Array::new(vec![2.0, 4.0], &[2]));
+        let mut shown = |code: &str| match host.evaluate("cell", code) {
+            Ok(value) => ansatz::script::value::compact(&value),
+            Err(diagnostic) => diagnostic.error.to_string(),
+        };
+        assert_eq!(shown("cube(t)"), "[1, 8]");
+        assert_eq!(shown("cube(2)"), "8");
+        assert_eq!(shown("grad(|x| sum(cube(x) * t), t)"), "[3, 24]");
+        assert!(shown("cube(INFINITY)").starts_with("cube: not finite"), "{}", shown("cube(INFINITY)"));
+        let second = shown("grad(|x| sum(grad(|y| sum(cube(y)), x)), t)");
+        assert!(second.contains("the gradient of its gradient is not known"), "{second}");
+        assert!(shown("grad(|x| sum(wrong(x)), t)").contains("vjp gave 2 gradients for 1 arguments"));
+        assert!(shown("cube(1, 2)").contains("wrong number of arguments"), "{}", shown("cube(1, 2)"));
     }
 }

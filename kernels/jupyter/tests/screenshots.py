@@ -1,6 +1,6 @@
 """JupyterLab in headless Chromium: opens the tour, runs all, watches a progress bar move, interrupts a training and goes on.
 
-Usage: jupyterlab.py FOLDER. Pictures of each step go into FOLDER. Needs jupyterlab, playwright and Chromium (CHROMIUM names it).
+Usage: screenshots.py FOLDER. Pictures of each step go into FOLDER. Needs jupyterlab, playwright and Chromium (CHROMIUM names it).
 """
 
 import os
@@ -25,7 +25,8 @@ train(net, #{ loss: |net, batch| { sleep(0.01); mse(net.forward(x), 2 * x) }, st
 def serve(folder):
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={PORT}", "--allow-root", f"--notebook-dir={folder}",
-         "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", "--LabApp.news_url=None"],
+         "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", "--LabApp.news_url=None",
+         "--LabApp.expose_app_in_browser=True"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(200):
         try:
@@ -37,8 +38,8 @@ def serve(folder):
 
 
 def command(page, name):
-    """A command of JupyterLab by its name."""
-    page.evaluate(f"() => window.jupyterapp.commands.execute('{name}')")
+    """A command of JupyterLab by its name; a cell that runs is not waited for."""
+    page.evaluate(f"() => {{ window.jupyterapp.commands.execute('{name}'); }}")
 
 
 def add_cell(page, code):
@@ -74,6 +75,8 @@ def main(folder):
             page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=90_000)
             page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
             wait_idle(page, 60)
+            if page.get_by_role("button", name="No", exact=True).count():
+                page.get_by_role("button", name="No", exact=True).click()
             command(page, "notebook:run-all-cells")
             time.sleep(1)
             wait_idle(page, 180)
@@ -88,6 +91,7 @@ def main(folder):
             bar = cell.locator("progress")
             bar.wait_for(timeout=20_000)
             cell.scroll_into_view_if_needed()
+            time.sleep(1)
             first = float(bar.get_attribute("value"))
             page.screenshot(path=folder / "2_training.png")
             time.sleep(1.5)
