@@ -1,5 +1,6 @@
 //! Ansatz: differentiable physics as short scripts.
 
+pub mod display;
 pub mod equation;
 pub mod error;
 pub mod field;

@@ -274,3 +274,43 @@ fn the_shell_reads_a_pipe() {
     let fine = ansatz(&folder, &["repl"], "1 + 1\n");
     assert_eq!((fine.status.code(), out(&fine).as_str()), (Some(0), "2\n"), "{}", err(&fine));
 }
+
+#[test]
+fn a_script_may_begin_with_a_mark_or_a_line_for_the_system() {
+    let folder = folder("begin");
+    for (name, text) in [
+        ("mark", "\u{feff}print(-2 ** 2);\nprint(\"done\");"),
+        ("line", "#!/usr/bin/env -S ansatz run\nprint(-2 ** 2);\nprint(\"done\");"),
+    ] {
+        let file = format!("{name}.rhai");
+        std::fs::write(folder.join(&file), text).expect("a script");
+        let output = ansatz(&folder, &["run", &file], "");
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        assert_eq!(out(&output), "-4\ndone\n");
+        let output = ansatz(&folder, &["check", &file], "");
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    }
+}
+
+#[test]
+fn the_shell_is_left_by_name() {
+    let folder = folder("leave");
+    for word in ["exit", "exit()", "quit", "quit();", ":quit", "if true { exit() }", "exit(3)"] {
+        let output = ansatz(&folder, &["repl"], &format!("print(\"before\")\n{word}\nprint(\"after\")\n"));
+        assert_eq!(output.status.code(), Some(0), "{word}: {}", err(&output));
+        assert!(out(&output).contains("before") && !out(&output).contains("after"), "{word}: {}", out(&output));
+    }
+    let output = ansatz(&folder, &["repl"], "let quit = 41\nquit\nprint(\"after\")\n");
+    assert!(out(&output).contains("41\nafter"), "{}", out(&output));
+}
+
+#[test]
+fn the_shell_says_what_its_variables_are() {
+    let folder = folder("vars");
+    let input = "let c = 2; let f = |x, y| c * x * y;\nlet g = grid::periodic([8], [1]);\n\
+                 let e = equation(|u| dt(u) - laplacian(u));\nlet n = nn::net(nn::linear(2, 3));\n:vars\n";
+    let shown = out(&ansatz(&folder, &["repl"], input));
+    for part in ["|x, y| … with c", "periodic grid: x in [0, 1)", "u_t - Δu = 0", "network of 9 parameters"] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+}

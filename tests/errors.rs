@@ -69,6 +69,187 @@ error: conv: the kernel is wider than the padded input
 ",
     ),
     (
+        "let a = -ones([2]) ** 2;\nlet b = -a ** ones([3]);",
+        "\
+error: **: shapes do not fit together
+   --> script:2:12
+   |
+ 2 | let b = -a ** ones([3]);
+   |            ^
+       got: [2] and [3] (2 against 3)
+  expected: equal lengths, or 1, aligned at the last axis
+    advice: reshape one of them, or add an axis of length 1: unsqueeze(t, axis)
+",
+    ),
+    (
+        "zeros([-1])",
+        "\
+error: zeros: argument 1 (`shape`) does not fit
+   --> script:1:1
+   |
+ 1 | zeros([-1])
+   | ^
+       got: the array [-1]
+  expected: lengths of axes, 0 or more each
+",
+    ),
+    (
+        "zeros([4611686018427387904, 4])",
+        "\
+error: zeros: a tensor of this shape is too large
+   --> script:1:1
+   |
+ 1 | zeros([4611686018427387904, 4])
+   | ^
+       got: the array [4.6117e18, 4]
+",
+    ),
+    (
+        "arange(0, 1, 1e-15)",
+        "\
+error: arange: a tensor of this length is too large
+   --> script:1:1
+   |
+ 1 | arange(0, 1, 1e-15)
+   | ^
+       got: 0 to 1 in steps of 0.000000000000001: about 1e15 numbers
+    advice: a larger step; linspace(start, stop, count) takes the number of points
+",
+    ),
+    (
+        "conv(ones([1, 2, 8]), ones([4, 3, 3]))",
+        "\
+error: conv: channels do not fit
+   --> script:1:1
+   |
+ 1 | conv(ones([1, 2, 8]), ones([4, 3, 3]))
+   | ^
+       got: input [1, 2, 8] with 2 channels, weight [4, 3, 3] for 3
+  expected: a weight [channel out, 2, …]
+",
+    ),
+    (
+        "conv(ones([1, 1, 8]), ones(3))",
+        "\
+error: conv: ranks do not fit
+   --> script:1:1
+   |
+ 1 | conv(ones([1, 1, 8]), ones(3))
+   | ^
+       got: input [1, 1, 8], weight [3]
+  expected: an input [sample, channel, 1 to 3 spatial axes] and a weight [channel out, channel in, as many axes]
+    advice: for one channel: reshape(weight, [1, 1, 3])
+",
+    ),
+    (
+        "optim::adam(#{ lr: \"fast\" })",
+        "\
+error: optim::adam: option `lr` does not fit
+   --> script:1:8
+   |
+ 1 | optim::adam(#{ lr: \"fast\" })
+   |        ^
+       got: the string \"fast\"
+  expected: a number greater than 0, a schedule such as optim::cosine(…), or a closure |step|
+",
+    ),
+    (
+        "equation(|u| dt(u) - matmul(u, u))",
+        "\
+error: matmul cannot be part of an equation's graph
+   --> script:1:22
+   |
+ 1 | equation(|u| dt(u) - matmul(u, u))
+   |                      ^
+       got: the symbol u
+  expected: arithmetic, functions of numbers, derivatives, integrals
+    advice: wrap it: opaque(|u| matmul(u), u) is called with tensors when the equation is solved
+  in a closure, called at script:1:1
+",
+    ),
+    (
+        "[1, 2].lenght()",
+        "\
+error: there is no function `lenght` for (array)
+   --> script:1:8
+   |
+ 1 | [1, 2].lenght()
+   |        ^
+    advice: did you mean len?
+",
+    ),
+    (
+        "let a = [1];\na.pussh(2);",
+        "\
+error: there is no function `pussh` for (array, integer)
+   --> script:2:3
+   |
+ 2 | a.pussh(2);
+   |   ^
+    advice: did you mean push?
+",
+    ),
+    (
+        "fn advance(u) { u }\nadvanze(1)",
+        "\
+error: there is no function `advanze` for (integer)
+   --> script:2:1
+   |
+ 2 | advanze(1)
+   | ^
+    advice: did you mean advance?
+",
+    ),
+    (
+        "solve(equation(|u| dt(u) - laplacian(u)), #{ u: 1 }, 1.0)",
+        "\
+error: the equation needs more dimensions than there are
+   --> script:1:1
+   |
+ 1 | solve(equation(|u| dt(u) - laplacian(u)), #{ u: 1 }, 1.0)
+   | ^
+       got: no grid, so a single point
+  expected: 1 or more axes
+    advice: give a grid: #{ grid: grid::periodic([128], [TAU]) }, or start from a field on one
+",
+    ),
+    (
+        "solve(equation(|speed| dt(speed) + speed), #{ sped: 1 }, 1.0)",
+        "\
+error: solve: the start: the equation has no unknown `sped`
+   --> script:1:1
+   |
+ 1 | solve(equation(|speed| dt(speed) + speed), #{ sped: 1 }, 1.0)
+   | ^
+       got: a start for `sped`
+  expected: starts of `speed`
+    advice: did you mean `speed`?
+",
+    ),
+    // A mark before the text and a first line for the system count as nothing.
+    (
+        "\u{feff}nope",
+        "\
+error: there is no variable `nope`
+   --> script:1:1
+   |
+ 1 | nope
+   | ^
+    advice: did you mean `note`? A variable is made with let nope = …
+",
+    ),
+    (
+        "#!/usr/bin/env ansatz run \" {\nlet a = 1;\nnope",
+        "\
+error: there is no variable `nope`
+   --> script:3:1
+   |
+ 3 | nope
+   | ^
+    advice: did you mean `note`? A variable is made with let nope = …
+",
+    ),
+    (
         "fn inner(x) {\n    sin(\"a\")\n}\nfn outer(x) { inner(x) + 1 }\nprint(outer(1));",
         "\
 error: sin: argument 1 (`x`) does not fit

@@ -107,6 +107,10 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("clamp", "a", "clamp(x, -0.5, 0.6)"),
     ("where", "a; row", "where(a > 0.2, x, y)"),
     ("where", "z1; z2", "where([1, 0], x, y)"),
+    ("where", "row - 0.5", "where(x > 0.5, sqrt(x) * ln(x) / (x - 0.9) ** 0.5, 3 * x)"),
+    ("a ** b", "positive", "-x ** 2.5"),
+    ("a ** b", "a", "exp(-x ** 2) + -x ** 3"),
+    ("a ** b", "positive; row", "-x ** -y ** 3"),
     // making and looking
     ("tensor", "row; positive", "tensor([x, y])"),
     ("tensor.T", "a", "x.T"),
@@ -482,4 +486,82 @@ fn every_primitive_is_in_a_row_or_has_a_reason() {
     assert!(gone.is_empty(), "not in the registry: {gone:?}");
     let both: Vec<&&str> = tried.intersection(&without).collect();
     assert!(both.is_empty(), "tried and excused: {both:?}");
+}
+
+/// Functions whose branch that is not taken has no finite value or derivative at some elements, and their gradients there.
+#[test]
+fn nothing_comes_out_of_the_branch_that_is_not_taken() {
+    const CASES: &[(&str, &str)] = &[
+        ("where(x > 0, sqrt(x), 0)", "[0, 0.5, 0.25]"),
+        ("where(x > 0, 1 / x, 0)", "[0, -1, -0.0625]"),
+        ("where(x > 0, ln(x), 0)", "[0, 1, 0.25]"),
+        ("where(x > 0, x * ln(x), 0)", "[0, 1, 2.3863]"),
+        ("where(x > 0, x ** 0.5, 0)", "[0, 0.5, 0.25]"),
+        ("where(x > 0, x ** (x - 1), 0)", "[0, 0, 136.72]"),
+        ("where(x > 0, x / x, 1)", "[0, 0, 0]"),
+        ("where(x > 0, sin(x) / x, 1)", "[0, -0.30117, -0.11611]"),
+        ("where(x > 0, rsqrt(x), 1)", "[0, -0.5, -0.0625]"),
+        ("where(x > 0, atan2(x, x), 1)", "[0, 0, 0]"),
+        ("where(x != 4, exp(x * x * 100), 0)", "[0, 5.3762e45, 0]"),
+        ("where(x != 1, asin(x), 0)", "[1, 0, NaN]"),
+        ("where(x > 0, where(x > 0, sqrt(x), 0) / sqrt(x), 1)", "[0, 0, 0]"),
+        // Elsewhere nothing is hidden.
+        ("sqrt(x)", "[inf, 0.5, 0.25]"),
+        ("0 * sqrt(x)", "[NaN, 0, 0]"),
+        ("where(x >= 0, 0 * sqrt(x), 0)", "[0, 0, 0]"),
+    ];
+    let mut host = host();
+    let mut failures = Vec::new();
+    let mut value = |script: &str| match host.evaluate("case", script) {
+        Ok(value) => ansatz::script::value::compact(&value),
+        Err(e) => e.to_string(),
+    };
+    for (function, expected) in CASES {
+        let got = value(&format!("grad(|x| sum({function}), tensor([0, 1, 4]))"));
+        if got != *expected {
+            failures.push(format!("{function}: {got} instead of {expected}"));
+        }
+    }
+    // Second derivatives: also where the first one happens to be 0 and what was chosen is smooth.
+    let twice = |f: &str| format!("grad(|x| sum(grad(|y| sum({f}), x)), tensor([0, 1, 4]))");
+    for (function, expected) in [
+        ("where(y > 0, sqrt(y), 0)", "[0, -0.25, -0.03125]"),
+        ("where(y > 0, sqrt(y) - 1, 0) ** 2", "[0, 0.5, 0.0625]"),
+    ] {
+        let got = value(&twice(function));
+        if got != expected {
+            failures.push(format!("twice {function}: {got} instead of {expected}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// A result that was cut off by taking numbers out is an error; one that is constant has the gradient 0.
+#[test]
+fn a_gradient_that_was_cut_off_is_an_error() {
+    const CASES: &[(&str, &str)] = &[
+        ("grad(|x| item(sum(x * x)), ones(3))", "does not depend on what is varied"),
+        ("grad(|x| array(x)[0] ** 2, ones(3))", "does not depend on what is varied"),
+        ("grad(|x| float(sum(x)), ones(3))", "does not depend on what is varied"),
+        ("vjp(|x| tensor(array(x)), ones(3), ones(3))", "does not depend on what is varied"),
+        ("value_and_grad(|x| item(x) * 2, 3.0)", "does not depend on what is varied"),
+        ("minimize(|x| item(sum(x * x)), ones(3), #{ steps: 2 })", "does not depend on what is varied"),
+        ("grad(|x| { print(item(sum(x))); sum(x) }, ones(3))", "[1, 1, 1]"),
+        ("grad(|x| 5.0, ones(3))", "[0, 0, 0]"),
+        ("grad(|x| sum(detach(x)), ones(3))", "[0, 0, 0]"),
+        ("grad(|x| sum(grad(|y| sum(3 * y), x)), ones(3))", "[0, 0, 0]"),
+        ("grad(|x| sum(x > 0), ones(3))", "[0, 0, 0]"),
+    ];
+    let mut host = host();
+    let mut failures = Vec::new();
+    for (script, expected) in CASES {
+        let got = match host.evaluate("case", script) {
+            Ok(value) => ansatz::script::value::compact(&value),
+            Err(e) => e.to_string(),
+        };
+        if !got.contains(expected) {
+            failures.push(format!("{script}: {got}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -365,4 +365,24 @@ fn diffusion_chooses_implicit_steps_and_explicit_ones_know_their_limit() {
     };
     assert!(said(&wave(7)).1.contains("200i"));
     assert_eq!(said(&wave(8)).1, "");
+    // Nothing smooths: a wave breaks at t = 1. Fourier modes do not bear that, and say so when they are asked for.
+    let broken = |options: &str| {
+        format!(
+            "let g = grid::periodic([128], [TAU]); let e = equation(|u| dt(u) + u * dx(u));
+             item(max(abs(solve(e, g.sample(|x| sin(x)), 1.5{options}))))"
+        )
+    };
+    let (size, note) = said(&broken(""));
+    assert!(note.contains("weno5") && size.as_float().unwrap() <= 1.0 + 1e-6, "{note} {size}");
+    let (_, warning) = said(&broken(", #{ derivatives: \"fourier\", scheme: \"rk4\", steps: 200 }"));
+    assert!(warning.contains("does not resolve"), "{warning}");
+    // What is smooth, or smoothed, is left alone.
+    for (equation, end) in [("dt(u) + u * dx(u) - 0.1 * dx(u, 2)", 1.5), ("dt(u) + (2 + sin(x)) * dx(u)", 0.5)] {
+        let smooth = format!(
+            "let g = grid::periodic([128], [TAU]); let x = g.sample(|x| x);
+             solve(equation(|u| {}), g.sample(|x| sin(x)), {end}); 0",
+            equation
+        );
+        assert_eq!(said(&smooth).1, "", "{equation}");
+    }
 }

@@ -104,6 +104,10 @@ pub fn read_script(file: &std::path::Path) -> Result<(String, String), String> {
     }
     match std::fs::read_to_string(file) {
         Ok(text) => Ok((file.display().to_string(), text)),
+        Err(e) if e.kind() == std::io::ErrorKind::InvalidData => Err(format!(
+            "error: {} is not a text in UTF-8\n  advice: a script is a plain text; an editor can save it in that encoding\n",
+            file.display()
+        )),
         Err(e) => Err(format!("error: cannot read {}: {e}\n", file.display())),
     }
 }

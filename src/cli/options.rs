@@ -25,7 +25,7 @@ pub struct SessionOptions {
     #[arg(long, value_enum, default_value = "f32")]
     pub precision: PrecisionName,
     /// The seed of all random numbers that have no seed of their own
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = whole)]
     pub seed: u64,
     /// The value of a param(NAME, …) in the script
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
@@ -48,31 +48,31 @@ pub struct SessionOptions {
 #[command(next_help_heading = "Limits")]
 pub struct LimitOptions {
     /// Script operations: statements, calls, turns of loops; 0 means no bound
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole)]
     max_operations: Option<u64>,
     /// Wall time in seconds; 0 means no bound
-    #[arg(long, value_name = "S", value_parser = seconds)]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seconds)]
     max_seconds: Option<f64>,
     /// Memory of all tensors together, such as 512M or 4G [default: three quarters of the machine's]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
     max_tensor_bytes: Option<usize>,
     /// Nested calls of script functions
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = depth)]
     max_call_depth: Option<usize>,
     /// Nested expressions
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = depth)]
     max_expression_depth: Option<usize>,
     /// Bytes of a string
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
     max_string: Option<usize>,
     /// Elements of an array
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
     max_array: Option<usize>,
     /// Entries of a map
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
     max_map: Option<usize>,
     /// A folder that may be read, beside the script's and the run's
-    #[arg(long = "allow", value_name = "DIR")]
+    #[arg(long = "allow", value_name = "DIR", value_parser = folder)]
     allow: Vec<PathBuf>,
 }
 
@@ -138,11 +138,23 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a whole number, 0 or more".into())
+}
+fn depth(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "a whole number, 0 or more".into())
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds >= 0.0 && seconds.is_finite() => Ok(seconds),
         _ => Err("a number of seconds, 0 or more".into()),
     }
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err("there is no such folder".into()) }
 }
 
 /// `1024`, `512k`, `1.5G`: binary multiples.

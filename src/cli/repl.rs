@@ -40,6 +40,9 @@ pub fn repl(options: SessionOptions) -> i32 {
     })
 }
 
+/// What leaves the shell, with or without parentheses; `:quit` does too.
+const LEAVE: [&str; 3] = ["exit", "quit", "q"];
+
 /// A session and how many inputs it has had.
 pub struct Shell {
     host: Host,
@@ -112,12 +115,29 @@ impl Shell {
         if let Some(command) = input.strip_prefix(':') {
             return commands::obey(self, command);
         }
+        // As other shells have it: `?` and `help` explain, `?name` shows a primitive.
+        if let Some(name) = input.strip_prefix('?') {
+            let name = name.trim();
+            return commands::obey(self, &if name.is_empty() { "help".to_string() } else { format!("doc {name}") });
+        }
+        if ["help", "help()"].contains(&input) && !self.knows(input) {
+            return commands::obey(self, "help");
+        }
+        if LEAVE.contains(&input.trim_end_matches(';').trim_end_matches("()")) && !self.knows(input) {
+            return Next::Leave;
+        }
         match self.evaluate(input) {
             Ok(value) if value.is_unit() => {}
             Ok(value) => say(&format!("{}\n", self.shown(&value))),
             Err(diagnostic) => self.fail(&diagnostic),
         }
-        Next::Stay
+        if self.host.has_exited() { Next::Leave } else { Next::Stay }
+    }
+
+    /// Whether an input is a name of the session's own.
+    fn knows(&self, input: &str) -> bool {
+        let name = input.trim_end_matches(|c: char| !c.is_alphanumeric());
+        self.host.variables().any(|(n, ..)| n == name) || self.host.functions().any(|(n, _)| n == name)
     }
 
     fn evaluate(&mut self, text: &str) -> Result<Dynamic, Box<Diagnostic>> {

@@ -75,6 +75,11 @@ fn evaluate(name: &str, text: &str, folder: PathBuf, out: PathBuf, options: &Ses
 
 /// Prepares the run folder.
 fn begin(session: &Session, manifest: &Manifest, text: &str) -> ansatz::Result<()> {
+    if session.run().path().is_file() {
+        return Err(ansatz::Error::file("the run folder is a file")
+            .got(session.run().path().display())
+            .advice("give a folder: --out DIR"));
+    }
     if session.resumes() {
         warn_of_another_script(session, text);
     }

@@ -49,7 +49,18 @@ pub fn explain(equation: &Equation, grid: Option<&Grid>, context: &Context) -> R
             } else {
                 None
             };
-            solvers(&mut out, equation, &facts, linear, grid);
+            let shocks = super::transport::forms_shocks(&evolution);
+            solvers(&mut out, equation, &facts, linear, grid, shocks);
+            if let Some(grid) = grid.filter(|grid| grid.is_periodic() && grid.dimensions() > 0) {
+                let text = match super::native::reason(equation, &evolution, grid, context) {
+                    Ok(None) => {
+                        "compiled: explicit, exponential and implicit-explicit steps of given length on the CPU".into()
+                    }
+                    Ok(Some(reason)) => format!("one tensor operation after the other: {reason}"),
+                    Err(error) => format!("not decided: {}", error.what()),
+                };
+                line(&mut out, "lane", &text);
+            }
             conserved(&mut out, equation, &evolution, dimensions, context);
         }
         Err(error) => line(&mut out, "solvers", &format!("none: {}", error.what())),
@@ -248,7 +259,14 @@ fn term_text(negative: bool, c: &str, linear: &split::Linear, dimensions: usize,
     (negative, if text.is_empty() { "1".into() } else { text })
 }
 
-fn solvers(out: &mut String, equation: &Equation, facts: &Facts, linear: Option<Parts>, grid: Option<&Grid>) {
+fn solvers(
+    out: &mut String,
+    equation: &Equation,
+    facts: &Facts,
+    linear: Option<Parts>,
+    grid: Option<&Grid>,
+    shocks: bool,
+) {
     let mut lines = Vec::new();
     if equation.has_pairs() {
         lines.push(
@@ -259,6 +277,7 @@ fn solvers(out: &mut String, equation: &Equation, facts: &Facts, linear: Option<
         lines.push("numbers over time: dormand_prince by default".to_string());
     } else {
         let fourier = match linear {
+            _ if shocks => "weno5 for transport (nothing smooths, so shocks form), dormand_prince by default",
             Some(Parts { all: true, any: true }) => "exact steps of any length",
             Some(Parts { any: true, .. }) => {
                 "etdrk4: the linear part exact, the rest of fourth order, products dealiased"

@@ -2,6 +2,7 @@
 
 use super::base::Equation;
 use super::form::Evolution;
+use super::native::Marched;
 use super::setting::Setting;
 use super::system::{SpectralSystem, StencilSystem};
 use super::transport::Transport;
@@ -46,12 +47,27 @@ pub struct Choices {
     pub checkpoints: Checkpoints,
     /// Whether products lose the modes that alias.
     pub dealias: bool,
+    /// How the processor works through the steps.
+    pub lane: LaneChoice,
+}
+
+/// How the processor works through the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneChoice {
+    /// By compiled programs where there are such, else by tensor operations.
+    Automatic,
+    /// By compiled programs; an error where there are none.
+    Native,
+    /// By tensor operations.
+    Tensors,
 }
 
 /// States at the output times, `[sample, channel, x…]` each.
 pub struct Solved {
     /// The states.
     pub states: Vec<Tensor>,
+    /// The same as one tensor, `[sample, time, channel, x…]`, where they were made so.
+    pub path: Option<Tensor>,
     /// What it took.
     pub statistics: Statistics,
     /// The integrator.
@@ -82,7 +98,8 @@ impl Choices {
         times: &[f64],
         progress: Option<&dyn Fn(u64) -> Progress>,
     ) -> Result<Solved> {
-        match self.lane(equation, evolution, setting)? {
+        let shocks = self.keeps_shocks(evolution, &setting);
+        match self.lane(equation, evolution, setting, shocks)? {
             Lane::Spectral(system) => {
                 let linear = crate::solve::System::is_linear(&system);
                 let method = self.method.unwrap_or(Method::named(match (linear, system.lane().has_linear()) {
@@ -90,43 +107,114 @@ impl Choices {
                     (false, true) => "etdrk4",
                     (false, false) => "dormand_prince",
                 })?);
+                // What a loop of training solves over and over is not looked at.
+                let judged = !linear && times.len() > 1 && !start.context().is_differentiating();
+                if let Some(mut solved) = self.compiled(&system, method, start, times, progress)? {
+                    if let Some(end) = solved.states.last().filter(|_| judged) {
+                        let unresolved = super::resolution::warning(system.lane(), &system.lane().spectrum(end)?)?;
+                        solved.warning = solved.warning.or(unresolved);
+                    }
+                    return Ok(solved);
+                }
                 let y0 = system.lane().spectrum(start)?;
                 let Solution { states, statistics, warning } = self.march(&system, method, &y0, times, progress)?;
+                let unresolved = match states.last().filter(|_| judged) {
+                    Some(end) => super::resolution::warning(system.lane(), end)?,
+                    None => None,
+                };
+                let warning = warning.or(unresolved);
                 // Each spectrum is given back as soon as its state is there.
                 let points =
                     |(i, y): (usize, Complex)| if i == 0 { Ok(start.clone()) } else { system.lane().points(&y) };
                 let states = states.into_iter().enumerate().map(points).collect::<Result<_>>()?;
-                Ok(Solved { states, statistics, method, warning, note: None })
+                Ok(Solved { states, path: None, statistics, method, warning, note: None })
             }
+            Lane::Stencil(_) if self.lane == LaneChoice::Native => Err(Error::value("these steps cannot be compiled")
+                .got("differences at points")
+                .advice("lane: \"auto\", or a periodic grid with derivatives: \"fourier\"")),
             Lane::Stencil(system) => {
+                let system = system.keeping(start, times)?;
                 let (method, note) = match self.method {
                     Some(method) => (method, None),
                     None => usual(&system, start, times)?,
                 };
+                let note = note.or_else(|| {
+                    shocks.then(|| {
+                        "transport by weno5: with nothing that smooths, shocks form (transport: \"central\" keeps Fourier modes)".into()
+                    })
+                });
                 let solution = self.march(&system, method, start, times, progress)?;
                 let (states, statistics) = (solution.states, solution.statistics);
-                Ok(Solved { states, statistics, method, warning: solution.warning, note })
+                Ok(Solved { states, path: None, statistics, method, warning: solution.warning, note })
             }
         }
     }
 
-    fn lane(&self, equation: &Equation, evolution: &Evolution, setting: Setting) -> Result<Lane> {
+    /// Whether a solution on a periodic grid is sought that forms shocks, which Fourier modes do not represent.
+    fn keeps_shocks(&self, evolution: &Evolution, setting: &Setting) -> bool {
+        let free = self.space == Space::Automatic && self.transport == Transport::Automatic;
+        free && setting.grid.dimensions() > 0 && setting.grid.is_periodic() && super::transport::forms_shocks(evolution)
+    }
+    /// The solution by compiled steps, where there are such.
+    fn compiled(
+        &self,
+        system: &SpectralSystem,
+        method: Method,
+        start: &Tensor,
+        times: &[f64],
+        progress: Option<&dyn Fn(u64) -> Progress>,
+    ) -> Result<Option<Solved>> {
+        if self.lane == LaneChoice::Tensors {
+            return Ok(None);
+        }
+        let rollout = |steps| Rollout { method, steps, checkpoints: self.checkpoints };
+        let marched = match self.steps {
+            Steps::Automatic(rule) if method.order().is_some() && !method.is_adaptive() => {
+                super::native::enough(system, rollout(StepRule::Fixed(1)), start, times, rule)?
+            }
+            steps => {
+                let steps = match steps {
+                    Steps::Given(rule) => rule,
+                    Steps::Automatic(_) if method.order().is_none() => StepRule::Fixed(1),
+                    Steps::Automatic(rule) => StepRule::Adaptive(rule),
+                };
+                let rollout = rollout(steps);
+                let mut progress = progress.map(|begin| begin(rollout.total(times)));
+                super::native::march(system, &rollout, start, times, progress.as_mut())?
+            }
+        };
+        let Marched { path, statistics, warning } = match marched {
+            Ok(marched) => marched,
+            Err(unfit) if self.lane == LaneChoice::Native => {
+                return Err(Error::value("these steps cannot be compiled").got(unfit).advice("lane: \"auto\""));
+            }
+            Err(_) => return Ok(None),
+        };
+        let state = |i: usize| if i == 0 { Ok(start.clone()) } else { path.narrow(1, i, 1)?.squeeze(1) };
+        let states = (0..times.len()).map(state).collect::<Result<_>>()?;
+        Ok(Some(Solved { states, path: Some(path), statistics, method, warning, note: None }))
+    }
+
+    fn lane(&self, equation: &Equation, evolution: &Evolution, setting: Setting, shocks: bool) -> Result<Lane> {
         let fourier = match self.space {
             Space::Fourier => {
                 setting.grid.require_periodic("derivatives: \"fourier\"")?;
                 true
             }
             Space::Automatic => {
-                setting.grid.is_periodic() && matches!(self.transport, Transport::Automatic | Transport::Central)
+                !shocks
+                    && setting.grid.is_periodic()
+                    && matches!(self.transport, Transport::Automatic | Transport::Central)
             }
             Space::Central(_) => false,
         };
         if fourier {
             return SpectralSystem::new(evolution, setting, self.dealias).map(Lane::Spectral);
         }
+        super::pressure::refuse_walls(equation, evolution, &setting.grid)?;
         let accuracy = if let Space::Central(accuracy) = self.space { accuracy } else { 2 };
         let planned;
-        let transport = self.transport.on(&setting.grid);
+        let transport = if shocks { Transport::Weno5 } else { self.transport.on(&setting.grid) };
         let evolution = if transport == Transport::Central {
             evolution
         } else {
@@ -202,7 +290,7 @@ fn usual(system: &StencilSystem, start: &Tensor, times: &[f64]) -> Result<(Metho
         return Ok((explicit, None));
     }
     let share = system.linear_reach(*from, start)?.map_or(0.0, |linear| linear.real / reach.real);
-    let method = Method::named(if share > 0.9 { "ars443" } else { "bdf2" })?;
+    let method = Method::named(if share > 0.9 { "ars443" } else { "esdirk4" })?;
     let note = format!(
         "{}: diffusion bounds explicit steps to {}, some {} of them (scheme: \"…\" takes another method)",
         method.name(),
@@ -219,7 +307,7 @@ pub(super) fn refuse_unfit(equation: &Equation, grid: &Grid) -> Result<()> {
         return Ok(());
     }
     Err(Error::shape("the equation needs more dimensions than there are")
-        .got(grid)
+        .got(if grid.dimensions() == 0 { "no grid, so a single point".to_string() } else { grid.to_string() })
         .expected(format!("{least} or more axes"))
         .advice("give a grid: #{ grid: grid::periodic([128], [TAU]) }, or start from a field on one"))
 }

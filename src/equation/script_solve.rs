@@ -5,23 +5,23 @@ use rhai::{Dynamic, FnPtr, Map};
 use super::base::Equation;
 use super::form::{Channel, Evolution};
 use super::parameter::Value;
-use super::problem::{Choices, Solved, Space, Steps, refuse_unfit};
+use super::problem::{Choices, LaneChoice, Solved, Space, Steps, refuse_unfit};
 use super::setting::Setting;
 use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::field::{Field, Grid, Names, Path, State};
 use crate::script::value::{Operand, describe, number_of};
-use crate::script::{Call, Closure, Options};
+use crate::script::{Call, Closure, Options, nearest};
 use crate::session::Progress;
 use crate::solve::{Adaptive, Checkpoints, Method, StepRule};
 use crate::tensor::{Precision, Tensor};
 
 /// Keys of the option map that are no parameters of the equation.
-pub(crate) const KEYS: [(&str, &str); 13] = [
+pub(crate) const KEYS: [(&str, &str); 14] = [
     ("grid", "the grid, where the start is no field"),
     (
         "scheme",
-        "the integrator: \"rk4\", \"dormand_prince\", \"etdrk4\", \"crank_nicolson\", \"verlet\" … (by the equation: exact where it is linear and periodic, etdrk4 where its linear part can be kept apart, else dormand_prince; on grids with edges ars443 or bdf2 where diffusion bounds explicit steps to more than 10 000)",
+        "the integrator: \"rk4\", \"dormand_prince\", \"etdrk4\", \"crank_nicolson\", \"verlet\" … (by the equation: exact where it is linear and periodic, etdrk4 where its linear part can be kept apart, else dormand_prince; on grids with edges ars443 or esdirk4 where diffusion bounds explicit steps to more than 10 000)",
     ),
     ("steps", "so many steps between two output times"),
     ("step", "the longest step, or \"adaptive\" (adaptive)"),
@@ -35,6 +35,10 @@ pub(crate) const KEYS: [(&str, &str); 13] = [
     ),
     ("dealias", "whether products lose the modes above a third (true)"),
     ("checkpoints", "what is kept for gradients: \"none\", \"sqrt\", or every so many steps (none)"),
+    (
+        "lane",
+        "how a CPU makes the steps on periodic grids: \"native\" (compiled, an error where they cannot be), \"burn\" (one tensor operation after the other) or \"auto\" (auto)",
+    ),
     ("parameters", "a map of parameters, for names that are options too"),
     ("quiet", "no progress bar (false)"),
 ];
@@ -66,7 +70,10 @@ pub(crate) fn evolve(c: &Call, equation: &Equation) -> Result<Dynamic> {
         return result_at(last, &course.space, &course.names);
     }
     let origin = Origin { equation: equation.clone(), start: c.value(1)?, times: times.values.clone(), options };
-    let path = course.path(&solved.states, &times.values)?;
+    let path = match solved.path {
+        Some(values) => Path::joined(values, &times.values, course.grid().cloned(), course.names.clone())?,
+        None => course.path(&solved.states, &times.values)?,
+    };
     Ok(Dynamic::from(path.with_origin(std::rc::Rc::new(origin))))
 }
 
@@ -383,8 +390,15 @@ pub(super) fn start(
             }
         }
     }
-    let map_options = Options::new("solve: the start".into(), map.clone());
-    map_options.refuse_unknown(&known.iter().map(String::as_str).collect::<Vec<_>>())?;
+    if let Some(name) = map.keys().find(|name| !known.iter().any(|k| k == name.as_str())) {
+        let error = Error::option(format!("solve: the start: the equation has no unknown `{name}`"))
+            .got(format!("a start for {}", map.keys().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")))
+            .expected(format!("starts of {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")));
+        return Err(match nearest(name, known.iter().cloned()).first() {
+            Some(near) => error.advice(format!("did you mean `{near}`?")),
+            None => error.advice("the names are those of the parameters of the equation's closure"),
+        });
+    }
     let mut parts = Vec::new();
     for channel in &evolution.channels {
         parts.push(channel_start(c, channel, &map, &grid)?);
@@ -602,5 +616,11 @@ fn choices(options: &Options, precision: Precision) -> Result<Choices> {
     if transport != Transport::Central && space == Space::Fourier {
         return Err(options.wrong("transport", "\"central\" with derivatives: \"fourier\""));
     }
-    Ok(Choices { space, transport, method, steps, checkpoints, dealias: options.boolean("dealias", true)? })
+    let lanes = [("auto", LaneChoice::Automatic), ("native", LaneChoice::Native), ("burn", LaneChoice::Tensors)];
+    let lane = match std::env::var("ANSATZ_LANE") {
+        // For a whole run, where a script does not say it: what the compiled lane is compared with.
+        Ok(word) if !options.has("lane") && word == "burn" => LaneChoice::Tensors,
+        _ => options.choice("lane", &lanes)?,
+    };
+    Ok(Choices { space, transport, method, steps, checkpoints, dealias: options.boolean("dealias", true)?, lane })
 }

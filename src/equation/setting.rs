@@ -1,5 +1,7 @@
 //! Where an equation is solved: the grid, the precision, and the numbers that its parameters have there.
 
+use std::rc::Rc;
+
 use super::base::Equation;
 use super::expr::{Expr, Op};
 use super::parameter::Value;
@@ -25,6 +27,8 @@ pub struct Setting {
     pub parameters: Vec<Tensor>,
     /// Which of them are the same at all points.
     uniform: Vec<bool>,
+    /// For each rate whether it is a sum of fluxes by differences of even order: diffusion of all kinds.
+    diffusive: Rc<Vec<bool>>,
     /// Where the clock stands still: then the last two of `parameters` are its rate and its reading there.
     clock: Option<f64>,
 }
@@ -42,6 +46,21 @@ impl Setting {
     /// # Errors
     /// When one does not fit.
     pub fn bodies(equation: &Equation, bodies: usize, context: &Context, precision: Precision) -> Result<Self> {
+        for (index, parameter) in equation.parameters().iter().enumerate() {
+            let named = |e: &Expr| matches!(e.op(), Op::Parameter(i, _) if *i == index);
+            let of_bodies = equation
+                .residuals()
+                .iter()
+                .any(|residual| residual.any(&mut |op| matches!(op, Op::Other(m) if named(m))));
+            if let (true, Some(t)) = (of_bodies, parameter.value.tensor())
+                && t.len() != 1
+                && t.shape().last() != Some(&bodies)
+            {
+                return Err(Error::shape(format!("`{}` is a number of each body", parameter.name))
+                    .got(format!("shape {:?}", t.shape()))
+                    .expected(format!("{bodies} numbers, as there are bodies, or one")));
+            }
+        }
         Self::over(equation, &Grid::point(), vec![bodies], context, precision)
     }
     fn over(
@@ -59,6 +78,7 @@ impl Setting {
             names: Vec::new(),
             parameters: Vec::new(),
             uniform: Vec::new(),
+            diffusive: Rc::default(),
             clock: None,
         };
         for parameter in equation.parameters() {
@@ -111,6 +131,11 @@ impl Setting {
     pub fn rate(&self) -> Option<&Tensor> {
         self.clock.and_then(|_| self.parameters.iter().rev().nth(1))
     }
+    /// The same in another precision; gradients do not pass.
+    pub fn in_precision(&self, precision: Precision) -> Result<Self> {
+        let parameters = self.parameters.iter().map(|p| p.detach().cast(precision)).collect::<Result<_>>()?;
+        Ok(Self { precision, parameters, ..self.clone() })
+    }
     /// The same with other numbers for the parameters.
     pub fn with_parameters(&self, parameters: &[Tensor]) -> Self {
         Self { parameters: parameters.to_vec(), ..self.clone() }
@@ -134,6 +159,22 @@ impl Setting {
     /// Numbers without a name, lifted.
     pub fn data(&self, program: &Program) -> Result<Vec<Tensor>> {
         program.data.iter().map(|value| self.lift("a number of the equation", value)).collect()
+    }
+    /// The same, knowing which of the rates are nothing but diffusion: what closed edges keep in is kept in by them.
+    pub fn knowing_diffusion(&self, rates: &[Expr]) -> Result<Self> {
+        let flux = |body: &Expr| match body.op() {
+            Op::Diffusion(..) => true,
+            Op::Partial(_, orders) => orders.iter().all(|n| n.is_multiple_of(2)) && orders.iter().any(|n| *n > 0),
+            _ => false,
+        };
+        let pure = |rate: &Expr| -> Result<bool> {
+            Ok(super::split::terms(rate, &|e| self.is_constant(e))?.iter().all(|(_, body)| flux(body)))
+        };
+        Ok(Self { diffusive: Rc::new(rates.iter().map(pure).collect::<Result<_>>()?), ..self.clone() })
+    }
+    /// Whether a rate is nothing but diffusion.
+    pub fn is_diffusive(&self, rate: usize) -> bool {
+        self.diffusive.get(rate).copied().unwrap_or(false)
     }
     /// Whether an expression is the same number at all points and times, for any state.
     pub fn is_constant(&self, e: &Expr) -> bool {

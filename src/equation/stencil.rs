@@ -4,8 +4,9 @@
 //! and bodies. The state is `[sample, channel, x…]`.
 //!
 //! An unknown carries the edge conditions of the grid. What is computed from unknowns does not: its derivatives lean inwards at an
-//! edge. `∇ · (a ∇u)` is a difference of fluxes through faces, with the mean of `a` at a face and the flux at an edge from
-//! its condition, so that what leaves one cell enters the next.
+//! edge, unless it is even or odd there (`parity`). `∇ · (a ∇u)` is a difference of fluxes through faces, with `a` between
+//! points and the flux at an edge from its condition, so that what leaves one cell enters the next, at any accuracy. A rate that is
+//! nothing but diffusion continues evenly beyond edges with a slope of 0: what is in the box stays there to rounding.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,28 +14,39 @@ use std::rc::Rc;
 
 use super::evaluate::{Leaves, binary, opaque};
 use super::form::Channel;
+use super::jacobian::both_ways;
+use super::parity::{Parities, Parity, parities};
 use super::program::{Code, Program};
 use super::setting::Setting;
 use super::transport::Transport;
 use crate::error::{Error, Result};
+use crate::field::stencil::Beyond;
 use crate::field::{
     Axis, AxisOperator, Banded, Edge, EdgeKind, EdgeValue, Field, Grid, Location, Side, SideEdges, stencil, transport,
 };
 use crate::session::interrupt;
-use crate::solve::elliptic::{Incompatible, poisson};
-use crate::tensor::{Precision, Tensor, Unary};
+use crate::solve::elliptic::krylov::{Method, Operator, Stop};
+use crate::solve::elliptic::{Incompatible, poisson_of};
+use crate::tensor::{Binary, Precision, Tensor, Unary};
 
 /// What a cached operator does.
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]
 enum Kind {
     Derivative(u8),
+    /// With values mirrored beyond the edges.
+    Mirrored(u8),
     FaceDerivative,
-    ToFaces,
+    /// At an accuracy.
+    ToFaces(u8),
+    /// Values beyond the edges, mirrored.
     Padding(u8),
 }
 
 /// How operators of edges are told apart: the kinds with their factors as bits.
 type Ends = [(u8, u64, u64); 2];
+
+/// A difference of fluxes: axis, what is known beyond its ends, accuracy.
+type Difference = (usize, [Beyond; 2], usize);
 
 struct Plan {
     program: Program,
@@ -45,7 +57,7 @@ struct Plan {
     edges: Vec<Vec<[Edge; 2]>>,
     sides: Vec<Side>,
     operators: RefCell<HashMap<(usize, Kind, Ends), Rc<AxisOperator>>>,
-    fluxes: Vec<Banded>,
+    fluxes: RefCell<HashMap<Difference, Banded>>,
     /// 0 at nodes whose value an edge gives, 1 elsewhere, `[1, channel, x…]`.
     free: Option<Tensor>,
     channels: usize,
@@ -53,6 +65,10 @@ struct Plan {
     follows: Vec<Option<usize>>,
     /// Where in `edges` those of potentials stand, by instruction, and whether their values are 0: those of directions.
     potentials: HashMap<usize, (usize, bool)>,
+    /// How each instruction continues beyond edges.
+    parities: Vec<Parities>,
+    /// Whether an instruction is part of a rate that is nothing but diffusion.
+    closed: Vec<bool>,
 }
 
 /// An evolution at points. Cheap to clone.
@@ -127,11 +143,6 @@ impl Stencil {
         });
         let values = Rc::new(values.collect());
         let program = Program::new(outputs)?;
-        let fluxes = if program.has(|code| matches!(code, Code::Diffusion(..) | Code::FluxDifference(..))) {
-            grid.axes().iter().map(|axis| stencil::divergence_of_faces(axis, 2)).collect::<Result<_>>()?
-        } else {
-            Vec::new()
-        };
         let free = free(&edges, &setting)?;
         let mut potentials = HashMap::new();
         for (at, name, moves) in potentials_of(&program, &follows) {
@@ -143,13 +154,22 @@ impl Stencil {
             };
         }
         edges.extend(others.into_iter().map(|(_, edges)| edges));
+        let origin = |channel: usize| follows.get(channel).copied().flatten().unwrap_or(channel);
+        let parities = parities(
+            &program,
+            &setting,
+            |channel| edges.get(origin(channel)),
+            |at| potentials.get(&at).and_then(|(place, _)| edges.get(*place)),
+        );
         let plan = Plan {
+            parities,
+            closed: closed(&program, &setting),
             leaves: Leaves::new(&setting, &program)?,
             accuracy,
             transport,
             sides: (0..dimensions).map(|axis| grid.side(&setting.context, axis)).collect::<Result<_>>()?,
             operators: RefCell::new(HashMap::new()),
-            fluxes,
+            fluxes: RefCell::new(HashMap::new()),
             free,
             channels: channels.len(),
             follows,
@@ -221,13 +241,7 @@ impl Stencil {
     pub fn widths(&self) -> Result<Option<Vec<usize>>> {
         let (grid, dimensions) = (&self.setting.grid, self.setting.grid.dimensions());
         let mut all: Vec<Vec<usize>> = Vec::with_capacity(self.plan.program.code.len());
-        let kinds = |at: usize, axis: usize| match self.plan.program.code.get(at) {
-            Some(Code::Channel(channel)) => {
-                self.plan.edges.get(*channel).and_then(|c| c.get(axis)).map(|pair| [pair[0].kind(), pair[1].kind()])
-            }
-            _ => None,
-        };
-        for code in &self.plan.program.code {
+        for (at, code) in self.plan.program.code.iter().enumerate() {
             let mut width = vec![0; dimensions];
             for argument in code.arguments() {
                 let of = all.get(argument).cloned().unwrap_or_default();
@@ -237,31 +251,26 @@ impl Stencil {
                 Code::Integral(_) | Code::InverseLaplacian(..) | Code::PairSum(_) => return Ok(None),
                 Code::Upwind(.., axis) | Code::FluxDifference(.., axis) => {
                     if let Some(w) = width.get_mut(*axis) {
-                        *w += self.plan.transport.ghosts() + 1;
+                        *w += self.plan.transport.ghosts() + self.plan.transport.accuracy() / 2;
                     }
                 }
                 Code::Partial(a, orders) => {
+                    let mut first = true;
                     for (axis, w) in width.iter_mut().enumerate().filter(|(axis, _)| orders[*axis] > 0) {
-                        let of = grid.numbered(axis)?;
-                        let free = [if of.periodic { EdgeKind::Periodic } else { EdgeKind::Free }; 2];
-                        let both = [kinds(*a, axis).unwrap_or(free), free];
-                        let mut most = 0;
-                        for kinds in both {
-                            let operator = self.operator(axis, Kind::Derivative(orders[axis]), kinds)?;
-                            most = most.max(farthest(&operator.matrix, of.periodic));
-                        }
-                        *w += most;
+                        let operator = self.derivative(at, *a, axis, orders[axis], first)?;
+                        *w += farthest(&operator.matrix, grid.numbered(axis)?.periodic);
+                        first = false;
                     }
                 }
                 Code::Diffusion(_, u, axes) => {
                     for (axis, w) in width.iter_mut().enumerate().filter(|(axis, _)| axes[*axis]) {
-                        let of = grid.numbered(axis)?;
-                        let free = [if of.periodic { EdgeKind::Periodic } else { EdgeKind::Free }; 2];
-                        let kinds = kinds(*u, axis).unwrap_or(free);
-                        let slope = self.operator(axis, Kind::FaceDerivative, kinds)?;
-                        let fluxes = self.plan.fluxes.get(axis);
-                        let fluxes = fluxes.ok_or_else(|| Error::internal("an axis without fluxes"))?;
-                        *w += farthest(&fluxes.compose(&slope.matrix)?, of.periodic).max(1);
+                        let ring = grid.numbered(axis)?.periodic;
+                        let fluxes = self.fluxes(axis, self.beyond(at, *u, axis), self.plan.accuracy)?;
+                        let slope = self.operator(axis, Kind::FaceDerivative, self.kinds(*u, axis)?)?;
+                        let kinds = if ring { [EdgeKind::Periodic; 2] } else { [EdgeKind::Free; 2] };
+                        let faces = self.operator(axis, Kind::ToFaces(self.plan.accuracy as u8), kinds)?;
+                        let far = |inner: &Banded| Ok::<_, Error>(farthest(&fluxes.compose(inner)?, ring));
+                        *w += far(&slope.matrix)?.max(far(&faces.matrix)?).max(1);
                     }
                 }
                 _ => {}
@@ -353,13 +362,130 @@ impl Stencil {
         let accuracy = self.plan.accuracy;
         let made = Rc::new(match kind {
             Kind::Derivative(order) => stencil::derivative(of, kinds, usize::from(order), accuracy)?,
-            Kind::FaceDerivative => stencil::face_derivative(of, kinds, 2)?,
-            Kind::ToFaces => stencil::to_faces(of, kinds, 2)?,
-            Kind::Padding(width) => stencil::padding(of, kinds, usize::from(width), 2)?,
+            Kind::Mirrored(order) => stencil::mirrored_derivative(of, kinds, usize::from(order), accuracy)?,
+            Kind::FaceDerivative => stencil::face_derivative(of, kinds, accuracy)?,
+            Kind::ToFaces(accuracy) => stencil::to_faces(of, kinds, usize::from(accuracy))?,
+            Kind::Padding(width) => stencil::mirrored(of, kinds, usize::from(width))?,
         });
         self.plan.operators.borrow_mut().insert(key, made.clone());
         Ok(made)
     }
+    /// Differences of fluxes along an axis.
+    fn fluxes(&self, axis: usize, ends: [Beyond; 2], accuracy: usize) -> Result<Banded> {
+        if let Some(known) = self.plan.fluxes.borrow().get(&(axis, ends, accuracy)) {
+            return Ok(known.clone());
+        }
+        let made = stencil::flux_divergence(self.setting.grid.numbered(axis)?, ends, accuracy)?;
+        self.plan.fluxes.borrow_mut().insert((axis, ends, accuracy), made.clone());
+        Ok(made)
+    }
+    /// The solution of `Δp − c p = a` by transforms, with values beyond edges mirrored.
+    fn transformed(
+        &self,
+        edges: &[[Edge; 2]],
+        value: impl Fn(usize, usize) -> Option<Tensor>,
+        source: &Tensor,
+        c: f64,
+    ) -> Result<Tensor> {
+        let side = |edge: &Edge, axis: usize, end: usize| {
+            let value = value(axis, end).map_or(EdgeValue::Number(0.0), EdgeValue::Tensor);
+            SideEdges::from(match edge {
+                Edge::Periodic => Edge::Periodic,
+                Edge::Dirichlet(_) => Edge::Dirichlet(value),
+                Edge::Neumann(_) => Edge::Neumann(value),
+                Edge::Robin { a, b, .. } => Edge::Robin { a: *a, b: *b, value },
+            })
+        };
+        let sides = edges.iter().enumerate().map(|(axis, [low, high])| [side(low, axis, 0), side(high, axis, 1)]);
+        let axes = self.setting.grid.axes();
+        let bounds: Vec<(f64, f64)> = axes.iter().map(|axis| (axis.low, axis.high)).collect();
+        let nodes = axes.iter().any(Axis::has_nodes);
+        let location = if nodes { Location::Nodes } else { Location::Centres };
+        let grid = Grid::new(&self.setting.grid.shape(), &bounds, location, sides.collect())?;
+        let source = Field::new(source.scale(-1.0)?, grid)?;
+        Ok(poisson_of(&source, c, None, Incompatible::Remove, self.plan.accuracy)?.values().clone())
+    }
+    fn parity(&self, at: usize, axis: usize) -> [Parity; 2] {
+        self.plan.parities.get(at).and_then(|p| p.get(axis)).copied().unwrap_or([Parity::None; 2])
+    }
+    /// The kinds of the edges of a value along an axis: its own, or those that follow from what it is computed from.
+    fn kinds(&self, at: usize, axis: usize) -> Result<[EdgeKind; 2]> {
+        if self.setting.grid.numbered(axis)?.periodic {
+            return Ok([EdgeKind::Periodic; 2]);
+        }
+        let place = match self.plan.program.code.get(at) {
+            Some(Code::Channel(channel)) => Some(*channel),
+            _ => self.plan.potentials.get(&at).map(|(place, _)| *place),
+        };
+        let own = place.and_then(|place| self.plan.edges.get(place)?.get(axis));
+        Ok(match own {
+            Some(pair) => [pair[0].kind(), pair[1].kind()],
+            None => self.parity(at, axis).map(Parity::kind),
+        })
+    }
+    /// Whether the values of edges along an axis differ from place to place; for a direction those of what it changes.
+    fn values_vary(&self, at: usize, axis: usize) -> bool {
+        let channel = match (self.plan.program.code.get(at), self.plan.potentials.get(&at)) {
+            (_, Some((place, _))) => *place,
+            (Some(Code::Channel(channel)), None) => {
+                self.plan.follows.get(*channel).copied().flatten().unwrap_or(*channel)
+            }
+            _ => return false,
+        };
+        let pair = self.plan.edges.get(channel).and_then(|c| c.get(axis));
+        pair.into_iter().flatten().any(|edge| match edge.value() {
+            Some(EdgeValue::Tensor(value)) => value.len() > 1,
+            Some(EdgeValue::Function { .. }) => self.setting.grid.dimensions() > 1,
+            _ => false,
+        })
+    }
+    /// A derivative along an axis of instruction `of`, for instruction `at`; `first`: nothing was done to it along other axes.
+    fn derivative(&self, at: usize, of: usize, axis: usize, order: u8, first: bool) -> Result<Rc<AxisOperator>> {
+        let mut kinds = self.kinds(of, axis)?;
+        // A derivative along an edge of a constant value is 0, of one that varies not known.
+        if !first && self.values_vary(of, axis) {
+            kinds = kinds.map(|k| if k == EdgeKind::Periodic { k } else { EdgeKind::Free });
+        }
+        let known = kinds[0] == EdgeKind::Periodic || !self.parity(of, axis).contains(&Parity::None);
+        let closed = known && order.is_multiple_of(2) && self.plan.closed.get(at) == Some(&true);
+        self.operator(axis, if closed { Kind::Mirrored(order) } else { Kind::Derivative(order) }, kinds)
+    }
+    /// What is known of the flux `a ∂u/∂x` beyond the ends of an axis.
+    fn beyond(&self, at: usize, u: usize, axis: usize) -> [Beyond; 2] {
+        let closed = self.plan.closed.get(at) == Some(&true);
+        self.parity(u, axis).map(|p| if closed && p == Parity::Even { Beyond::Odd } else { Beyond::Unknown })
+    }
+    /// Whether the gradient of a value is other than 0 at an end of an axis, or not known: then a coefficient counts there.
+    fn is_open(&self, u: usize, axis: usize) -> [bool; 2] {
+        let kinds = self.kinds(u, axis).unwrap_or([EdgeKind::Free; 2]);
+        let parity = self.parity(u, axis);
+        std::array::from_fn(|end| {
+            matches!(kinds[end], EdgeKind::Neumann | EdgeKind::Robin(..)) && parity[end] != Parity::Even
+        })
+    }
+}
+
+/// An edge that transforms know, for one that they do not. A node whose value is not known stays an unknown.
+fn simpler(edge: Edge, length: f64, nodes: bool) -> Edge {
+    match edge {
+        Edge::Robin { a, b, .. } if !nodes && (a * length).abs() > b.abs() => Edge::dirichlet(0.0),
+        Edge::Robin { .. } => Edge::neumann(0.0),
+        other => still(other),
+    }
+}
+
+/// Whether an instruction is part of an output that is nothing but diffusion.
+fn closed(program: &Program, setting: &Setting) -> Vec<bool> {
+    let mut closed = vec![false; program.code.len()];
+    let outputs = program.outputs.iter().enumerate().filter(|(i, _)| setting.is_diffusive(*i));
+    outputs.for_each(|(_, &output)| closed.iter_mut().skip(output).take(1).for_each(|c| *c = true));
+    for at in (0..closed.len()).rev() {
+        if closed.get(at) == Some(&true) {
+            let arguments = program.code.get(at).map(Code::arguments).unwrap_or_default();
+            arguments.into_iter().for_each(|a| closed.iter_mut().skip(a).take(1).for_each(|c| *c = true));
+        }
+    }
+    closed
 }
 
 /// The instructions that are potentials, with their names and whether they follow a direction of change.
@@ -449,6 +575,15 @@ fn free(edges: &[Vec<[Edge; 2]>], setting: &Setting) -> Result<Option<Tensor>> {
     Ok(Some(Tensor::concat(&parts, 1)?.cast(setting.precision)?))
 }
 
+/// Faces of an axis, and how values go there.
+#[derive(Clone, Copy)]
+struct Between {
+    axis: usize,
+    accuracy: usize,
+    /// Ends at which the flux depends on the value at the edge itself.
+    open: [bool; 2],
+}
+
 /// One evaluation.
 struct Run<'a> {
     of: &'a Stencil,
@@ -482,28 +617,15 @@ impl Run<'_> {
         shape.extend(&self.of.setting.space);
         value.expand(&shape)
     }
-    /// Kinds and values of the edges of a value along an axis.
-    fn ends(&self, at: usize, axis: usize) -> Result<([EdgeKind; 2], [Option<&Tensor>; 2])> {
-        if let Code::Channel(channel) = self.code(at)? {
-            return Ok(self.of.ends(&self.edges, *channel, axis));
-        }
-        if let Some((place, moves)) = self.of.plan.potentials.get(&at) {
-            let (kinds, values) = self.of.ends(&self.edges, *place, axis);
-            return Ok((kinds, if *moves { [None; 2] } else { values }));
-        }
-        let periodic = self.of.setting.grid.numbered(axis)?.periodic;
-        Ok(([if periodic { EdgeKind::Periodic } else { EdgeKind::Free }; 2], [None; 2]))
-    }
-
-    /// Whether the values of edges along an axis differ from place to place; for a direction those of what it changes.
-    fn values_vary(&self, at: usize, axis: usize) -> Result<bool> {
-        let channel = match (self.code(at)?, self.of.plan.potentials.get(&at)) {
-            (_, Some((place, _))) => *place,
-            (Code::Channel(channel), None) => self.of.plan.follows.get(*channel).copied().flatten().unwrap_or(*channel),
-            _ => return Ok(false),
+    /// Values of the edges of a value along an axis.
+    fn edge_values(&self, at: usize, axis: usize) -> Result<[Option<&Tensor>; 2]> {
+        let (place, moves) = match (self.code(at)?, self.of.plan.potentials.get(&at)) {
+            (Code::Channel(channel), _) => (*channel, false),
+            (_, Some((place, moves))) => (*place, *moves),
+            _ => return Ok([None; 2]),
         };
-        let (_, values) = self.of.ends(&self.edges, channel, axis);
-        Ok(values.iter().flatten().any(|v| v.len() > 1))
+        let values = self.edges.get(place).and_then(|c| c.get(axis)).filter(|_| !moves);
+        Ok(values.map_or([None; 2], |pair| [pair[0].as_ref(), pair[1].as_ref()]))
     }
     fn computed(&self, at: usize) -> Result<Tensor> {
         let setting = &self.of.setting;
@@ -519,34 +641,23 @@ impl Run<'_> {
                 let mut value = self.written_out(*a)?;
                 let mut first = true;
                 for (axis, &order) in orders.iter().enumerate().filter(|(_, order)| **order > 0) {
-                    let (kinds, values) = self.ends(*a, axis)?;
-                    // A derivative along an edge of a constant value is 0, of one that varies not known.
-                    let constant = !self.values_vary(*a, axis)?;
-                    let (kinds, values) = match (first, constant) {
-                        (true, _) => (kinds, values),
-                        (false, true) => (kinds, [None; 2]),
-                        (false, false) => {
-                            (kinds.map(|k| if k == EdgeKind::Periodic { k } else { EdgeKind::Free }), [None; 2])
-                        }
-                    };
-                    let operator = self.of.operator(axis, Kind::Derivative(order), kinds)?;
+                    let operator = self.of.derivative(at, *a, axis, order, first)?;
+                    let values = if first { self.edge_values(*a, axis)? } else { [None; 2] };
                     value = operator.apply(&value, setting.grid.tensor_axis(axis), values)?;
                     first = false;
                 }
                 Ok(value)
             }
             Code::Diffusion(a, u, axes) => {
-                let (a_value, u_value) = (self.written_out(*a)?, self.written_out(*u)?);
+                let u_value = self.written_out(*u)?;
                 let mut sum: Option<Tensor> = None;
                 for axis in (0..3).filter(|&axis| axes[axis]) {
                     let along = setting.grid.tensor_axis(axis);
-                    let (kinds, values) = self.ends(*u, axis)?;
-                    let slope = self.of.operator(axis, Kind::FaceDerivative, kinds)?.apply(&u_value, along, values)?;
-                    let (kinds, values) = self.coefficient_ends(*a, axis)?;
-                    let at_faces = self.of.operator(axis, Kind::ToFaces, kinds)?.apply(&a_value, along, values)?;
-                    let flux = slope.mul(&at_faces)?;
-                    let divergence = self.of.plan.fluxes.get(axis);
-                    let divergence = divergence.ok_or_else(|| Error::internal("an axis without fluxes"))?;
+                    let slope = self.of.operator(axis, Kind::FaceDerivative, self.of.kinds(*u, axis)?)?;
+                    let slope = slope.apply(&u_value, along, self.edge_values(*u, axis)?)?;
+                    let between = Between { axis, accuracy: self.of.plan.accuracy, open: self.of.is_open(*u, axis) };
+                    let flux = slope.mul(&self.between(*a, between, &mut HashMap::new())?)?;
+                    let divergence = self.of.fluxes(axis, self.of.beyond(at, *u, axis), self.of.plan.accuracy)?;
                     let term = divergence.apply(&flux, along)?;
                     sum = Some(match sum {
                         Some(sum) => sum.add(&term)?,
@@ -570,41 +681,100 @@ impl Run<'_> {
             _ => Err(Error::internal("an instruction without a value")),
         }
     }
-    /// The solution of `Δp = a` with the edges of `p`, by transforms; with mean 0 where they leave that free.
+    /// The solution of `Δp = a` with the edges of `p`; with mean 0 where they leave that free. By transforms on periodic grids and, at
+    /// accuracy 2, where the edges allow it; else by iterations that transforms precondition.
     fn potential(&self, a: usize, at: usize) -> Result<Tensor> {
-        let setting = &self.of.setting;
         let missing = || Error::internal("a potential without edges");
         let (place, moves) = self.of.plan.potentials.get(&at).copied().ok_or_else(missing)?;
-        let (edges, values) =
-            (self.of.plan.edges.get(place).ok_or_else(missing)?, self.edges.get(place).ok_or_else(missing)?);
-        let side = |(edge, value): (&Edge, &Option<Tensor>)| {
-            let value = value.clone().filter(|_| !moves);
-            let value = value.map_or(EdgeValue::Number(0.0), EdgeValue::Tensor);
-            SideEdges::from(match edge {
-                Edge::Periodic => Edge::Periodic,
-                Edge::Dirichlet(_) => Edge::Dirichlet(value),
-                Edge::Neumann(_) => Edge::Neumann(value),
-                Edge::Robin { a, b, .. } => Edge::Robin { a: *a, b: *b, value },
+        let edges = self.of.plan.edges.get(place).ok_or_else(missing)?;
+        let values = self.edges.get(place).ok_or_else(missing)?;
+        let source = self.written_out(a)?;
+        let robin = edges.iter().flatten().any(|edge| matches!(edge, Edge::Robin { .. }));
+        if (self.of.plan.accuracy == 2 && !robin) || self.of.setting.grid.is_periodic() {
+            let known =
+                |axis: usize, end: usize| values.get(axis).and_then(|pair| pair[end].clone()).filter(|_| !moves);
+            return self.of.transformed(edges, known, &source, 0.0).map_err(|error| error.within("a potential"));
+        }
+        self.iterated(at, edges, &source).map_err(|error| error.within("a potential"))
+    }
+    /// The potential with differences of any accuracy and any edges.
+    fn iterated(&self, at: usize, edges: &[[Edge; 2]], source: &Tensor) -> Result<Tensor> {
+        let lane = self.of;
+        let grid = &lane.setting.grid;
+        let mut operators = Vec::new();
+        for axis in 0..grid.dimensions() {
+            operators.push(lane.operator(axis, Kind::Derivative(2), lane.kinds(at, axis)?)?);
+        }
+        // 1 at points where the equation holds, 0 at nodes that have their value from an edge.
+        let free = free(&[edges.to_vec()], &lane.setting)?;
+        let zero = source.full_like(0.0)?;
+        let (mut known, mut offset) = (zero.clone(), zero.clone());
+        for (axis, operator) in operators.iter().enumerate() {
+            let (along, of, values) = (grid.tensor_axis(axis), grid.numbered(axis)?, self.edge_values(at, axis)?);
+            offset = offset.add(&operator.apply(&zero, along, values)?)?;
+            if of.has_nodes() {
+                let kinds = lane.kinds(at, axis)?;
+                let kinds = kinds.map(|k| if k == EdgeKind::Dirichlet { k } else { EdgeKind::Free });
+                known = stencil::padding(of, kinds, 0, 2)?.apply(&known, along, values)?;
+            }
+        }
+        let b = source.sub(&offset)?;
+        let b = match &free {
+            Some(free) => b.mul(free)?.add(&known)?,
+            None => b,
+        };
+        let fixes = |edge: &Edge| match edge {
+            Edge::Dirichlet(_) => true,
+            Edge::Robin { a, .. } => *a != 0.0,
+            _ => false,
+        };
+        let singular = !edges.iter().flatten().any(fixes);
+        let longest = grid.axes().iter().map(Axis::length).fold(0.0, f64::max);
+        let shift = 1.0 / (longest * longest);
+        let volume: f64 = grid.axes().iter().map(|axis| axis.weights().iter().sum::<f64>()).product();
+        let lane = lane.clone();
+        let mean = {
+            let lane = lane.clone();
+            move |u: &Tensor| lane.plan.leaves.integral(u, &lane.setting)?.scale(1.0 / volume)
+        };
+        let a: Operator = {
+            let (lane, free, mean) = (lane.clone(), free.clone(), mean.clone());
+            Rc::new(move |u: &Tensor| {
+                let mut sum = if singular { mean(u)?.scale(shift)?.expand(&u.shape())? } else { u.full_like(0.0)? };
+                for (axis, operator) in operators.iter().enumerate() {
+                    sum = sum.add(&operator.matrix.apply(u, lane.setting.grid.tensor_axis(axis))?)?;
+                }
+                match &free {
+                    Some(free) => sum.mul(free)?.add(&u.sub(&u.mul(free)?)?),
+                    None => Ok(sum),
+                }
             })
         };
-        let sides = edges.iter().zip(values).map(|(edges, values)| {
-            let [low, high] = [side((&edges[0], &values[0])), side((&edges[1], &values[1]))];
-            [low, high]
-        });
-        let axes = setting.grid.axes();
-        let bounds: Vec<(f64, f64)> = axes.iter().map(|axis| (axis.low, axis.high)).collect();
-        let nodes = axes.iter().any(Axis::has_nodes);
-        let location = if nodes { Location::Nodes } else { Location::Centres };
-        let grid = Grid::new(&setting.grid.shape(), &bounds, location, sides.collect())?;
-        let source = Field::new(self.written_out(a)?.scale(-1.0)?, grid)?;
-        let solved = poisson(&source, 0.0, None, Incompatible::Remove);
-        Ok(solved.map_err(|error| error.within("a potential"))?.values().clone())
+        let nodes = grid.axes().iter().any(Axis::has_nodes);
+        let simple = |pair: &[Edge; 2]| pair.clone().map(|edge| simpler(edge, longest, nodes));
+        let nearby: Vec<[Edge; 2]> = edges.iter().map(simple).collect();
+        let regular = nearby.iter().flatten().any(fixes);
+        let near: Operator = {
+            let free = free.clone();
+            Rc::new(move |r: &Tensor| {
+                let u = lane.transformed(&nearby, |_, _| None, r, if regular { 0.0 } else { shift })?;
+                match &free {
+                    Some(free) => u.mul(free)?.add(&r.sub(&r.mul(free)?)?),
+                    None => Ok(u),
+                }
+            })
+        };
+        let tolerance = if source.precision() == Precision::F64 { 1e-12 } else { 2e-6 };
+        let stop = Stop { tolerance, iterations: 500 };
+        let mut both = both_ways(a, None, false, Method::Gmres { restart: 60 }, stop);
+        (both.direct.inverse, both.back.inverse) = (Some(near.clone()), Some(near));
+        let u = both.solve(&b, None)?.0;
+        if singular { u.sub(&mean(&u)?) } else { Ok(u) }
     }
     /// A value with ghosts at both ends of an axis.
     fn padded(&self, at: usize, axis: usize, width: usize) -> Result<Tensor> {
-        let (kinds, values) = self.ends(at, axis)?;
-        let operator = self.of.operator(axis, Kind::Padding(width as u8), kinds)?;
-        operator.apply(&self.written_out(at)?, self.of.setting.grid.tensor_axis(axis), values)
+        let operator = self.of.operator(axis, Kind::Padding(width as u8), self.of.kinds(at, axis)?)?;
+        operator.apply(&self.written_out(at)?, self.of.setting.grid.tensor_axis(axis), self.edge_values(at, axis)?)
     }
     /// `v⁺ ∂⁻u + v⁻ ∂⁺u`
     fn upwind(&self, v: usize, u: usize, axis: usize) -> Result<Tensor> {
@@ -631,10 +801,14 @@ impl Run<'_> {
             sides.push([at(f)?, at(u)?, at(speed)?]);
         }
         let [[fl, ul, al], [fr, ur, ar]] = &sides[..] else { return Err(Error::internal("a face has two sides")) };
-        let speed = al.binary(crate::tensor::Binary::Max, ar)?;
+        let speed = al.binary(Binary::Max, ar)?;
         let flux = fl.add(fr)?.sub(&speed.mul(&ur.sub(ul)?)?)?.scale(0.5)?;
-        let divergence = self.of.plan.fluxes.get(axis).ok_or_else(|| Error::internal("an axis without fluxes"))?;
-        divergence.apply(&flux, along)
+        let ends = self.of.parity(f, axis).map(|parity| match parity {
+            Parity::Even => Beyond::Even,
+            Parity::Odd => Beyond::Odd,
+            Parity::None => Beyond::Rough,
+        });
+        self.of.fluxes(axis, ends, self.of.plan.transport.accuracy())?.apply(&flux, along)
     }
     /// A value at the faces of an axis, computed from the channels on one side of them.
     fn at_faces(&self, at: usize, axis: usize, left: bool, known: &mut HashMap<usize, Tensor>) -> Result<Tensor> {
@@ -653,9 +827,9 @@ impl Run<'_> {
                     None => {
                         let padded = self.padded(at, axis, self.of.plan.transport.ghosts())?;
                         let (l, r) = match self.of.plan.transport {
-                            Transport::Weno5 => transport::weno5_faces(&padded, along)?,
-                            Transport::Upwind3 => transport::upwind_faces(&padded, along, 3)?,
-                            _ => transport::upwind_faces(&padded, along, 1)?,
+                            Transport::Weno5 => transport::weno5_values(&padded, along)?,
+                            Transport::Upwind3 => transport::upwind_values(&padded, along, 3)?,
+                            _ => transport::upwind_values(&padded, along, 1)?,
                         };
                         let sides = (ring(l)?, ring(r)?);
                         self.faces.borrow_mut().insert((*channel, axis), sides.clone());
@@ -674,24 +848,68 @@ impl Run<'_> {
             }
             // Coordinates, coefficients: between points, or the same everywhere.
             _ => {
-                let value = self.value(at)?;
-                if value.shape().get(axis + 2) == Some(&1) {
-                    value
-                } else {
-                    let (kinds, values) = self.ends(at, axis)?;
-                    self.of.operator(axis, Kind::ToFaces, kinds)?.apply(&value, along, values)?
-                }
+                let accuracy = self.of.plan.transport.accuracy().min(of.points & !1).max(2);
+                self.leaf_between(at, Between { axis, accuracy, open: [true; 2] })?
             }
         };
         known.insert(at, value.clone());
         Ok(value)
     }
-    /// A coefficient at an edge is the one of the cell there: mirrored, unless it is an unknown.
-    fn coefficient_ends(&self, at: usize, axis: usize) -> Result<([EdgeKind; 2], [Option<&Tensor>; 2])> {
-        let (kinds, values) = self.ends(at, axis)?;
-        Ok((kinds.map(|k| if k == EdgeKind::Free { EdgeKind::Neumann } else { k }), values))
+    /// A coefficient at the faces of an axis: a function of unknowns and coordinates is computed from those at the faces.
+    fn between(&self, at: usize, place: Between, known: &mut HashMap<usize, Tensor>) -> Result<Tensor> {
+        if let Some(value) = known.get(&at) {
+            return Ok(value.clone());
+        }
+        let value = match self.code(at)? {
+            Code::Unary(f, a) => self.between(*a, place, known)?.unary(*f)?,
+            Code::Binary(op, a, b) => binary(*op, &self.between(*a, place, known)?, &self.between(*b, place, known)?)?,
+            _ => self.leaf_between(at, place)?,
+        };
+        known.insert(at, value.clone());
+        Ok(value)
     }
-
+    /// A value that is not taken apart at the faces of an axis. What has no edge conditions is, at accuracy 2, the one of the
+    /// outermost cell at an edge, or where the flux there is `a` times something known, half a difference further, but
+    /// no less than half of it.
+    fn leaf_between(&self, at: usize, Between { axis, accuracy, open }: Between) -> Result<Tensor> {
+        let setting = &self.of.setting;
+        let (of, along) = (setting.grid.numbered(axis)?, setting.grid.tensor_axis(axis));
+        let value = self.value(at)?;
+        let mut shape = value.shape();
+        if shape.get(axis + 2) == Some(&1) {
+            return Ok(value);
+        }
+        if let Code::Coordinate(_) = self.code(at)? {
+            // Faces lie half a spacing before points; an end of centres is met to the last digit.
+            let face = |i: usize| match i {
+                0 if !of.periodic && !of.has_nodes() => of.low,
+                _ if i == of.points && !of.has_nodes() => of.high,
+                _ => of.low + (i as f64 + of.inset() - 0.5) * of.spacing(),
+            };
+            let faces = (0..of.points + usize::from(!of.periodic)).map(face).collect::<Vec<_>>();
+            shape.iter_mut().skip(axis + 2).take(1).for_each(|n| *n = faces.len());
+            return Tensor::from_vec(&setting.context, faces, &shape)?.cast(setting.precision);
+        }
+        let own = self.of.kinds(at, axis)?;
+        let free = own.map(|kind| kind == EdgeKind::Free);
+        let kinds = own.map(|k| if k == EdgeKind::Free && accuracy == 2 { EdgeKind::Neumann } else { k });
+        let operator = self.of.operator(axis, Kind::ToFaces(accuracy as u8), kinds)?;
+        let faces = operator.apply(&value, along, self.edge_values(at, axis)?)?;
+        if accuracy > 2 || !(0..2).any(|end| free[end] && open[end]) {
+            return Ok(faces);
+        }
+        let (points, first) = (of.points, |at: usize| value.narrow(axis + 2, at, 1));
+        let outer = |end: usize| -> Result<Tensor> {
+            let (here, next) = if end == 0 { (first(0)?, first(1)?) } else { (first(points - 1)?, first(points - 2)?) };
+            if !(free[end] && open[end]) {
+                return faces.narrow(axis + 2, if end == 0 { 0 } else { points }, 1);
+            }
+            let size = here.unary(Unary::Abs)?;
+            let step = next.sub(&here)?.binary(Binary::Min, &size)?.binary(Binary::Max, &size.scale(-1.0)?)?;
+            here.sub(&step.scale(0.5)?)
+        };
+        Tensor::concat(&[outer(0)?, faces.narrow(axis + 2, 1, points - 1)?, outer(1)?], axis + 2)
+    }
     /// `Σ_{j ≠ i}` of a value per pair, `[sample, 1, body]`.
     ///
     /// A body and itself are no pair: its distance of 0 would have a gradient that is not finite, even where its value is left out.

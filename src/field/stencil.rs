@@ -71,7 +71,7 @@ fn too_few(axis: &Axis, needed: usize) -> Error {
 }
 
 /// How a value near an edge depends on the points and on the value of the edge condition.
-struct Beyond {
+struct Ghost {
     /// Weights of the points nearest to the edge, from the edge inwards, beginning with `skip`.
     points: Vec<f64>,
     /// Points at the edge that are left out: the node where the value is known.
@@ -110,11 +110,11 @@ impl End {
         self.through + self.skip()
     }
     /// The value at distance `s` (negative beyond the edge) from the polynomial through the points and the edge condition.
-    fn value_at(&self, s: f64) -> Result<Beyond> {
+    fn value_at(&self, s: f64) -> Result<Ghost> {
         let at: Vec<f64> = (0..self.through).map(|k| (k + self.skip()) as f64 + self.inset).collect();
         // The outward derivative is minus that along the inward distance, which is counted in spacings.
         if self.kind == EdgeKind::Free {
-            return Ok(Beyond { points: fornberg(s, &at, 0), skip: 0, value: 0.0 });
+            return Ok(Ghost { points: fornberg(s, &at, 0), skip: 0, value: 0.0 });
         }
         let (a, b) = (self.factors().0, -self.factors().1 / self.spacing);
         // The polynomial through the points and an unknown ghost `g` next to them: the condition gives `g`, and it any other value.
@@ -131,7 +131,7 @@ impl End {
         let wanted = fornberg(s, &nodes, 0);
         let (ghost, direct) = wanted.split_first().map_or((0.0, &[][..]), |(g, d)| (*g, d));
         let points = direct.iter().zip(others).map(|(d, w)| d - ghost * w / own).collect();
-        Ok(Beyond { points: clean(points), skip: self.skip(), value: ghost / own })
+        Ok(Ghost { points: clean(points), skip: self.skip(), value: ghost / own })
     }
     /// `a` and `b` of the condition `a u + b ∂u/∂n`.
     fn factors(&self) -> (f64, f64) {
@@ -160,6 +160,68 @@ pub fn padding(axis: &Axis, kinds: [EdgeKind; 2], width: usize, accuracy: usize)
     padded(axis, kinds, width, accuracy, 0)
 }
 
+/// Values with `width` points more at each end, mirrored: with the outward distance `s` from the edge, `u(s) = 2v − u(−s)` where the
+/// value `v` is known, `u(−s) + 2 s v` where the outward derivative is, and what `a u + b ∂u/∂n = v` gives with the mean and the
+/// difference of the two. Second order, and what enters through an edge with `v = 0` is 0 to the last digit. `n → n + 2·width`.
+///
+/// # Errors
+/// As of [`padding`]; an edge of which nothing is known.
+pub fn mirrored(axis: &Axis, kinds: [EdgeKind; 2], width: usize) -> Result<AxisOperator> {
+    if axis.periodic {
+        return padding(axis, kinds, width, 2);
+    }
+    let (n, rows, inset) = (axis.points, axis.points + 2 * width, axis.inset());
+    let ends = kinds.map(|kind| End::new(axis, kind, 2, 0));
+    let needed = width + usize::from(axis.has_nodes());
+    if n < needed {
+        return Err(too_few(axis, needed));
+    }
+    let (mut low, mut high) = (vec![0.0; rows], vec![0.0; rows]);
+    let mut outer: [Vec<Row>; 2] = [Vec::new(), Vec::new()];
+    for (upper, (end, outer)) in ends.iter().zip(&mut outer).enumerate() {
+        if matches!(end.kind, EdgeKind::Free | EdgeKind::Periodic) {
+            return Err(Error::internal("nothing is known at an edge that is to be mirrored"));
+        }
+        let (a, b) = end.factors();
+        let values = if upper == 0 { &mut low } else { &mut high };
+        for i in 0..width + end.skip() {
+            // Its own place where the value is known at a node; else `k` points beyond the first.
+            let Some(k) = width.checked_sub(i).filter(|k| *k > 0) else {
+                outer.push(Row::new());
+                values.iter_mut().skip(i).take(1).for_each(|v| *v = 1.0 / a);
+                continue;
+            };
+            let distance = k as f64 - inset;
+            let slope = b / (2.0 * distance * end.spacing);
+            let own = 0.5 * a + slope;
+            if own.abs() <= 1e-9 * (0.5 * a.abs() + slope.abs()) {
+                return Err(Error::value("an edge condition that fixes nothing at this spacing")
+                    .got(format!("{a} u + {b} ∂u/∂n with a spacing of {}", end.spacing))
+                    .advice("take a and b of one sign, or a finer grid"));
+            }
+            let mirror = if inset == 0.0 { k } else { k - 1 };
+            let column = if upper == 0 { mirror } else { n - 1 - mirror };
+            outer.push(vec![(column, (slope - 0.5 * a) / own)]);
+            values.iter_mut().skip(i).take(1).for_each(|v| *v = 1.0 / own);
+        }
+    }
+    let [first, mut last] = outer;
+    last.reverse();
+    high.reverse();
+    Ok(AxisOperator { matrix: Banded::with_ends(rows, n, first, vec![(-(width as i64), 1.0)], last)?, low, high })
+}
+
+/// As [`derivative`] with [`mirrored`] values beyond the edges: what a derivative of even order of something with a slope of 0 at
+/// its edges sums up to is 0.
+///
+/// # Errors
+/// As of [`derivative`].
+pub fn mirrored_derivative(axis: &Axis, kinds: [EdgeKind; 2], order: usize, accuracy: usize) -> Result<AxisOperator> {
+    let (width, weights) = centred_derivative(axis, order, accuracy)?;
+    let padded = mirrored(axis, kinds, width)?;
+    AxisOperator::linear(Banded::sliding(axis.points + 2 * width, &weights)?).compose(&padded)
+}
+
 fn padded(axis: &Axis, kinds: [EdgeKind; 2], width: usize, accuracy: usize, reach: usize) -> Result<AxisOperator> {
     check_accuracy(accuracy)?;
     let (n, rows) = (axis.points, axis.points + 2 * width);
@@ -183,7 +245,7 @@ fn padded(axis: &Axis, kinds: [EdgeKind; 2], width: usize, accuracy: usize, reac
         let values = if upper == 0 { &mut low } else { &mut high };
         for i in 0..width + end.skip() {
             let beyond = match i.checked_sub(width) {
-                Some(_) => Beyond { points: Vec::new(), skip: 0, value: 1.0 / end.factors().0 },
+                Some(_) => Ghost { points: Vec::new(), skip: 0, value: 1.0 / end.factors().0 },
                 None => end.value_at(i as f64 - width as f64 + end.inset)?,
             };
             outer.push(beyond.points.iter().enumerate().map(|(k, &w)| (column(k + beyond.skip), w)).collect());
@@ -214,16 +276,26 @@ fn centred(count: usize, order: usize, spacing: f64) -> Vec<f64> {
 /// # Errors
 /// As of [`padding`].
 pub fn derivative(axis: &Axis, kinds: [EdgeKind; 2], order: usize, accuracy: usize) -> Result<AxisOperator> {
-    check_accuracy(accuracy)?;
     if order == 0 {
+        check_accuracy(accuracy)?;
         return Ok(AxisOperator::linear(Banded::identity(axis.points)));
     }
-    let width = order.div_ceil(2) + accuracy / 2 - 1;
-    if order > 16 {
+    let (width, weights) = centred_derivative(axis, order, accuracy)?;
+    inner(axis, kinds, width, accuracy, order, &weights)
+}
+
+/// The centred stencil of a derivative: how far it looks, and its weights.
+fn centred_derivative(axis: &Axis, order: usize, accuracy: usize) -> Result<(usize, Vec<f64>)> {
+    check_accuracy(accuracy)?;
+    if !(1..=16).contains(&order) {
         return Err(Error::value("no stencil of this order").got(order).expected("a derivative of order 1 to 16"));
     }
-    let weights = centred(2 * width + 1, order, axis.spacing());
-    inner(axis, kinds, width, accuracy, order, &weights)
+    let width = order.div_ceil(2) + accuracy / 2 - 1;
+    // Fewer points do not determine it, whatever is assumed beyond the edges.
+    if axis.points < 2 * width + 1 {
+        return Err(too_few(axis, 2 * width + 1));
+    }
+    Ok((width, centred(2 * width + 1, order, axis.spacing())))
 }
 
 /// A sliding stencil after padding.
@@ -270,6 +342,108 @@ pub fn to_faces(axis: &Axis, kinds: [EdgeKind; 2], accuracy: usize) -> Result<Ax
 /// As of [`padding`].
 pub fn face_derivative(axis: &Axis, kinds: [EdgeKind; 2], accuracy: usize) -> Result<AxisOperator> {
     at_faces(axis, kinds, 1, accuracy)
+}
+
+/// What is known of fluxes beyond an end of an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Beyond {
+    /// Nothing: the polynomial through the first faces serves, and the order stays.
+    Unknown,
+    /// Nothing, and fluxes may jump: corrections of the outermost faces are left out, whose fluxes are then of second order.
+    Rough,
+    /// They are minus those inside, and nothing passes the edge, to the last digit.
+    Odd,
+    /// They are those inside.
+    Even,
+}
+
+/// `∂F/∂x` at points as a difference of two numbers, one per face: what leaves one cell enters the next, at any accuracy.
+/// `n + 1` faces to `n` points, periodic `n` to `n`.
+///
+/// `∂F/∂x = (F̂ᵢ₊₁ − F̂ᵢ)/h` holds exactly for `F̂ = F − h²/24 F″ + 7 h⁴/5760 F⁗ − …`, which is computed from the fluxes at neighbouring
+/// faces (Shu and Osher, *J. Comput. Phys.* 77 (1988) 439); inside that is the centred stencil of [`divergence_of_faces`].
+///
+/// At an end with [`Beyond::Odd`] the derivatives `F″` and `F⁗` count as 0 at the edge. `F″ = ∂ₜ∂ₓu` is 0 there where the edge condition
+/// is `∂u/∂n = 0` and there is no source; `F⁗` is not where a coefficient has a slope, and the order is 4 then.
+///
+/// # Errors
+/// Too few points, an accuracy that is not offered.
+pub fn flux_divergence(axis: &Axis, ends: [Beyond; 2], accuracy: usize) -> Result<Banded> {
+    check_accuracy(accuracy)?;
+    if accuracy == 2 || axis.periodic {
+        return divergence_of_faces(axis, accuracy);
+    }
+    if axis.points < accuracy {
+        return Err(too_few(axis, accuracy));
+    }
+    let h = axis.spacing();
+    let faces = Faces { n: axis.points as i64, nodes: axis.has_nodes(), ends };
+    let fluxes: Vec<Row> = (0..=axis.points as i64).map(|face| faces.flux(face, accuracy)).collect();
+    let rows = fluxes.windows(2).map(|pair| {
+        let scaled = |row: &Row, by: f64| row.iter().map(move |(c, w)| (*c, w * by / h)).collect::<Row>();
+        [scaled(&pair[0], -1.0), scaled(&pair[1], 1.0)].concat()
+    });
+    Banded::from_rows(axis.points + 1, rows.collect())
+}
+
+/// `F̂` at 0 from fluxes at places in units of the spacing, up to an order.
+fn corrected(places: &[f64], accuracy: usize) -> Vec<f64> {
+    let factors = [(2, -1.0 / 24.0), (4, 7.0 / 5760.0), (6, -31.0 / 967_680.0)];
+    let mut sum = fornberg(0.0, places, 0);
+    for (order, factor) in factors.iter().filter(|(order, _)| *order < accuracy) {
+        sum.iter_mut().zip(fornberg(0.0, places, *order)).for_each(|(sum, w)| *sum += factor * w);
+    }
+    sum
+}
+
+/// Faces `0 … n` of an axis with edges. Of centres the first lies on the edge; of nodes the edge lies between the first two.
+struct Faces {
+    n: i64,
+    nodes: bool,
+    ends: [Beyond; 2],
+}
+
+impl Faces {
+    /// Whether nothing passes a face.
+    fn is_shut(&self, face: i64) -> bool {
+        !self.nodes && (face == 0 && self.ends[0] == Beyond::Odd || face == self.n && self.ends[1] == Beyond::Odd)
+    }
+    /// The face whose flux a face has, with its sign; `None` where that is not known.
+    fn known(&self, face: i64) -> Option<(i64, f64)> {
+        let mirrors = self.ends.map(|end| matches!(end, Beyond::Odd | Beyond::Even));
+        let first = i64::from(self.nodes && mirrors[0]);
+        let last = self.n - i64::from(self.nodes && mirrors[1]);
+        let sign = |end: Beyond| if end == Beyond::Odd { -1.0 } else { 1.0 };
+        match face {
+            _ if (first..=last).contains(&face) => Some((face, 1.0)),
+            _ if face < first && mirrors[0] => Some((i64::from(self.nodes) - face, sign(self.ends[0]))),
+            _ if face > last && mirrors[1] => Some((2 * self.n - i64::from(self.nodes) - face, sign(self.ends[1]))),
+            _ => None,
+        }
+    }
+    fn flux(&self, face: i64, accuracy: usize) -> Row {
+        if self.is_shut(face) {
+            return Row::new();
+        }
+        let around = |reach: i64| -> Option<Row> {
+            let places: Vec<f64> = (-reach..=reach).map(|k| k as f64).collect();
+            let parts = (face - reach..=face + reach).zip(corrected(&places, accuracy));
+            let row = parts.filter(|(at, _)| !self.is_shut(*at)).map(|(at, w)| {
+                let (column, sign) = self.known(at)?;
+                Some((column as usize, sign * w))
+            });
+            row.collect()
+        };
+        let reach = accuracy as i64 / 2 - 1;
+        let rough = self.ends[usize::from(2 * face > self.n)] == Beyond::Rough;
+        let widths = if rough { 0..=reach } else { reach..=reach };
+        widths.rev().find_map(around).unwrap_or_else(|| {
+            let many = accuracy as i64;
+            let begin = (face - many / 2).clamp(0, self.n + 1 - many);
+            let places: Vec<f64> = (begin..begin + many).map(|k| (k - face) as f64).collect();
+            (begin as usize..).zip(corrected(&places, accuracy)).collect()
+        })
+    }
 }
 
 /// `∂F/∂x` at points from values at faces: `n + 1` faces to `n` points, periodic `n` to `n`.

@@ -63,29 +63,57 @@ pub fn upwind_derivatives(padded: &Tensor, axis: i64, spacing: f64, order: usize
     Ok((minus, part(&sliding(padded, axis, &plus)?, axis, 1, n)?))
 }
 
-/// What keeps the weights of WENO5 finite where nothing changes.
-const WENO_EPSILON: f64 = 1e-6;
+/// What keeps the weights of WENO5 finite where nothing changes: a number, and a part of the sum of all roughnesses.
+const WENO_EPSILON: [f64; 2] = [1e-8, 1e-10];
+
+/// Polynomials of second degree through three of five points, whose values half a spacing above the middle one are blended.
+struct Candidates {
+    /// Weights of each with which the blend has fifth order.
+    linear: [f64; 3],
+    /// Weights of points.
+    points: [[f64; 3]; 3],
+}
+
+/// From averages over cells, the value at a face; from slopes between points, the slope at a point.
+const OF_AVERAGES: Candidates = Candidates {
+    linear: [0.1, 0.6, 0.3],
+    points: [
+        [1.0 / 3.0, -7.0 / 6.0, 11.0 / 6.0],
+        [-1.0 / 6.0, 5.0 / 6.0, 1.0 / 3.0],
+        [1.0 / 3.0, 5.0 / 6.0, -1.0 / 6.0],
+    ],
+};
+/// From values at points, the value half a spacing further.
+const OF_VALUES: Candidates = Candidates {
+    linear: [1.0 / 16.0, 10.0 / 16.0, 5.0 / 16.0],
+    points: [[0.375, -1.25, 1.875], [-0.125, 0.75, 0.375], [0.375, 0.75, -0.125]],
+};
 
 /// WENO5 on every window of five values: what it says at the end of the middle one, `(upper end, lower end)`.
 ///
-/// Candidates, smoothness and weights of Jiang and Shu; both ends share the smoothness.
-fn reconstruct(v: &Tensor, axis: i64) -> Result<(Tensor, Tensor)> {
+/// Candidates and roughness `β` of Jiang and Shu, shared by both ends; weights `d_k (1 + ((β₀ − β₂)/(β_k + ε))²)` normalised: those of
+/// Borges et al. keep the fifth order at extrema too, where those of Jiang and Shu lose one or two.
+///
+/// R. Borges, M. Carmona, B. Costa, W. S. Don, *J. Comput. Phys.* 227 (2008) 3191.
+fn reconstruct(v: &Tensor, axis: i64, of: &Candidates) -> Result<(Tensor, Tensor)> {
     let at = axis_index("WENO5", axis, v.rank())?;
     let m = v.shape().get(at).copied().unwrap_or(0).saturating_sub(4);
     let bend = sliding(v, axis, &[1.0, -2.0, 1.0])?.unary(Unary::Square)?.scale(13.0 / 12.0)?;
     let slopes: [(&[f64], usize); 3] = [(&[1.0, -4.0, 3.0], 0), (&[1.0, 0.0, -1.0], 1), (&[3.0, -4.0, 1.0], 2)];
-    let mut steep = Vec::with_capacity(3);
-    for (weights, shift) in slopes {
+    let rough = |(weights, shift): (&[f64], usize)| -> Result<Tensor> {
         let slope = part(&sliding(v, axis, weights)?, axis, shift, m)?.unary(Unary::Square)?.scale(0.25)?;
-        let roughness = part(&bend, axis, shift, m)?.add(&slope)?;
-        steep.push(roughness.shift(WENO_EPSILON)?.powf(-2.0)?);
-    }
+        part(&bend, axis, shift, m)?.add(&slope)
+    };
+    let [first, second, third] = [rough(slopes[0])?, rough(slopes[1])?, rough(slopes[2])?];
+    let [least, share] = WENO_EPSILON;
+    let floor = first.add(&second)?.add(&third)?.scale(share)?.shift(least)?;
+    let across = first.sub(&third)?;
+    let steep = [first, second, third].map(|rough| across.div(&rough.add(&floor)?)?.unary(Unary::Square)?.shift(1.0));
     let blend = |linear: [f64; 3], candidates: [[f64; 3]; 3]| -> Result<Tensor> {
         let (mut total, mut value): (Option<Tensor>, Option<Tensor>) = (None, None);
         for (k, (steep, (d, weights))) in steep.iter().zip(linear.iter().zip(&candidates)).enumerate() {
-            let alpha = steep.scale(*d)?;
-            let sixths: Vec<f64> = weights.iter().map(|w| w / 6.0).collect();
-            let term = alpha.mul(&part(&sliding(v, axis, &sixths)?, axis, k, m)?)?;
+            let alpha = steep.as_ref().map_err(Clone::clone)?.scale(*d)?;
+            let term = alpha.mul(&part(&sliding(v, axis, weights)?, axis, k, m)?)?;
             value = Some(value.map_or(Ok(term.clone()), |sum| sum.add(&term))?);
             total = Some(total.map_or(Ok(alpha.clone()), |sum| sum.add(&alpha))?);
         }
@@ -94,10 +122,12 @@ fn reconstruct(v: &Tensor, axis: i64) -> Result<(Tensor, Tensor)> {
             _ => Err(Error::internal("WENO5 without candidates")),
         }
     };
-    Ok((
-        blend([0.1, 0.6, 0.3], [[2.0, -7.0, 11.0], [-1.0, 5.0, 2.0], [2.0, 5.0, -1.0]])?,
-        blend([0.3, 0.6, 0.1], [[-1.0, 5.0, 2.0], [2.0, 5.0, -1.0], [11.0, -7.0, 2.0]])?,
-    ))
+    let turned = |mut all: [f64; 3]| {
+        all.reverse();
+        all
+    };
+    let [a, b, c] = of.points;
+    Ok((blend(of.linear, of.points)?, blend(turned(of.linear), [turned(c), turned(b), turned(a)])?))
 }
 
 /// `∂u/∂x` from the low and the high side by WENO5 on values with three ghosts at each end: `(minus, plus)`.
@@ -111,7 +141,7 @@ fn reconstruct(v: &Tensor, axis: i64) -> Result<(Tensor, Tensor)> {
 pub fn weno5_derivatives(padded: &Tensor, axis: i64, spacing: f64) -> Result<(Tensor, Tensor)> {
     let n = points_inside(padded, axis, WENO5_GHOSTS)?;
     let slopes = sliding(padded, axis, &[-1.0 / spacing, 1.0 / spacing])?;
-    let (upper, lower) = reconstruct(&slopes, axis)?;
+    let (upper, lower) = reconstruct(&slopes, axis, &OF_AVERAGES)?;
     Ok((part(&upper, axis, 0, n)?, part(&lower, axis, 1, n)?))
 }
 
@@ -125,22 +155,35 @@ pub fn weno5_derivatives(padded: &Tensor, axis: i64, spacing: f64) -> Result<(Te
 /// Too few values.
 pub fn weno5_faces(padded: &Tensor, axis: i64) -> Result<(Tensor, Tensor)> {
     let n = points_inside(padded, axis, WENO5_GHOSTS)?;
-    let (upper, lower) = reconstruct(padded, axis)?;
+    let (upper, lower) = reconstruct(padded, axis, &OF_AVERAGES)?;
     Ok((part(&upper, axis, 0, n + 1)?, part(&lower, axis, 1, n + 1)?))
 }
 
-/// The values on both sides of the `n + 1` faces of `n` cells by one-sided polynomials, from cell averages with
-/// [`upwind_ghosts`] at each end: `(left, right)`. Order 1: the neighbouring cell; order 3: `(−u_{i−2} + 5u_{i−1} + 2u_i)/6`.
+/// The values on both sides of the `n + 1` faces between and beside `n` points, from values at points with three ghosts at each end:
+/// `(left, right)`. For fluxes whose difference is that of [`flux_divergence`](super::stencil::flux_divergence).
+///
+/// Y. Jiang, C.-W. Shu, M. Zhang, *SIAM J. Sci. Comput.* 35 (2013) A1137.
+///
+/// # Errors
+/// Too few values.
+pub fn weno5_values(padded: &Tensor, axis: i64) -> Result<(Tensor, Tensor)> {
+    let n = points_inside(padded, axis, WENO5_GHOSTS)?;
+    let (upper, lower) = reconstruct(padded, axis, &OF_VALUES)?;
+    Ok((part(&upper, axis, 0, n + 1)?, part(&lower, axis, 1, n + 1)?))
+}
+
+/// The values on both sides of the `n + 1` faces between and beside `n` points by one-sided polynomials, from values at points with
+/// [`upwind_ghosts`] at each end: `(left, right)`. Order 1: the neighbouring point; order 3: `(−u_{i−2} + 6u_{i−1} + 3u_i)/8`.
 ///
 /// # Errors
 /// An order other than 1 and 3; too few values.
-pub fn upwind_faces(padded: &Tensor, axis: i64, order: usize) -> Result<(Tensor, Tensor)> {
+pub fn upwind_values(padded: &Tensor, axis: i64, order: usize) -> Result<(Tensor, Tensor)> {
     let n = points_inside(padded, axis, upwind_ghosts(order)?)?;
     match order {
         1 => Ok((part(padded, axis, 0, n + 1)?, part(padded, axis, 1, n + 1)?)),
         3 => {
-            let left = sliding(padded, axis, &[-1.0 / 6.0, 5.0 / 6.0, 2.0 / 6.0])?;
-            let right = sliding(padded, axis, &[2.0 / 6.0, 5.0 / 6.0, -1.0 / 6.0])?;
+            let left = sliding(padded, axis, &[-0.125, 0.75, 0.375])?;
+            let right = sliding(padded, axis, &[0.375, 0.75, -0.125])?;
             Ok((part(&left, axis, 0, n + 1)?, part(&right, axis, 1, n + 1)?))
         }
         _ => Err(Error::value("no face values of this order").got(order).expected("1 or 3")),

@@ -5,8 +5,9 @@ use rhai::{Dynamic, FnPtr, Map, Position};
 
 use super::closure::Closure;
 use super::options::Options;
-use super::registry::Entry;
-use super::value::{Operand, describe, shape_of, spans_of};
+use super::registry::{Entry, Form};
+use super::value::{Operand, describe, shape_of, spans_of, unfit_length};
+use crate::equation::Expr;
 use crate::error::{Error, Result};
 use crate::field::Path;
 use crate::session::Session;
@@ -44,6 +45,15 @@ impl Call<'_, '_> {
             Some(value) => Ok((**value).clone()),
             None => Err(Error::typ(format!("{}: argument {} is missing", self.name(), i + 1))),
         }
+    }
+    /// Argument `i` as `print` shows it.
+    pub fn shown(&self, i: usize) -> Result<String> {
+        let value = self.value(i)?;
+        if let Some(number) = super::value::number_of(&value) {
+            return Ok(Dynamic::from(super::value::printed(number, self.session.context().precision())).to_string());
+        }
+        let text = super::closure::evaluate("value.to_string()", vec![("value", value.clone())])?;
+        Ok(text.into_string().unwrap_or_else(|_| super::value::compact(&value)))
     }
     /// The name of the primitive.
     pub fn name(&self) -> String {
@@ -110,6 +120,7 @@ impl Call<'_, '_> {
             return Ok(path.values().clone());
         }
         match Operand::of(value) {
+            Some(Operand::Symbol(e)) => Err(self.untraceable(&e)),
             Some(operand) => operand.into_tensor(self.session.context()).ok_or_else(|| {
                 self.wrong(i, "real numbers: a tensor, a field, a number or an array of numbers")
                     .advice("z.re, z.im, abs(z) and angle(z) of a Complex are real")
@@ -119,6 +130,18 @@ impl Call<'_, '_> {
             }
             None => Err(self.wrong(i, "a tensor, a field, a number or an array of numbers")),
         }
+    }
+    /// The error of a symbol of an equation where numbers are needed.
+    fn untraceable(&self, e: &Expr) -> Error {
+        let (what, call) = match self.entry.form {
+            Form::Function => (self.name(), format!("{}(u)", self.name())),
+            Form::Index => ("an index".into(), "u[…]".into()),
+            _ => (self.name(), "…".into()),
+        };
+        Error::typ(format!("{what} cannot be part of an equation's graph"))
+            .got(format!("the symbol {e}"))
+            .expected("arithmetic, functions of numbers, derivatives, integrals")
+            .advice(format!("wrap it: opaque(|u| {call}, u) is called with tensors when the equation is solved"))
     }
     /// A number, tensor, field or complex tensor: what functions applied element by element take.
     pub fn operand(&self, i: usize) -> Result<Operand> {
@@ -131,7 +154,16 @@ impl Call<'_, '_> {
     /// Lengths of axes: `[2, 3]`, or one whole number for one axis.
     pub fn shape(&self, i: usize) -> Result<Shape> {
         let value = self.arguments.get(i).ok_or_else(|| self.wrong(i, "a shape"))?;
-        shape_of(value).ok_or_else(|| self.wrong(i, "a shape: an array of whole numbers such as [2, 3]"))
+        shape_of(value).ok_or_else(|| match unfit_length(value) {
+            Some(length) if length < 0.0 => {
+                Error::value(self.place(i)).got(describe(value)).expected("lengths of axes, 0 or more each")
+            }
+            Some(length) if length.fract() == 0.0 => {
+                Error::limit(format!("{}: a tensor of this shape is too large", self.name())).got(describe(value))
+            }
+            Some(_) => self.wrong(i, "whole lengths of axes").advice("int(x) takes the whole part: [int(a / b), 3]"),
+            None => self.wrong(i, "a shape: an array of whole numbers such as [2, 3]"),
+        })
     }
     /// Whole numbers: `[0, -1]`, or one.
     pub fn ints(&self, i: usize) -> Result<Vec<i64>> {
@@ -181,8 +213,8 @@ impl Call<'_, '_> {
         if !self.has(i) {
             return Ok(Options::new(self.name(), Map::new()));
         }
-        let map =
-            self.value(i)?.try_cast::<Map>().ok_or_else(|| self.wrong(i, "an option map such as #{ seed: 1 }"))?;
+        let example = self.entry.options.first().map_or(String::new(), |o| format!(" such as #{{ {}: … }}", o.name));
+        let map = self.value(i)?.try_cast::<Map>().ok_or_else(|| self.wrong(i, &format!("an option map{example}")))?;
         let options = Options::new(self.name(), map);
         options.refuse_unknown(&self.entry.option_names())?;
         Ok(options)

@@ -20,6 +20,7 @@ const MOST_IMPORTS: usize = 64;
 
 /// Everything that is wrong with a script, in the order of its lines.
 pub fn check(host: &Host, name: &str, text: &str) -> Vec<Diagnostic> {
+    let text = super::host::without_mark(text);
     let ast = match host.parse(name, text) {
         Ok(ast) => ast,
         Err(diagnostic) => return vec![*diagnostic],

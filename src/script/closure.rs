@@ -56,7 +56,7 @@ pub(crate) fn evaluate(text: &str, variables: Vec<(&str, Dynamic)>) -> Result<Dy
         scope.push_dynamic(name, value);
     }
     let engine = context.engine();
-    let ast = engine.compile_with_scope(&scope, text).map_err(|e| Error::internal(format!("{e} in {text:?}")))?;
+    let ast = super::powers::compile(engine, &scope, text).map_err(|e| Error::internal(format!("{e} in {text:?}")))?;
     engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast).map(Dynamic::flatten).map_err(|error| {
         let stops = uncatchable(&error).is_some();
         let error = from_rhai(error);

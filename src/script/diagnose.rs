@@ -7,7 +7,7 @@ use std::fmt;
 use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position, Scope};
 
 use super::guards::OutOfMemory;
-use super::registry::{Form, Registry};
+use super::registry::{Form, Registry, nearest};
 use super::sources::Sources;
 use super::stack;
 use super::value::compact;
@@ -225,6 +225,11 @@ impl Unwind<'_> {
                 },
                 None => Found { error: thrown(value), position: *position, source },
             },
+            EvalAltResult::ErrorFunctionNotFound(signature, position) => {
+                let scripted: Vec<String> = self.sources.functions().map(str::to_string).collect();
+                let error = unknown_function(signature, self.registry, &scripted);
+                Found { error, position: *position, source }
+            }
             other => Found { error: explain(other, self.registry), position: other.position(), source },
         }
     }
@@ -257,9 +262,10 @@ fn thrown(value: &Dynamic) -> Error {
 }
 
 /// Rhai's own errors in our words.
-fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
+pub(super) fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
     match error {
-        EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(signature, registry),
+        EvalAltResult::ErrorRuntime(value, _) => thrown(value),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(signature, registry, &[]),
         EvalAltResult::ErrorVariableNotFound(name, _) => {
             let near = registry.nearest(name);
             let error = Error::new(Kind::Script, format!("there is no variable `{name}`"));
@@ -275,9 +281,15 @@ fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
                 .advice("compare it: x > 0; of a tensor, any(x > 0) or all(x > 0)")
         }
         EvalAltResult::ErrorMismatchDataType(wanted, got, _) if !wanted.is_empty() => {
-            Error::typ("a value of another type is needed")
+            let error = Error::typ("a value of another type is needed")
                 .got(with_article(short_type(got)))
-                .expected(with_article(short_type(wanted)))
+                .expected(with_article(short_type(wanted)));
+            // An array in the place of a tensor.
+            if short_type(got) == "range" && short_type(wanted) == "integer" {
+                error.advice("a range of an array: a.extract(1..3), or tensor(a)[1..3]")
+            } else {
+                error
+            }
         }
         EvalAltResult::ErrorIndexingType(text, _) => {
             let words: Vec<&str> = text.split_whitespace().map(short_type).collect();
@@ -359,7 +371,7 @@ fn strip_position(text: &str) -> String {
 }
 
 /// "name (type, type)" that nothing fits: an unknown name, a wrong number of arguments, or types that no overload takes.
-fn unknown_function(signature: &str, registry: &Registry) -> Error {
+fn unknown_function(signature: &str, registry: &Registry, scripted: &[String]) -> Error {
     let (name, arguments) =
         signature.split_once('(').map_or((signature, ""), |(n, a)| (n.trim(), a.trim_end_matches(')')));
     let types: Vec<String> = split_types(arguments);
@@ -394,11 +406,30 @@ fn unknown_function(signature: &str, registry: &Registry) -> Error {
             error.advice(format!("usage: {}", entry.signature))
         };
     }
+    let language = language();
+    if scripted.iter().chain(&language).any(|n| n == name) {
+        return Error::typ(format!("{name}: these arguments do not fit")).got(list(&types));
+    }
     let error = Error::new(Kind::Script, format!("there is no function `{name}` for {}", list(&types)));
-    match registry.nearest(name).as_slice() {
+    let primitives = registry.entries().iter().filter(|e| e.form == Form::Function).map(|e| e.full_name());
+    match nearest(name, primitives.chain(language).chain(scripted.iter().cloned())).as_slice() {
         [] => error.advice("ansatz doc lists all functions"),
         near => error.advice(format!("did you mean {}?", near.join(", "))),
     }
+}
+
+/// Functions of the language itself, on arrays, maps, strings and numbers. Looked up when a name is wrong, which is rare.
+fn language() -> Vec<String> {
+    let named = |info: rhai::FuncInfo| {
+        let name = info.metadata.name.to_string();
+        name.starts_with(char::is_alphabetic).then_some(name)
+    };
+    let mut names = rhai::Engine::new().collect_fn_metadata(None, named, true);
+    // Those that read properties bear their names in another form.
+    names.retain(|name| !name.contains('$'));
+    names.sort();
+    names.dedup();
+    names
 }
 
 fn split_types(arguments: &str) -> Vec<String> {
@@ -420,6 +451,7 @@ fn short_type(name: &str) -> &str {
         "&str" | "String" => "string",
         "()" => "nothing",
         "Fn" | "FnPtr" => "function",
+        "Range<i64>" | "RangeInclusive<i64>" => "range",
         other => other,
     }
 }
@@ -439,7 +471,15 @@ fn no_property(text: &str) -> Error {
         (Some(name), Some(&"()")) => Error::new(Kind::Script, format!("there is no property `{name}` of nothing: ()"))
             .advice("what stands before the dot gave nothing; a missing key of a map does"),
         (Some(name), Some(owner)) => {
-            Error::new(Kind::Script, format!("there is no property `{name}` of {}", with_article(short_type(owner))))
+            let error = Error::new(
+                Kind::Script,
+                format!("there is no property `{name}` of {}", with_article(short_type(owner))),
+            );
+            match nearest(name, language()).first() {
+                Some(near) => error
+                    .advice(format!("did you mean the function `{near}`? It is called with parentheses: .{near}()")),
+                None => error,
+            }
         }
         _ => Error::new(Kind::Script, text.to_string()),
     }

@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc};
 
 use super::call::Call;
 use super::closure::{Exit, enter, into_rhai};
 use super::diagnose::panic_text;
+use super::powers;
 use super::registry::{Entry, Form, Registry};
 use super::table::SharedTable;
 use super::value::{All, Operand, printed};
 use crate::equation::Expr;
+use crate::equation::script::vector_of;
 use crate::error::{Error, Result};
 use crate::field::{Field, Path};
 use crate::session::{Session, interrupt};
@@ -32,14 +34,15 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     set_limits(&mut engine, session);
     name_types(&mut engine, session);
     super::guards::register(&mut engine);
+    powers::register(&mut engine);
+    super::caught::register(&mut engine);
     let sink = session.clone();
     engine.on_print(move |text| sink.sink().text(text));
     let sink = session.clone();
     engine.on_debug(move |text, _, position| sink.sink().text(&format!("{position}: {text}")));
 
     let namesakes = namesakes(&engine);
-    let names: Rc<BTreeSet<String>> =
-        Rc::new(registry.entries().iter().flat_map(|e| [e.name.to_string(), e.full_name()]).collect());
+    let names: Names = Rc::new(registry.entries().iter().flat_map(|e| [e.name.to_string(), e.full_name()]).collect());
     let mut global = Module::new();
     let mut modules: Vec<(&str, Module)> = Vec::new();
     for entry in registry.entries() {
@@ -65,6 +68,7 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
             }
         }
     }
+    register_powers(&mut global, session, registry, &names);
     let constants = global.iter_var().map(|(name, value)| (name.to_string(), value.clone())).collect();
     engine.register_global_module(global.into());
     for (name, module) in modules {
@@ -73,7 +77,21 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     (engine, constants)
 }
 
+/// Adds a function without namespace to an engine that exists; one of the same name is replaced.
+pub(super) fn add(engine: &mut Engine, session: &Session, entry: &Entry) {
+    let (least, most) = entry.arity();
+    let (entry, names) = (Rc::new(entry.clone()), Names::default());
+    let mut module = Module::new();
+    for count in least..=most.min(MOST_ARGUMENTS) {
+        let code = wrap(session.clone(), entry.clone(), names.clone());
+        register_global(&mut module, &entry, count, code, &BTreeSet::new());
+    }
+    engine.register_global_module(module.into());
+}
+
 type Code = RhaiFunc;
+/// Names of all primitives.
+type Names = Rc<BTreeSet<String>>;
 
 fn any_types(count: usize) -> Vec<TypeId> {
     vec![TypeId::of::<Dynamic>(); count]
@@ -126,6 +144,24 @@ fn register_global(global: &mut Module, entry: &Entry, count: usize, code: Code,
     }
 }
 
+/// The operators that the parser gets for `**` in some places, with the text of `**`.
+fn register_powers(global: &mut Module, session: &Session, registry: &Registry, names: &Rc<BTreeSet<String>>) {
+    let Some(power) = registry.entries().iter().find(|e| e.form == Form::Operator && e.name == "**") else { return };
+    for (name, negated) in powers::names() {
+        let entry = power.clone().run(move |c| if negated { powers::negated(c) } else { powers::plain(c) });
+        let code = wrap(session.clone(), Rc::new(entry), names.clone());
+        let mut put = |types: &[TypeId]| {
+            FuncRegistration::new(name).in_global_namespace().set_into_module_raw(global, types, code.clone());
+        };
+        let any = TypeId::of::<Dynamic>();
+        let numbers = [TypeId::of::<f64>(), TypeId::of::<i64>()];
+        put(&[any, any]);
+        for exact in numbers.into_iter().chain(own_types()) {
+            numbers.iter().for_each(|n| put(&[exact, *n]));
+        }
+    }
+}
+
 fn register_constant(global: &mut Module, modules: &mut [(&str, Module)], session: &Session, entry: &Entry) {
     let mut call = Call { session, entry, arguments: &mut [], position: rhai::Position::NONE };
     let Ok(value) = (entry.code)(&mut call) else { return };
@@ -136,7 +172,7 @@ fn register_constant(global: &mut Module, modules: &mut [(&str, Module)], sessio
 }
 
 /// A primitive as Rhai calls it: arguments named, panics caught, closures given a context to run in.
-fn wrap(session: Session, entry: Rc<Entry>, names: Rc<BTreeSet<String>>) -> Code {
+fn wrap(session: Session, entry: Rc<Entry>, names: Names) -> Code {
     let func = move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
         let Some(context) = context else {
             return Err(into_rhai(Error::internal("a primitive was called without a context")));
@@ -208,7 +244,8 @@ fn at(mut error: Box<EvalAltResult>, position: rhai::Position) -> Box<EvalAltRes
     error
 }
 
-fn set_limits(engine: &mut Engine, session: &Session) {
+/// Bounds the engine by the limits of the session.
+pub(super) fn set_limits(engine: &mut Engine, session: &Session) {
     let limits = session.limits();
     engine.set_max_operations(limits.operations);
     engine.set_max_call_levels(limits.call_depth);
@@ -228,6 +265,8 @@ fn name_types(engine: &mut Engine, session: &Session) {
     engine.register_fn("to_string", |t: &mut Tensor| in_text(t));
     engine.register_fn("to_debug", |t: &mut Tensor| in_text(t));
     printable::<Complex>(engine, "Complex");
+    // Inside of an array or a map.
+    engine.register_fn("to_debug", |z: &mut Complex| super::value::compact(&Dynamic::from(z.clone())));
     crate::equation::script::types(engine);
     crate::field::script::types(engine);
     crate::solve::flow::script::types(engine);
@@ -254,21 +293,31 @@ fn name_types(engine: &mut Engine, session: &Session) {
     engine.register_fn("/", |a: i64, b: i64| a as f64 / b as f64);
     engine.register_fn("/", |a: i64, b: f64| a as f64 / b);
     engine.register_fn("/", |a: f64, b: i64| a / b as f64);
-    engine.register_fn("**", |a: i64, b: i64| -> std::result::Result<Dynamic, Box<EvalAltResult>> {
-        match u32::try_from(b) {
-            Ok(b) => a.checked_pow(b).map(Dynamic::from).ok_or_else(|| {
-                into_rhai(
-                    Error::value("a whole number grew too large")
-                        .got(format!("{a} ** {b}"))
-                        .advice("use a float: 2.0 ** n"),
-                )
-            }),
-            Err(_) => Ok(Dynamic::from((a as f64).powf(b as f64))),
-        }
-    });
+    engine.register_fn("**", |a: i64, b: i64| powers::whole(a, b).map_err(into_rhai));
+    // An array of symbols is a vector of an equation.
+    engine.register_fn("*", |a: i64, b: Array| scaled(Binary::Mul, b, a as f64));
+    engine.register_fn("*", |a: f64, b: Array| scaled(Binary::Mul, b, a));
+    engine.register_fn("*", |a: Array, b: i64| scaled(Binary::Mul, a, b as f64));
+    engine.register_fn("*", |a: Array, b: f64| scaled(Binary::Mul, a, b));
+    engine.register_fn("/", |a: Array, b: i64| scaled(Binary::Div, a, b as f64));
+    engine.register_fn("/", |a: Array, b: f64| scaled(Binary::Div, a, b));
+    engine.register_fn("-", |a: Array| scaled(Binary::Mul, a, -1.0));
     register_remainder(engine);
     register_assignment(engine, "/=", Binary::Div, session);
     register_assignment(engine, "%=", Binary::Rem, session);
+}
+
+/// An array of symbols times or divided by a number.
+fn scaled(op: Binary, array: Array, number: f64) -> std::result::Result<Dynamic, Box<EvalAltResult>> {
+    let array = Dynamic::from(array);
+    match vector_of(&array) {
+        Some(vector) => vector.and_then(|v| v.binary(op, &Expr::number(number))).map(Dynamic::from).map_err(into_rhai),
+        None => Err(into_rhai(
+            Error::typ("an array is not a vector of numbers").got(super::value::describe(&array)).advice(
+                "tensor([1, 2, 3]) computes element by element; in an equation an array of symbols is a vector",
+            ),
+        )),
+    }
 }
 
 fn in_text(tensor: &Tensor) -> String {

@@ -11,8 +11,8 @@ use super::{Call, engine};
 use crate::error::{Error, Result};
 use crate::nn::Net;
 use crate::plot::{Animation, Figure};
-use crate::tensor::Tensor;
-use crate::tensor::file::{load_npy, load_npz, load_safetensors, save_npy, save_npz, save_safetensors};
+use crate::tensor::file::{Array, load_safetensors, read_npy, read_npz, save_npy, save_npz, save_safetensors};
+use crate::tensor::{Complex, Tensor};
 
 fn extension(path: &FilePath) -> String {
     path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
@@ -26,15 +26,33 @@ fn unfit(c: &Call, extension: &str, expected: &str) -> Error {
         .expected(expected)
 }
 
-fn named_tensors(c: &Call, map: &Map) -> Result<Vec<(String, Tensor)>> {
+fn named_arrays(c: &Call, map: &Map) -> Result<Vec<(String, Array)>> {
+    let array = |value: &Dynamic| match Operand::of(value)? {
+        Operand::Complex(z) => Some(Array::Complex(z)),
+        other => other.into_tensor(c.session.context()).map(Array::Real),
+    };
     map.iter()
-        .map(|(name, value)| {
-            let tensor = Operand::of(value).and_then(|o| o.into_tensor(c.session.context()));
-            let tensor =
-                tensor.ok_or_else(|| Error::typ(format!("save: `{name}` is not a tensor")).got(describe(value)))?;
-            Ok((name.to_string(), tensor))
+        .map(|(name, value)| match array(value) {
+            Some(array) => Ok((name.to_string(), array)),
+            None => Err(Error::typ(format!("save: `{name}` is not a tensor")).got(describe(value))),
         })
         .collect()
+}
+
+/// A .safetensors file has no complex numbers of double precision.
+fn real(name: &str, array: Array) -> Result<Tensor> {
+    array.real().map_err(|_| {
+        Error::typ(format!("save: `{name}` is complex, and a .safetensors file holds real numbers"))
+            .expected("real tensors, or a file .npz, which holds complex ones")
+            .advice(format!("two tensors: #{{ {name}_re: {name}.re, {name}_im: {name}.im }}"))
+    })
+}
+
+fn value_of(array: Array) -> Dynamic {
+    match array {
+        Array::Real(tensor) => Dynamic::from(tensor),
+        Array::Complex(z) => Dynamic::from(z),
+    }
 }
 
 fn save(c: &mut Call) -> Result<Dynamic> {
@@ -61,19 +79,26 @@ fn save(c: &mut Call) -> Result<Dynamic> {
             net.parameters().iter().chain(net.buffers().iter()).map(|(n, t)| (n.to_string(), t.clone())).collect();
         save_safetensors(&all, &BTreeMap::new(), &path)?;
     } else if let Some(map) = c.object_if::<Map>(0) {
-        let tensors = named_tensors(c, &map)?;
+        let arrays = named_arrays(c, &map)?;
         match kind.as_str() {
-            "npz" => save_npz(&tensors, &path)?,
-            "safetensors" => save_safetensors(&tensors, &BTreeMap::new(), &path)?,
+            "npz" => save_npz(&arrays, &path)?,
+            "safetensors" => {
+                let named = |(name, array): (String, Array)| real(&name, array).map(|t| (name, t));
+                let tensors: Vec<(String, Tensor)> = arrays.into_iter().map(named).collect::<Result<_>>()?;
+                save_safetensors(&tensors, &BTreeMap::new(), &path)?;
+            }
             _ => return Err(unfit(c, &kind, ".npz or .safetensors for a map of tensors")),
         }
     } else {
-        let tensor = c
-            .tensor(0)
-            .map_err(|_| c.wrong(0, "a figure, an animation, a tensor, a field, a network, or a map of tensors"))?;
+        let array = match c.object_if::<Complex>(0) {
+            Some(z) => Array::Complex(z),
+            None => Array::Real(c.tensor(0).map_err(|_| {
+                c.wrong(0, "a figure, an animation, a tensor, a field, a network, or a map of tensors")
+            })?),
+        };
         match kind.as_str() {
-            "npy" => save_npy(&tensor, &path)?,
-            "npz" => save_npz(&[("values".into(), tensor)], &path)?,
+            "npy" => save_npy(&array, &path)?,
+            "npz" => save_npz(&[("values".into(), array)], &path)?,
             _ => return Err(unfit(c, &kind, ".npy or .npz for a tensor or a field")),
         }
     }
@@ -89,8 +114,11 @@ fn load(c: &mut Call) -> Result<Dynamic> {
         tensors.into_iter().map(|(name, tensor)| (name.into(), Dynamic::from(tensor))).collect::<Map>().into()
     };
     match extension(&path).as_str() {
-        "npy" => Ok(Dynamic::from(load_npy(context, &path)?)),
-        "npz" => Ok(map_of(load_npz(context, &path)?.into_iter().collect())),
+        "npy" => Ok(value_of(read_npy(context, &path)?)),
+        "npz" => {
+            let arrays = read_npz(context, &path)?.into_iter().map(|(name, array)| (name.into(), value_of(array)));
+            Ok(arrays.collect::<Map>().into())
+        }
         "safetensors" => Ok(map_of(load_safetensors(context, &path)?.0)),
         other => Err(Error::file("load: unknown kind of file")
             .got(format!("the ending .{other}"))
@@ -127,13 +155,15 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("save(value, name)")
             .brief("Writes a value into the run folder; the ending of the name says how.")
             .text("Figures: .png, .svg. Animations: .gif. Tensors and fields: .npy, .npz. Maps of tensors: .npz, .safetensors. Networks: .safetensors. \
-                   Files are written whole or not at all.")
+                   Complex tensors: .npy and .npz, as complex64 or complex128. Files are written whole or not at all.")
             .example("save(tensor([1, 2]), \"example.npy\"); load(\"example.npy\")", "[1, 2]")
+            .example("save(complex(tensor([1, 2]), tensor([3, 4])), \"example.npy\"); load(\"example.npy\").im", "[3, 4]")
             .run(save),
         entry("load(name)")
             .brief("Reads a .npy file as a tensor, a .npz or .safetensors file as a map of tensors.")
             .text("Paths are relative to the script's folder, then to the run folder; other folders are read when granted with --allow. Whole numbers and \
-                   truth values become floats. Sizes are checked before anything is allocated.")
+                   truth values become floats, complex numbers a Complex. Sizes are checked before anything is allocated, \
+                   the checksums of a .npz file when it is read.")
             .example("save(#{ a: ones(2) }, \"example.npz\"); load(\"example.npz\").a", "[1, 1]")
             .run(load),
         entry("load_into(net, name)")

@@ -7,15 +7,16 @@ use rhai::{AST, ASTNode, Dynamic, Engine, Expr, Ident, Position, Scope, Stmt};
 
 use super::closure::exit_value;
 use super::diagnose::{Diagnostic, panic_text};
-use super::engine::build;
+use super::engine::{self, build};
 use super::imports::{self, Modules};
-use super::registry::Registry;
+use super::powers;
+use super::registry::{Entry, Registry};
 use super::sources::Sources;
 use super::stack;
 use super::variables::Variables;
 use super::watchdog::Watchdog;
 use crate::error::Error;
-use crate::session::{Session, interrupt};
+use crate::session::{Limits, Session, interrupt};
 
 /// Evaluates scripts in one session.
 pub struct Host {
@@ -37,6 +38,8 @@ pub struct Host {
     modules: Modules,
     /// Library files that are being loaded, the outermost first.
     loading: Vec<std::path::PathBuf>,
+    /// Whether the last evaluation ended by `exit()`.
+    exited: bool,
 }
 
 /// How a script ended before its last statement.
@@ -79,6 +82,7 @@ impl Host {
             completed,
             modules,
             loading: Vec::new(),
+            exited: false,
         }
     }
 
@@ -98,9 +102,42 @@ impl Host {
     pub fn variables(&self) -> impl Iterator<Item = (&str, bool, Dynamic)> {
         self.scope.iter()
     }
+    /// The same by reference: nothing is copied.
+    pub fn variable_references(&self) -> impl Iterator<Item = (&str, &Dynamic)> {
+        self.scope.iter_raw().map(|(name, _, value)| (name, value))
+    }
+    /// Sets a variable of the session; `false` when the name is that of a constant.
+    pub fn set_variable(&mut self, name: &str, value: Dynamic) -> bool {
+        if self.scope.is_constant(name) == Some(true) {
+            return false;
+        }
+        self.scope.set_or_push(name, value);
+        true
+    }
     /// Names of the script functions of the session, closures left out.
     pub fn functions(&self) -> impl Iterator<Item = (&str, usize)> {
         self.library.iter_functions().filter(|f| !f.name.starts_with("anon$")).map(|f| (f.name, f.params.len()))
+    }
+    /// Adds a function to those that scripts can call; one of the same name is replaced.
+    pub fn add(&mut self, entry: Entry) {
+        engine::add(&mut self.engine, &self.session, &entry);
+        self.registry.put(entry);
+    }
+    /// Sets what scripts may use from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.session.set_limits(limits);
+        engine::set_limits(&mut self.engine, &self.session);
+    }
+    /// Whether the last evaluation ended by `exit()`.
+    pub fn has_exited(&self) -> bool {
+        self.exited
+    }
+    /// The parameters of a closure, and the variables that it captured.
+    pub fn parameters_of(&self, closure: &rhai::FnPtr) -> Option<(Vec<&str>, Vec<&str>)> {
+        let function = self.library.iter_functions().find(|f| f.name == closure.fn_name())?;
+        let captured = closure.curry().len().min(function.params.len());
+        let parameters = function.params.get(captured..)?.to_vec();
+        Some((parameters, function.params.get(..captured)?.to_vec()))
     }
     /// Forgets all variables and functions.
     pub fn reset(&mut self) {
@@ -131,7 +168,8 @@ impl Host {
     /// # Errors
     /// Where the text is not a script.
     pub fn parse(&self, name: &str, text: &str) -> Result<AST, Box<Diagnostic>> {
-        stack::with_base(|| self.engine.compile(text)).map_err(|e| Box::new(Diagnostic::of_parse(&e, name, text)))
+        stack::with_base(|| powers::compile(&self.engine, &Scope::new(), text))
+            .map_err(|e| Box::new(Diagnostic::of_parse(&e, name, text)))
     }
 
     /// Evaluates a script or a cell called `name`; its value is that of the last expression.
@@ -141,6 +179,8 @@ impl Host {
     /// # Errors
     /// Everything that can go wrong, with its place. The session goes on.
     pub fn evaluate(&mut self, name: &str, text: &str) -> Result<Dynamic, Box<Diagnostic>> {
+        let text = without_mark(text);
+        self.exited = false;
         stack::with_base(|| {
             let ast = self.parse(name, text)?;
             interrupt::clear();
@@ -152,7 +192,11 @@ impl Host {
             self.loading.clear();
             forget_shadowed(&mut self.scope);
             match result {
-                Ok(value) | Err(Stop::Return(value) | Stop::Exit(value)) => Ok(value),
+                Ok(value) | Err(Stop::Return(value)) => Ok(value),
+                Err(Stop::Exit(value)) => {
+                    self.exited = true;
+                    Ok(value)
+                }
                 Err(Stop::Error(diagnostic)) => Err(diagnostic),
             }
         })
@@ -249,6 +293,11 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// A text without the mark that some editors put before it.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Stands behind a statement that may return, to tell whether it did: Rhai gives the value in both cases.

@@ -35,7 +35,8 @@ pub(super) fn read(path: &Path) -> Result<String> {
             Error::limit("import: the file is too large for a script").got(crate::tensor::human_bytes(size as usize))
         );
     }
-    std::fs::read_to_string(path).map_err(|e| unreadable(&e))
+    let text = std::fs::read_to_string(path).map_err(|e| unreadable(&e))?;
+    Ok(super::host::without_mark(&text).to_string())
 }
 
 /// The path as errors show it: below the script's folder without that folder.

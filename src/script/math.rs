@@ -5,6 +5,8 @@ use rhai::Dynamic;
 use super::call::Call;
 use super::registry::{Entry, entry, operator};
 use super::value::Operand;
+use crate::equation::Expr;
+use crate::equation::script::{symbol_of, vector_of};
 use crate::error::{Error, Result};
 use crate::tensor::{Binary, Compare, Unary};
 
@@ -107,7 +109,15 @@ pub(super) fn entries() -> Vec<Entry> {
         operator("a * b").brief("The product of elements; shapes broadcast.").example("tensor([1, 2]) * tensor([[2], [3]])", "[[2, 4], [3, 6]]").run(|c| binary(c, Binary::Mul)),
         operator("a / b").brief("The quotient; shapes broadcast. Whole numbers divide into fractions.").example("1 / 2", "0.5").example("tensor([1, 2]) / 4", "[0.25, 0.5]").run(|c| binary(c, Binary::Div)),
         operator("a % b").brief("The remainder with the sign of b.").example("tensor([5, -5]) % 3", "[2, 1]").example("-7 % 3", "2").example("let n = -7; n %= 3; n", "2").example("let t = tensor([1, 2]); t /= 2; `${t}`", "[0.5, 1]").run(|c| binary(c, Binary::Rem)),
-        operator("a ** b").brief("The power.").example("tensor([2, 3]) ** 2", "[4, 9]").run(|c| binary(c, Binary::Pow)),
+        operator("a ** b")
+            .brief("The power.")
+            .text("It binds to the right, and more tightly than a sign before it: -x ** 2 is -(x ** 2). A sign behind it belongs to the exponent.")
+            .example("tensor([2, 3]) ** 2", "[4, 9]")
+            .example("-tensor([2, 3]) ** 2", "[-4, -9]")
+            .example("(-2) ** 2", "4")
+            .example("2 ** 3 ** 2", "512")
+            .example("2 ** -1", "0.5")
+            .run(|c| binary(c, Binary::Pow)),
         operator("- a").brief("The opposite.").example("-tensor([1, 2])", "[-1, -2]").run(|c| unary(c, Unary::Neg)),
         operator("a == b").brief("1 where equal, 0 elsewhere.").example("tensor([1, 2]) == 2", "[0, 1]").run(|c| compare(c, Compare::Equal)),
         operator("a != b").brief("1 where different, 0 elsewhere.").example("tensor([1, 2]) != 2", "[1, 0]").run(|c| compare(c, Compare::NotEqual)),
@@ -129,7 +139,9 @@ pub(super) fn entries() -> Vec<Entry> {
         }),
         entry("where(mask, yes, no)")
             .brief("yes where mask is not 0, no elsewhere.")
-            .text("Elements of all three are paired by broadcasting. A NaN in the branch not taken reaches neither value nor gradient.")
+            .text("Elements of all three are paired by broadcasting. A NaN in the branch not taken reaches neither value nor gradient, and an infinite \
+                   derivative of arithmetic or of a function there counts as 0: nothing has to be kept away from 0 by a second where.")
+            .example("grad(|x| sum(where(x > 0, sqrt(x), 0)), tensor([0, 4]))", "[0, 0.25]")
             .example("where(tensor([1, -2]) > 0, 10, tensor([3, 4]))", "[10, 4]")
             .run(|c| {
                 let mask = c.tensor(0)?;
@@ -155,7 +167,18 @@ fn unary(c: &mut Call, function: Unary) -> Result<Dynamic> {
 }
 
 fn binary(c: &mut Call, op: Binary) -> Result<Dynamic> {
-    Ok(c.operand(0)?.binary(op, &c.operand(1)?, c.session.context())?.into_dynamic())
+    // Beside a symbol an array is a vector.
+    let operand = |own: usize, other: usize| {
+        c.operand(own).or_else(|error| {
+            let value = c.value(own)?;
+            let fits = value.is_array() && (c.object_if::<Expr>(other).is_some() || vector_of(&value).is_some());
+            match symbol_of(&value).filter(|_| fits) {
+                Some(vector) => vector.map(Operand::Symbol),
+                None => Err(error),
+            }
+        })
+    };
+    Ok(operand(0, 1)?.binary(op, &operand(1, 0)?, c.session.context())?.into_dynamic())
 }
 
 fn compare(c: &mut Call, op: Compare) -> Result<Dynamic> {

@@ -41,6 +41,10 @@ impl Sources {
     pub fn of_function(&self, name: &str, otherwise: usize) -> usize {
         self.functions.get(name).copied().unwrap_or(otherwise)
     }
+    /// Names of the functions that the texts define, closures left out.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(String::as_str).filter(|name| !name.starts_with("anon$"))
+    }
     /// The name of a text.
     pub fn name(&self, source: usize) -> &str {
         self.texts.get(source).map_or("", |(name, _)| name)

@@ -118,3 +118,136 @@ fn complex_tensors_print_and_meet_gradients() {
     assert_eq!(run("grad(|z| sum(abs_squared(z)), complex([1, 2], [3, 4]))"), "[2 + 6i, 4 + 8i]");
     assert_eq!(run("type_name(complex(1, 2))"), "Complex");
 }
+
+/// Each pair gives the same value; x = 3, y = 2, t = [1, 2], f(x) = x + 1, m = #{ a: #{ b: 3 } }.
+#[test]
+fn powers_bind_as_in_mathematics() {
+    const PAIRS: &[(&str, &str)] = &[
+        ("-x ** 2", "-9"),
+        ("-2 ** 2", "-4"),
+        ("-2.0 ** 2", "-4"),
+        ("-2 ** 3", "-8"),
+        ("-2 ** 0.5", "-sqrt(2)"),
+        ("(-x) ** 2", "9"),
+        ("(-2) ** 2", "4"),
+        ("-(x) ** 2", "-9"),
+        ("-(-x) ** 2", "-9"),
+        ("- -x ** 2", "9"),
+        ("- - -x ** 2", "-9"),
+        ("-x ** 2 + 1", "-8"),
+        ("1 - x ** 2", "-8"),
+        ("1 -x ** 2", "-8"),
+        ("1 - -x ** 2", "10"),
+        ("1 + -x ** 2", "-8"),
+        ("2 * -x ** 2", "-18"),
+        ("-x ** 2 * 2", "-18"),
+        ("-x * -x ** 2", "27"),
+        ("2 ** -x", "0.125"),
+        ("2 ** -1", "0.5"),
+        ("-2 ** -1", "-0.5"),
+        ("2 ** 3 ** 2", "512"),
+        ("2.0 ** 3 ** 2", "512"),
+        ("-2 ** 3 ** 2", "-512"),
+        ("2 ** -x ** 2", "2 ** (-9)"),
+        ("2 ** -1 ** y", "0.5"),
+        ("2 ** -1 ** 3 ** 2", "0.5"),
+        ("-2 ** -1 ** -2", "-(2 ** (-1))"),
+        ("(2 ** 3) ** 2", "64"),
+        ("-f(x) ** 2", "-16"),
+        ("-f(-x ** 2) ** 2", "-64"),
+        ("-m.a.b ** 2", "-9"),
+        ("-m.a[\"b\"] ** 2", "-9"),
+        ("-[1, x][-1] ** 2", "-9"),
+        ("-m.a.b.to_float() ** 2", "-9"),
+        ("-x.square() ** 2", "-81"),
+        ("[-x ** 2, (-x) ** 2]", "[-9, 9]"),
+        ("#{ a: -x ** 2 }.a", "-9"),
+        ("`${-x ** 2} -x ** 2 ${-y ** 2}`", "\"-9 -x ** 2 -4\""),
+        ("\"-x ** 2\"", "`-x ** 2`"),
+        ("/* - */ -x /* ( */ ** 2 // -x ** 2", "-9"),
+        ("(|x| -x ** 2).call(4)", "-16"),
+        ("(|| -x ** 2).call()", "-9"),
+        ("if x > -y ** 2 { -x ** 2 } else { 0 }", "-9"),
+        ("if x > 0 { } -x ** 2", "-9"),
+        ("let a = if x > 0 { 10 } else { 0 } - x ** 2; a", "1"),
+        ("(if x > 0 { 10 } else { 0 } - x ** 2)", "1"),
+        ("let a = switch x { 3 => 10, _ => 0 } - x ** 2; a", "1"),
+        ("let a = { 10 } - x ** 2; a", "1"),
+        ("return -x ** 2;", "-9"),
+        ("-x ** 2 == -9 && -x ** 2 < 0", "true"),
+        ("let a = 5; a -= x ** 2; a", "-4"),
+        ("for i in 0..1 { } -x ** 2", "-9"),
+        ("-if x > 0 { 3 } else { 1 } ** 2", "-9"),
+        ("1 - -if x > -1 ** 2 { 3 } else { 1 } ** 2 + 1", "11"),
+        ("let a = -if x < 0 { 3 } else if y < 0 { 2 } else { 4 } ** 2 - 1; a", "-17"),
+        ("-switch x { 3 => -2 ** 2, _ => 0 } ** 2", "-16"),
+        ("if x > 0 { if y > 0 { let b = 1; } else { } let a = 1; if a > 0 { } -x ** 2 } else { 0 }", "-9"),
+        ("fn g(x) { let a = 1; a } -x ** 2", "-9"),
+        ("[-if x > 0 { 3 } else { 1 }, 2 ** 2]", "[-3, 4]"),
+        ("if x > 0 { let a = -if x > 0 { x } else { 1 } ** 2; a } -x ** 2", "-9"),
+    ];
+    let mut failures = Vec::new();
+    let mut host = host();
+    let set = "let x = 3; let y = 2; let t = tensor([1, 2]); let m = #{ a: #{ b: 3 } }; fn f(x) { x + 1 }\n";
+    let mut value = |text: &str| {
+        host.reset();
+        // A text that was not parsed to its end leaves nothing behind.
+        let _ = host.evaluate("broken", "(-x");
+        host.evaluate("test", &format!("{set}{text}")).map_or_else(|e| e.to_string(), |v| compact(&v))
+    };
+    for (text, other) in PAIRS.iter().copied() {
+        let (got, wanted) = (value(text), value(other));
+        if got != wanted {
+            failures.push(format!("{text}\n  expected {wanted}\n  got      {got}"));
+        }
+    }
+    let tensors = [
+        ("-t ** 2", "[-1, -4]"),
+        ("-t ** 3", "[-1, -8]"),
+        ("exp(-t ** 2) - exp(-(t ** 2))", "[0, 0]"),
+        ("-t ** 0.5 + sqrt(t)", "[0, 0]"),
+        ("-t ** t", "[-1, -4]"),
+        ("-2 ** t", "[-2, -4]"),
+        ("-t ** 0", "[-1, -1]"),
+        ("-t ** -1", "[-1, -0.5]"),
+        ("-t[1] ** 2", "-4"),
+        ("grad(|t| sum(-t ** 2), t)", "[-2, -4]"),
+        ("grad(|t| sum(-t ** 3), t)", "[-3, -12]"),
+        ("-t ** 2 ** 1.5 + t ** (2 ** 1.5)", "[0, 0]"),
+        (
+            "`${equation(|u| dt(u) - exp(-u ** 2))}`",
+            "u_t - exp(-u²) = 0 · 1st order in t, no derivatives in space · nonlinear in u",
+        ),
+    ];
+    for (text, wanted) in tensors {
+        let got = value(text);
+        if got != wanted {
+            failures.push(format!("{text}\n  expected {wanted}\n  got      {got}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What is caught of the language's own errors is printed in the same words as when it is not caught.
+#[test]
+fn caught_errors_read_like_others() {
+    let mut host = host();
+    let mut caught = |text: &str| {
+        let script = format!("let said = \"\"; try {{ said = {text}; }} catch (e) {{ said = `${{e}}`; }} said");
+        host.evaluate("test", &script).map_or_else(|e| e.to_string(), |value| compact(&value))
+    };
+    for (text, expected) in [
+        ("[1].lenght()", "there is no function `lenght` for (array)\n    advice: did you mean len?"),
+        ("(|| [1].lenght()).call()", "there is no function `lenght` for (array)\n    advice: did you mean len?"),
+        ("if ones(2) { 1 }", "a condition needs true or false\n       got: a Tensor\n"),
+        ("{ let m = #{}; m.a.b }", "there is no property `b` of nothing: ()"),
+        ("[1, 2][5]", "Array index 5 out of bounds"),
+        ("zeros([-1])", "zeros: argument 1 (`shape`) does not fit\n"),
+        ("{ throw \"mine\" }", "mine"),
+        ("{ throw #{ message: \"mine\", code: 3 } }", "\"code\": 3"),
+    ] {
+        let got = caught(text);
+        assert!(got.contains(expected), "{text}\n{got}");
+    }
+    assert_eq!(caught("`${#{ a: 1, b: [1, \"x\"] }}`"), "#{\"a\": 1, \"b\": [1, \"x\"]}");
+}

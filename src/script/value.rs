@@ -183,6 +183,15 @@ pub fn ints_of(value: &Dynamic) -> Option<Vec<i64>> {
         .and_then(|range| (range.end().saturating_sub(*range.start()) < MOST).then(|| range.clone().collect()))
 }
 
+/// The first number of what should be a shape that is no length of an axis.
+pub(super) fn unfit_length(value: &Dynamic) -> Option<f64> {
+    let unfit = |n: &f64| *n < 0.0 || n.fract() != 0.0 || *n >= 9.0e15;
+    match value.read_lock::<Array>() {
+        Some(array) => array.iter().filter_map(number_of).find(unfit),
+        None => number_of(value).filter(unfit),
+    }
+}
+
 /// Lengths of axes.
 pub fn shape_of(value: &Dynamic) -> Option<Shape> {
     ints_of(value)?.into_iter().map(|n| usize::try_from(n).ok()).collect()
@@ -223,6 +232,9 @@ pub fn tensor_of(context: &Context, value: &Dynamic) -> Result<Tensor> {
             Some(_) => Err(Error::shape("a ragged array is not a tensor")
                 .got("numbers beside arrays")
                 .expected("arrays of equal length at each depth")),
+            None if depth == 0 => Err(Error::typ("this is no tensor")
+                .got(describe(value))
+                .expected("a tensor, a field, a number, or an array of numbers")),
             None => Err(Error::typ("not a number in an array of numbers").got(describe(value))),
         }
     }
@@ -303,9 +315,9 @@ pub fn spans_of(value: &Dynamic, shape: &[usize]) -> Result<Selection> {
         let span = if part.is::<All>() {
             Span::all(len)
         } else if let Some(range) = part.read_lock::<ExclusiveRange>() {
-            span_between(range.start, range.end, len)?
+            span_between(range.start, range.end, false, len)?
         } else if let Some(range) = part.read_lock::<InclusiveRange>() {
-            span_between(*range.start(), range.end().saturating_add(1), len)?
+            span_between(*range.start(), *range.end(), true, len)?
         } else if let Some(n) = number_of(part) {
             if n.fract() != 0.0 {
                 return Err(Error::typ("a fractional index")
@@ -331,14 +343,17 @@ pub fn spans_of(value: &Dynamic, shape: &[usize]) -> Result<Selection> {
     Ok(selection)
 }
 
-/// A range of positions; both ends may count from the back.
-fn span_between(start: i64, end: i64, len: usize) -> Result<Span> {
+/// A range of positions; both ends may count from the back, and an end that is left out is that of the axis.
+fn span_between(start: i64, end: i64, inclusive: bool, len: usize) -> Result<Span> {
     let n = len as i64;
     let from_front = |i: i64| if i < 0 { i.saturating_add(n) } else { i };
-    let (a, b) = (from_front(start), from_front(end));
-    if a < 0 || b > n || a > b {
+    // What Rhai puts for an end that is left out.
+    let open = end == i64::MAX;
+    let (a, b) = (from_front(start), if open { n } else { from_front(end).saturating_add(i64::from(inclusive)) });
+    if a < 0 || b < 0 || b > n || a > b {
+        let end = if open { String::new() } else { end.to_string() };
         return Err(Error::shape("a range outside of its axis")
-            .got(format!("{start}..{end} on an axis of length {len}"))
+            .got(format!("{start}..{}{end} on an axis of length {len}", if inclusive && !open { "=" } else { "" }))
             .expected(format!("0 <= start <= end <= {len}; negative ends count from the back")));
     }
     Ok(Span { start: a as usize, end: b as usize, step: 1 })
@@ -384,7 +399,9 @@ pub fn describe(value: &Dynamic) -> String {
         return format!("the symbol {text}");
     }
     if let Some(array) = value.read_lock::<Array>() {
-        return format!("an array of {}", array.len());
+        const SHORT: usize = 6;
+        let numbers = !array.is_empty() && array.len() <= SHORT && array.iter().all(|v| number_of(v).is_some());
+        return if numbers { format!("the array {}", compact(value)) } else { format!("an array of {}", array.len()) };
     }
     if let Some(map) = value.read_lock::<Map>() {
         return format!("a map with {} keys", map.len());

@@ -5,10 +5,10 @@
 
 use super::explicit;
 use super::method::{Memory, Method, Step};
-use super::system::Parametrized;
-use super::tableau::{Embedded, Tableau};
+use super::system::{Parametrized, System};
+use super::tableau::Embedded;
 use super::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// What step control aims at.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,7 +34,7 @@ impl Default for Adaptive {
 /// The controller between two steps.
 pub(super) struct Control {
     rule: Adaptive,
-    tableau: &'static Tableau,
+    method: Method,
     pair: &'static Embedded,
     /// The step to be tried next, with the sign of the direction of time.
     h: f64,
@@ -60,8 +60,7 @@ impl Control {
         end: f64,
         y: &S::State,
     ) -> Result<Self> {
-        let Method::Explicit(tableau) = method else { return Err(refused(method)) };
-        let pair = tableau.embedded.as_ref().ok_or_else(|| refused(method))?;
+        let pair = method.pair().ok_or_else(|| refused(method))?;
         let limits = [rule.atol, rule.rtol];
         if limits.iter().any(|x| !x.is_finite() || *x < 0.0) || rule.atol + rule.rtol <= 0.0 {
             return Err(Error::value("tolerances are not negative, and not both 0")
@@ -76,7 +75,7 @@ impl Control {
             None => first_step(&rule, pair, system, t, (end - t).signum(), y)?,
         };
         let h = size.min(rule.largest).min((end - t).abs()) * (end - t).signum();
-        Ok(Self { rule, tableau, pair, h, before: 1e-4, tried: 0, rejected: 0 })
+        Ok(Self { rule, method, pair, h, before: 1e-4, tried: 0, rejected: 0 })
     }
 
     /// Tries steps from `t` until one is accepted; returns it with its length, which never passes `end`.
@@ -94,7 +93,7 @@ impl Control {
             if self.tried > self.rule.most {
                 return Err(Error::limit("too many steps")
                     .got(format!("{} steps, {} of them rejected, up to t = {t}", self.rule.most, self.rejected))
-                    .advice("the system may be stiff: take an implicit or exponential method, or a larger tolerance"));
+                    .advice("the system may be stiff: take scheme: \"esdirk4\", or a larger tolerance"));
             }
             // A rest of less than a percent of a step is taken at once.
             let left = end - t;
@@ -103,9 +102,21 @@ impl Control {
             if !last && (t + h == t || h.abs() < 16.0 * f64::EPSILON * t.abs()) {
                 return Err(Error::not_finite("the step became too small to advance")
                     .got(format!("h = {h:.1e} at t = {t}"))
-                    .advice("the solution has a singularity there, or the system is stiff: take an implicit method"));
+                    .advice("the solution has a singularity there, or the system is stiff: take scheme: \"esdirk4\""));
             }
-            let step = explicit::step(self.tableau, system, t, h, memory)?;
+            let step = match self.method.step(system, t, h, memory) {
+                // Newton's iteration has its limits too; a shorter step begins nearer to its solution.
+                Err(error) if error.kind() == Kind::Unsolved => {
+                    self.rejected += 1;
+                    refused_once = true;
+                    self.h = h * RANGE.0;
+                    if self.h.abs() < 16.0 * f64::EPSILON * t.abs().max(h.abs()) {
+                        return Err(error);
+                    }
+                    continue;
+                }
+                step => step?,
+            };
             let error = context.without_recording(|| {
                 let error = explicit::error(self.pair, h, &step.stages)?;
                 error.error_norm(&memory.y, &step.memory.y, self.rule.atol, self.rule.rtol)
@@ -132,7 +143,7 @@ impl Control {
 fn refused(method: Method) -> Error {
     Error::value("this integrator has no estimate of its error to control the step by")
         .got(format!("\"{}\"", method.name()))
-        .expected("\"dormand_prince\" or \"bogacki_shampine\"")
+        .expected("\"dormand_prince\", \"bogacki_shampine\", or for stiff systems \"esdirk4\"")
         .advice("or give the number of steps, or their length")
 }
 
@@ -147,7 +158,7 @@ fn first_step<S: Parametrized>(
 ) -> Result<f64> {
     y.context()?.without_recording(|| {
         let size = |v: &S::State| v.error_norm(y, y, rule.atol, rule.rtol);
-        let f = system.rhs(t, y)?;
+        let f = finite_rate(system, t, y)?;
         let (d0, d1) = (size(y)?, size(&f)?);
         let guess = if d0 < 1e-5 || d1 < 1e-5 || !(d0 / d1).is_finite() { 1e-6 } else { 0.01 * d0 / d1 };
         let ahead = y.add_scaled(&[(sign * guess, &f)])?;
@@ -158,4 +169,19 @@ fn first_step<S: Parametrized>(
             if top <= 1e-15 { (guess * 1e-3).max(1e-6) } else { (0.01 / top).powf(1.0 / (pair.order as f64 + 2.0)) };
         Ok(if second.is_finite() { second.min(100.0 * guess) } else { guess })
     })
+}
+
+/// Refuses a start at which the right-hand side has no value.
+pub(super) fn refuse_start<S: System>(system: &S, t: f64, y: &S::State) -> Result<()> {
+    finite_rate(system, t, &system.settle(t, y.clone())?).map(|_| ())
+}
+
+fn finite_rate<S: System>(system: &S, t: f64, y: &S::State) -> Result<S::State> {
+    let rate = system.rhs(t, y)?;
+    if rate.is_finite()? {
+        return Ok(rate);
+    }
+    Err(Error::not_finite("the right-hand side is not finite at the start")
+        .got(format!("t = {t:?}"))
+        .advice("look for a division by 0, a root or logarithm of a negative number, or an overflow in the equation at the initial state"))
 }

@@ -1,12 +1,15 @@
 //! Every integrator by its name, and what one step of it gives.
 
+use super::diagonal::{self, ESDIRK4};
 use super::explicit;
 use super::exponential::{self, Exponential};
 use super::imex::{self, ARS_222, ARS_443, ImexTableau};
 use super::implicit::{self, Implicit};
 use super::symplectic::{self, LEAPFROG, SYMPLECTIC_EULER, Splitting, VERLET, YOSHIDA_4};
 use super::system::Parametrized;
-use super::tableau::{BOGACKI_SHAMPINE, DORMAND_PRINCE, EULER, HEUN, MIDPOINT, RALSTON, RK4, SSP_RK3, Tableau};
+use super::tableau::{
+    BOGACKI_SHAMPINE, DORMAND_PRINCE, EULER, Embedded, HEUN, MIDPOINT, RALSTON, RK4, SSP_RK3, Tableau,
+};
 use super::vector::Vector;
 use crate::error::{Error, Result};
 
@@ -23,13 +26,15 @@ pub enum Method {
     Cnab2,
     /// Everything implicit, by Newton and Krylov; takes every system.
     Implicit(Implicit),
+    /// Stages that are implicit one after the other, with an estimate of the error; takes every system.
+    Diagonal(&'static Tableau),
     /// Kicks and drifts; needs a [`Separable`](super::Separable) system.
     Symplectic(&'static Splitting),
 }
 
 impl Method {
     /// Every integrator with the name that scripts use.
-    pub const ALL: [(&'static str, Self); 23] = [
+    pub const ALL: [(&'static str, Self); 24] = [
         ("euler", Self::Explicit(&EULER)),
         ("heun", Self::Explicit(&HEUN)),
         ("midpoint", Self::Explicit(&MIDPOINT)),
@@ -49,6 +54,7 @@ impl Method {
         ("backward_euler", Self::Implicit(Implicit::BackwardEuler)),
         ("crank_nicolson", Self::Implicit(Implicit::CrankNicolson)),
         ("bdf2", Self::Implicit(Implicit::Bdf2)),
+        ("esdirk4", Self::Diagonal(&ESDIRK4)),
         ("symplectic_euler", Self::Symplectic(&SYMPLECTIC_EULER)),
         ("leapfrog", Self::Symplectic(&LEAPFROG)),
         ("verlet", Self::Symplectic(&VERLET)),
@@ -73,7 +79,7 @@ impl Method {
     /// The order of convergence; `None` where there is no error in time.
     pub fn order(self) -> Option<usize> {
         Some(match self {
-            Self::Explicit(tableau) => tableau.order,
+            Self::Explicit(tableau) | Self::Diagonal(tableau) => tableau.order,
             Self::Exponential(method) => return method.order(),
             Self::Imex(tableau) => tableau.order,
             Self::Cnab2 => 2,
@@ -84,7 +90,18 @@ impl Method {
     }
     /// Whether step control is possible: the method estimates its own error.
     pub fn is_adaptive(self) -> bool {
-        matches!(self, Self::Explicit(tableau) if tableau.embedded.is_some())
+        self.pair().is_some()
+    }
+    /// What estimates the error of a step.
+    pub(super) fn pair(self) -> Option<&'static Embedded> {
+        match self {
+            Self::Explicit(tableau) | Self::Diagonal(tableau) => tableau.embedded.as_ref(),
+            _ => None,
+        }
+    }
+    /// Whether its steps solve equations by iteration.
+    pub fn is_implicit(self) -> bool {
+        matches!(self, Self::Implicit(_) | Self::Diagonal(_))
     }
 
     /// One step from `t` to `t + h`.
@@ -104,6 +121,7 @@ impl Method {
             Self::Imex(tableau) => imex::step(tableau, system, t, h, &memory.y).map(Step::plain),
             Self::Cnab2 => imex::cnab2(system, t, h, memory).map(Step::of),
             Self::Implicit(scheme) => implicit::step(scheme, system, t, h, memory).map(Step::of),
+            Self::Diagonal(tableau) => diagonal::step(tableau, system, t, h, memory),
             Self::Symplectic(splitting) => symplectic::step(splitting, system, t, h, &memory.y).map(Step::plain),
         }
     }

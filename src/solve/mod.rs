@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `vector`, `system` | what a state and a system are |
 //! | `symbol`, `phi`, `multiplier` | linear parts in Fourier space and their functions |
-//! | `tableau`, `imex`, `symplectic`, `exponential`, `implicit` | the methods |
+//! | `tableau`, `imex`, `symplectic`, `exponential`, `implicit`, `diagonal` | the methods |
 //! | `newton`, `krylov` | the equations of implicit steps and their adjoint |
 //! | `rollout`, `adaptive`, `checkpoint`, `stability` | steps over time, their length, their gradients |
 
@@ -20,8 +20,9 @@ mod adaptive;
 mod checkpoint;
 mod combination;
 mod counting;
+mod diagonal;
 mod doubling;
-mod eigenvalues;
+pub(crate) mod eigenvalues;
 pub mod elliptic;
 mod explicit;
 mod exponential;
@@ -45,7 +46,9 @@ mod vector;
 
 pub use adaptive::Adaptive;
 pub use combination::combine;
+pub use diagonal::ESDIRK4;
 pub use doubling::enough_steps;
+pub(crate) use doubling::{difference, enough, largest};
 pub use exponential::Exponential;
 pub use function::{Function, RightHandSide};
 pub use imex::{ARS_222, ARS_443, ImexTableau};
@@ -53,6 +56,8 @@ pub use implicit::Implicit;
 pub use method::{Memory, Method, Step};
 pub(crate) use multiplier::{Multiplier, multiply};
 pub use rollout::{Checkpoints, Rollout, Solution, Statistics, StepRule};
+pub(crate) use rollout::{Planned, not_finite};
+pub(crate) use symbol::Function as SymbolFunction;
 pub use symbol::Symbol;
 pub use symplectic::{Acceleration, LEAPFROG, Motion, Part, SYMPLECTIC_EULER, Splitting, VERLET, YOSHIDA_4};
 pub use system::{Linear, Parametrized, Phi, Reach, Resolvent, Separable, System};

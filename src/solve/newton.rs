@@ -19,7 +19,7 @@ const MOST_STEPS: usize = 25;
 fn tolerance(precision: Precision) -> f64 {
     match precision {
         Precision::F32 => 2e-6,
-        Precision::F64 => 1e-13,
+        Precision::F64 => 1e-14,
     }
 }
 
@@ -99,7 +99,7 @@ impl<S: Parametrized> Stage<S> {
                 return Ok(y);
             }
             if !norm.is_finite() {
-                return Err(Error::not_finite("the right-hand side of an implicit step is not finite")
+                return Err(Error::unsolved("the right-hand side of an implicit step is not finite")
                     .got(format!("t = {}", self.t))
                     .advice("take smaller steps"));
             }
@@ -131,7 +131,7 @@ impl<S: Parametrized> Stage<S> {
                 break;
             }
         }
-        Err(Error::value("the equations of an implicit step were not solved")
+        Err(Error::unsolved("the equations of an implicit step were not solved")
             .got(format!("t = {}, relative residual {:.1e}", self.t, norm / scale))
             .expected(format!("at most {tolerance:.0e} after {MOST_STEPS} Newton steps"))
             .advice("take smaller steps"))
@@ -149,7 +149,7 @@ impl<S: Parametrized> Stage<S> {
                 gmres(|v| jacobian.apply(v), |v| jacobian.precondition(v), &b.detach()?, tolerance, MOST_PRODUCTS)?;
             // Where rounding ends the iteration early the result is as good as it can be; a real failure is far from that.
             if left > tolerance.sqrt() || !left.is_finite() {
-                return Err(Error::value("the linear equations of an adjoint step were not solved")
+                return Err(Error::unsolved("the linear equations of an adjoint step were not solved")
                     .got(format!("t = {}, relative residual {left:.1e}", self.t))
                     .advice("take smaller steps, or another method"));
             }

@@ -197,6 +197,9 @@ impl Tensor {
     }
     /// The numbers in row-major order, in the tensor's own precision.
     pub(crate) fn read<T: Real>(&self) -> Result<Vec<T>> {
+        if self.is_tracked() {
+            self.context().take_out();
+        }
         if let Some(flex) = self.flex()
             && let Some(slice) = flex.as_slice::<T>()
         {

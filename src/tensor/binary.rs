@@ -215,7 +215,7 @@ impl Tensor {
                 unbroadcast(&if keep { mask.choose(g, &zero)? } else { mask.choose(&zero, g)? }, &shape)
             }
         };
-        Ok(out.from(&yes_wide, || branch(true, &yes_wide)).from(&no_wide, || branch(false, &no_wide)))
+        Ok(out.from(&yes_wide, || branch(true, &yes_wide)).from(&no_wide, || branch(false, &no_wide)).chosen())
     }
 
     /// 1 where an element is finite, 0 where it is NaN or infinite.
@@ -233,10 +233,10 @@ type Side = fn(Binary, &Tensor, &Tensor, &Tensor) -> Result<Tensor>;
 
 fn left_rule(op: Binary, a: &Tensor, b: &Tensor, g: &Tensor) -> Result<Tensor> {
     match op {
-        Binary::Mul => g.mul(b),
-        Binary::Div => g.div(b),
-        Binary::Pow => g.mul(&b.mul(&a.binary(Binary::Pow, &b.shift(-1.0)?)?)?),
-        Binary::Atan2 => g.mul(&b.div(&a.unary(Unary::Square)?.add(&b.unary(Unary::Square)?)?)?),
+        Binary::Mul => g.chain(b),
+        Binary::Div => g.chain_div(b),
+        Binary::Pow => g.chain(&b.mul(&a.binary(Binary::Pow, &b.shift(-1.0)?)?)?),
+        Binary::Atan2 => g.chain(&b.div(&a.unary(Unary::Square)?.add(&b.unary(Unary::Square)?)?)?),
         Binary::Add | Binary::Sub | Binary::Rem | Binary::Min | Binary::Max => Ok(g.clone()),
     }
 }
@@ -244,16 +244,17 @@ fn left_rule(op: Binary, a: &Tensor, b: &Tensor, g: &Tensor) -> Result<Tensor> {
 fn right_rule(op: Binary, a: &Tensor, b: &Tensor, g: &Tensor) -> Result<Tensor> {
     match op {
         Binary::Sub => g.unary(Unary::Neg),
-        Binary::Mul => g.mul(a),
+        Binary::Mul => g.chain(a),
+        Binary::Div if g.context().is_chosen() => g.chain(&a.div(&b.unary(Unary::Square)?)?)?.unary(Unary::Neg),
         Binary::Div => g.mul(a)?.div(&b.unary(Unary::Square)?)?.unary(Unary::Neg),
         // ln 0 is −∞ and 0 · −∞ is NaN; the derivative of 0ᵇ with respect to b > 0 is 0.
         Binary::Pow => {
             let value = a.binary(Binary::Pow, b)?;
             let positive = a.compare(Compare::Greater, &a.full_like(0.0)?)?;
             let log = positive.choose(a, &a.full_like(1.0)?)?.unary(Unary::Log)?;
-            g.mul(&value.mul(&log)?)
+            g.chain(&value.mul(&log)?)
         }
-        Binary::Atan2 => g.mul(&a.div(&a.unary(Unary::Square)?.add(&b.unary(Unary::Square)?)?)?)?.unary(Unary::Neg),
+        Binary::Atan2 => g.chain(&a.div(&a.unary(Unary::Square)?.add(&b.unary(Unary::Square)?)?)?)?.unary(Unary::Neg),
         // a − ⌊a/b⌋ b
         Binary::Rem => g.mul(&a.detach().div(&b.detach())?.unary(Unary::Floor)?)?.unary(Unary::Neg),
         Binary::Add | Binary::Min | Binary::Max => Ok(g.clone()),

@@ -64,6 +64,10 @@ struct Inner {
     depth: Cell<u32>,
     /// False while the outermost reverse pass runs: nothing will differentiate through it.
     recording: Cell<bool>,
+    /// Whether the gradient that a rule is given came through a choice.
+    chosen: Cell<bool>,
+    /// How often numbers were taken out of tracked tensors.
+    taken: Cell<u64>,
     next_node: Cell<u64>,
 }
 
@@ -78,6 +82,8 @@ impl Context {
             limit: Cell::new(usize::MAX),
             depth: Cell::new(0),
             recording: Cell::new(true),
+            chosen: Cell::new(false),
+            taken: Cell::new(0),
             next_node: Cell::new(1),
         }))
     }
@@ -160,6 +166,24 @@ impl Context {
     pub(crate) fn with_recording<T>(&self, f: impl FnOnce() -> T) -> T {
         let _guard = Restore(&self.0.recording, self.0.recording.get());
         self.0.recording.set(true);
+        f()
+    }
+    /// Notes that numbers were taken out of a tracked tensor, where no gradient follows them.
+    pub(crate) fn take_out(&self) {
+        self.0.taken.set(self.0.taken.get() + 1);
+    }
+    /// How often that was done.
+    pub(crate) fn taken_out(&self) -> u64 {
+        self.0.taken.get()
+    }
+    /// Whether the gradient that is handed on came through a choice between two branches.
+    pub(crate) fn is_chosen(&self) -> bool {
+        self.0.chosen.get()
+    }
+    /// Runs a rule whose gradient came through a choice, or did not.
+    pub(crate) fn with_chosen<T>(&self, chosen: bool, f: impl FnOnce() -> T) -> T {
+        let _guard = Restore(&self.0.chosen, self.0.chosen.get());
+        self.0.chosen.set(chosen);
         f()
     }
     /// Runs `f` without recording anything.

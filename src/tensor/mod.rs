@@ -7,6 +7,7 @@
 mod arrange;
 mod base;
 mod binary;
+mod chain;
 mod complex;
 mod context;
 mod conv;

@@ -129,7 +129,12 @@ fn making() -> Vec<Entry> {
                 }
                 // A hair less, so that rounding does not add the end itself.
                 let count = ((stop - start) / step - 1e-9).ceil().max(0.0);
-                let count = if count < 1e15 { count as usize } else { usize::MAX };
+                if count > 1e14 {
+                    return Err(Error::limit("arange: a tensor of this length is too large")
+                        .got(format!("{start} to {stop} in steps of {step}: about {} numbers", super::number(count)))
+                        .advice("a larger step; linspace(start, stop, count) takes the number of points"));
+                }
+                let count = count as usize;
                 super::element_count(&[count])?;
                 c.session.context().reserve(count.saturating_mul(16))?;
                 done(Tensor::new(c.session.context(), (0..count).map(|i| start + step * i as f64).collect(), &[count])?)
@@ -168,7 +173,7 @@ fn looking() -> Vec<Entry> {
             Some(table) => Ok(Dynamic::from(table.len() as i64)),
             None => Ok(Dynamic::from(facts(c)?.len() as i64)),
         }),
-        entry("item(x)").brief("The one element of a tensor as a number.").example("item(sum(ones(3)))", "3").run(|c| Ok(Dynamic::from(c.tensor(0)?.item()?))),
+        entry("item(x)").brief("The one element of a tensor as a number.").text("Inside of grad the number counts as constant: the result of the closure stays a tensor.").example("item(sum(ones(3)))", "3").run(|c| Ok(Dynamic::from(c.tensor(0)?.item()?))),
         entry("array(x)").brief("The numbers as nested arrays.").example("array(tensor([[1, 2]]))", "[[1, 2]]").run(|c| array_of(&c.tensor(0)?)),
         entry("ready(x)").brief("The same value, once its numbers are there; only measurements of time need it. Operations on the elements of large tensors are put off until their results are needed, and then done in one pass. Arrays and maps are looked into.").example("ready(ones([2]) + 1)", "[2, 2]").run(|c| {
             let value = c.value(0)?;
@@ -217,6 +222,9 @@ fn reduction(
         .option("keep", "whether the reduced axes stay, with length 1 (false)")
         .example(example.0, example.1)
         .run(move |c| {
+            if let Some(error) = meant_in_pairs(c) {
+                return Err(error);
+            }
             // mean(x, #{ keep: true }): options may come without axes.
             let options_at = if c.object_if::<rhai::Map>(1).is_some() { 1 } else { 2 };
             let axes = if options_at == 1 { Vec::new() } else { c.axes(1)? };
@@ -226,6 +234,20 @@ fn reduction(
                 Linear::No => on_tensor(c, |t| f(t, &axes, keep)),
             }
         })
+}
+
+/// `max(x, 0.0)` and `max(a, b)` of tensors are meant for pairs of elements, as in other languages; axes would be read there.
+fn meant_in_pairs(c: &Call) -> Option<Error> {
+    let pair = match c.name().as_str() {
+        "max" => "maximum",
+        "min" => "minimum",
+        _ => return None,
+    };
+    let second = c.value(1).ok()?;
+    let elements = second.is_float() || matches!(Operand::of(&second), Some(o) if !matches!(o, Operand::Number(_)));
+    let error = || c.wrong(1, "axes: a whole number or an array of them");
+    elements
+        .then(|| error().advice(format!("{pair}(a, b) pairs the elements of two tensors, or of a tensor and a number")))
 }
 
 /// The plain norm of numbers, and those of fields by the weights of their grids.

@@ -2,6 +2,7 @@
 
 use rhai::{Array, Dynamic};
 
+use super::tape::refuse_cut;
 use super::{Complex, Precision, Tensor, jvp, value_and_gradient, vjp};
 use crate::error::{Error, Result};
 use crate::field::Field;
@@ -157,8 +158,11 @@ pub(crate) fn entries() -> Vec<Entry> {
             .run(|c| {
                 let inputs = Inputs::read(c, 1)?;
                 let (closure, seed) = (c.closure(0, inputs.count())?, c.tensor(2)?);
-                let done = vjp(c.session.context(), &inputs.tensors(c)?, |leaves| {
+                let context = c.session.context();
+                let done = vjp(context, &inputs.tensors(c)?, |leaves| {
+                    let taken = context.taken_out();
                     let value = scalar_of(c, &call_on(&closure, &inputs, leaves)?)?;
+                    refuse_cut(context, &value, taken)?;
                     if value.shape() != seed.shape() {
                         return Err(Error::shape("vjp: v must have the shape of f(x)").got(format!("{:?}", seed.shape())).expected(format!("{:?}", value.shape())));
                     }

@@ -120,9 +120,18 @@ fn beyond(o: &Options, dims: usize) -> Result<Beyond> {
 fn spatial(c: &Call, x: &Tensor) -> Result<usize> {
     match x.rank() {
         rank @ 3..=5 => Ok(rank - 2),
-        _ => Err(Error::shape(format!("{}: the input does not fit", c.name()))
-            .got(format!("shape {:?}", x.shape()))
-            .expected("[sample, channel, 1 to 3 spatial axes]")),
+        rank => {
+            let error = Error::shape(format!("{}: the input does not fit", c.name()))
+                .got(format!("shape {:?}", x.shape()))
+                .expected("[sample, channel, 1 to 3 spatial axes]");
+            Err(match rank {
+                1 | 2 => error.advice(format!(
+                    "for one sample of one channel: reshape(x, {:?})",
+                    [&[1, 1], &x.shape()[..]].concat()
+                )),
+                _ => error,
+            })
+        }
     }
 }
 

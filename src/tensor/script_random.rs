@@ -72,6 +72,7 @@ pub(crate) fn entries() -> Vec<Entry> {
                 super::element_count(&[n])?;
                 c.session.context().reserve(n.saturating_mul(16))?;
                 let order = permutation(key(c, &options, "permutation")?, n);
+                crate::session::interrupt::poll()?;
                 Ok(Dynamic::from(Tensor::from_vec::<f64>(c.session.context(), order.into_iter().map(|i| i as f64).collect(), &[n])?))
             }),
     ]

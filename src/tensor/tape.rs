@@ -12,8 +12,8 @@
 
 mod staged;
 
-use std::cell::RefCell;
-use std::collections::{BinaryHeap, HashMap};
+use std::cell::{Cell, RefCell};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::base::Tensor;
@@ -35,6 +35,8 @@ pub(crate) struct Node {
     id: u64,
     outputs: usize,
     rule: RefCell<Rule>,
+    /// Whether it chooses elements from branches: what it does not choose has the gradient 0, whatever lies behind.
+    chooses: Cell<bool>,
 }
 
 type Each = Box<dyn Fn(&Tensor) -> Result<Tensor>>;
@@ -51,7 +53,10 @@ enum Rule {
 impl Tensor {
     fn track(mut self, rule: Rule, outputs: usize) -> Self {
         let id = self.context().next_node();
-        self.node = Some(Output { node: Rc::new(Node { id, outputs, rule: RefCell::new(rule) }), index: 0 });
+        self.node = Some(Output {
+            node: Rc::new(Node { id, outputs, rule: RefCell::new(rule), chooses: Cell::new(false) }),
+            index: 0,
+        });
         self
     }
 
@@ -69,6 +74,35 @@ impl Tensor {
             parents.push((parent, vjp));
         } else {
             self = self.track(Rule::Each(vec![(parent, vjp)]), 1);
+        }
+        self
+    }
+
+    /// A result of `inputs` by a function called `name` with the vector-Jacobian product `vjp`: from the gradient of the result it gives
+    /// those of the inputs. It need not be made of tensor operations; gradients of gradients then end in an error.
+    pub fn with_vjp(
+        name: &str,
+        inputs: &[Tensor],
+        result: Tensor,
+        vjp: impl Fn(&Tensor) -> Result<Vec<Tensor>> + 'static,
+    ) -> Self {
+        let (kept, name, value) = (inputs.to_vec(), name.to_string(), result.clone());
+        let rule = move |gradients: &[Option<Tensor>]| {
+            let Some(Some(gradient)) = gradients.first() else { return Ok(Vec::new()) };
+            let found = vjp(gradient)?;
+            let all: Vec<&Tensor> = kept.iter().chain([gradient]).collect();
+            let name = name.clone();
+            let refused = move |_: &[Option<Tensor>]| {
+                Err(Error::value(format!("{name}: the gradient of its gradient is not known")))
+            };
+            Ok(record_joint(&all, found, refused).into_iter().map(Some).collect())
+        };
+        record_joint(&inputs.iter().collect::<Vec<_>>(), vec![result], rule).pop().unwrap_or(value)
+    }
+    /// Says that this result chooses its elements from those of several branches.
+    pub(crate) fn chosen(self) -> Self {
+        if let Some(output) = &self.node {
+            output.node.chooses.set(true);
         }
         self
     }
@@ -99,6 +133,7 @@ pub(crate) fn record_joint(
         id: context.next_node(),
         outputs: outputs.len(),
         rule: RefCell::new(Rule::Joint(parents, Box::new(rule))),
+        chooses: Cell::new(false),
     });
     outputs
         .into_iter()
@@ -157,6 +192,8 @@ struct Pass {
     oldest: u64,
     targets: Vec<u64>,
     found: HashMap<u64, Tensor>,
+    /// Nodes whose gradients came through a choice.
+    chosen: HashSet<u64>,
 }
 
 impl Pass {
@@ -167,6 +204,7 @@ impl Pass {
             oldest: 0,
             targets: Vec::new(),
             found: HashMap::new(),
+            chosen: HashSet::new(),
         };
         pass.aim(targets);
         pass
@@ -179,15 +217,18 @@ impl Pass {
     fn seed(&mut self, outputs: &[(Tensor, Tensor)]) -> Result<()> {
         for (output, seed) in outputs {
             if let Some(node) = &output.node {
-                self.add(node, seed.clone())?;
+                self.add(node, seed.clone(), seed.context().is_chosen())?;
             }
         }
         Ok(())
     }
-    fn add(&mut self, output: &Output, gradient: Tensor) -> Result<()> {
+    fn add(&mut self, output: &Output, gradient: Tensor, chosen: bool) -> Result<()> {
         let node = &output.node;
         if node.id < self.oldest {
             return Ok(());
+        }
+        if chosen {
+            self.chosen.insert(node.id);
         }
         let slots = self.gradients.entry(node.id).or_insert_with(|| {
             self.heap.push(Pending(node.clone()));
@@ -215,19 +256,21 @@ impl Pass {
                 }
                 continue;
             }
+            let chosen = self.chosen.remove(&node.id) || node.chooses.get();
+            let Some(context) = gradients.iter().flatten().next().map(|g| g.context().clone()) else { continue };
             match &*node.rule.borrow() {
                 Rule::Each(parents) => {
                     let Some(gradient) = gradients.first().and_then(Option::as_ref) else { continue };
                     for (parent, vjp) in parents {
                         if parent.node.id >= self.oldest {
-                            self.add(parent, vjp(gradient)?)?;
+                            self.add(parent, context.with_chosen(chosen, || vjp(gradient))?, chosen)?;
                         }
                     }
                 }
                 Rule::Joint(parents, vjp) => {
-                    for (parent, gradient) in parents.iter().zip(vjp(&gradients)?) {
+                    for (parent, gradient) in parents.iter().zip(context.with_chosen(chosen, || vjp(&gradients))?) {
                         if let (Some(parent), Some(gradient)) = (parent, gradient) {
-                            self.add(parent, gradient)?;
+                            self.add(parent, gradient, chosen)?;
                         }
                     }
                 }
@@ -292,7 +335,9 @@ pub fn value_and_gradient(
     f: impl FnOnce(&[Tensor]) -> Result<Tensor>,
 ) -> Result<(Tensor, Vec<Tensor>)> {
     let done = vjp(context, inputs, |leaves| {
+        let taken = context.taken_out();
         let value = f(leaves)?;
+        refuse_cut(context, &value, taken)?;
         if value.len() != 1 {
             return Err(Error::shape("only a single number has a gradient")
                 .got(format!("a result of shape {:?}", value.shape()))
@@ -303,6 +348,18 @@ pub fn value_and_gradient(
         Ok((vec![(value, seed)], kept))
     })?;
     Ok((done.result, done.gradients))
+}
+
+/// Refuses a result that depends on nothing because numbers were taken out on the way: its gradient would silently be 0. A function
+/// that is constant, as the derivative of a linear one is, has the gradient 0 rightly.
+pub(crate) fn refuse_cut(context: &Context, value: &Tensor, taken_before: u64) -> Result<()> {
+    if value.is_tracked() || context.taken_out() == taken_before {
+        return Ok(());
+    }
+    Err(Error::value("the result does not depend on what is varied: no gradient goes through plain numbers")
+        .got("a closure that takes numbers out of a tensor, and a result without a link to its arguments")
+        .expected("a tensor of one element, such as sum(x) or x[0]")
+        .advice("leave item(…), array(…) and float(…) away on the way to the result; detach(x) says that a value counts as constant"))
 }
 
 /// The Jacobian-vector product `J(x) · v`: the gradient with respect to `w` of `⟨Jᵀ(x) w, v⟩`, which is linear in `w`.

@@ -243,7 +243,7 @@ impl Tensor {
                     // The output enters the derivative as a function of x, so that this rule can be differentiated again.
                     let y = if x.context().is_recording() { x.unary(function)? } else { y.clone() };
                     match function.derivative(&x, &y)? {
-                        Some(slope) => g.mul(&slope),
+                        Some(slope) => g.chain(&slope),
                         None => g.full_like(0.0),
                     }
                 }
@@ -294,7 +294,7 @@ impl Tensor {
                 // 0 · x⁻¹ would be NaN at 0.
                 0.0 => g.full_like(0.0),
                 1.0 => Ok(g.clone()),
-                _ => g.mul(&x.powf(power - 1.0)?.scale(power)?),
+                _ => g.chain(&x.powf(power - 1.0)?.scale(power)?),
             }
         }))
     }

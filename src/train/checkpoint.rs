@@ -1,7 +1,8 @@
 //! The state of a training in one file: tensors and a manifest, written as a whole or not at all.
 //!
 //! The file is a safetensors file whose metadata has one entry, `manifest`, a JSON object with sorted keys: the same state gives
-//! the same bytes. Reading executes nothing; sizes and offsets are checked by the `safetensors` crate, names and shapes here.
+//! the same bytes. Reading executes nothing; sizes and offsets are checked by the `safetensors` crate, names and shapes here. A
+//! checksum of the whole file is in the manifest; files that were written without one are read as well.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
 use crate::session::write_atomically;
+use crate::tensor::file::seal;
+pub use crate::tensor::file::seal::sha256;
 use crate::tensor::{Context, Precision, Tensor};
 
 /// Named groups of tensors (`parameters`, `optimizer`, …) and what else there is to know.
@@ -43,6 +45,9 @@ impl Checkpoint {
             "order".into(),
             self.groups.iter().map(|(group, tensors)| (group.clone(), order(tensors))).collect::<Map<_, _>>().into(),
         );
+        // Two keys, so that no flipped bit makes a file look like one of those that had no checksum yet.
+        manifest.insert("sealed".into(), true.into());
+        manifest.insert("sha256".into(), seal::BLANK.into());
         let mut views = Vec::new();
         for (group, tensors) in &self.groups {
             for (name, tensor) in tensors.iter() {
@@ -50,7 +55,11 @@ impl Checkpoint {
             }
         }
         let metadata = HashMap::from([("manifest".to_string(), Value::from(manifest).to_string())]);
-        safetensors::serialize(views, Some(metadata)).map_err(|e| Error::internal(format!("writing a checkpoint: {e}")))
+        let mut bytes = safetensors::serialize(views, Some(metadata))
+            .map_err(|e| Error::internal(format!("writing a checkpoint: {e}")))?;
+        let header = header_of(&bytes);
+        seal::seal(&mut bytes, header)?;
+        Ok(bytes)
     }
     /// Writes the file: a reader sees the old one or the new one, never a part.
     pub fn write(&self, path: &Path) -> Result<()> {
@@ -75,6 +84,11 @@ impl Checkpoint {
         let Ok(Value::Object(mut manifest)) = serde_json::from_str(text) else {
             return Err(unfit("its manifest is not a JSON object".into()));
         };
+        match (manifest.remove("sealed"), manifest.remove("sha256")) {
+            (None, None) => {}
+            (Some(Value::Bool(true)), Some(Value::String(sum))) => seal::check(bytes, header_of(bytes), &sum)?,
+            _ => return Err(unfit("its checksum is damaged".into())),
+        }
         let Some(Value::Object(order)) = manifest.remove("order") else {
             return Err(unfit("its manifest names no tensors".into()));
         };
@@ -144,9 +158,10 @@ fn tensor(context: &Context, dtype: Dtype, shape: &[usize], data: &[u8]) -> Resu
     }
 }
 
-/// The SHA-256 of some bytes, in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+/// Where the header of a safetensors file ends.
+fn header_of(bytes: &[u8]) -> usize {
+    let len = bytes.first_chunk::<8>().map_or(0, |len| u64::from_le_bytes(*len));
+    usize::try_from(len).unwrap_or(usize::MAX).saturating_add(8).min(bytes.len())
 }
 
 /// The checkpoints of one training: `checkpoint-<step>.safetensors` in a folder of their own, the last few of them.

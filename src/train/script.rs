@@ -63,6 +63,9 @@ fn guarded(entry: Entry) -> Entry {
         .option("not_finite", "what a NaN gradient does: \"stop\" or \"zero\" (\"stop\")")
 }
 
+/// What a rate may be.
+const RATE: &str = "a number greater than 0, a schedule such as optim::cosine(…), or a closure |step|";
+
 fn schedule(o: &Options, default: f64) -> Result<Schedule> {
     match o.get("lr") {
         None => Ok(Schedule::Constant(default)),
@@ -70,12 +73,12 @@ fn schedule(o: &Options, default: f64) -> Result<Schedule> {
             Some(_) => Ok(Schedule::Constant(o.positive("lr", default)?)),
             None => match value.read_lock::<Schedule>() {
                 Some(schedule) => Ok(schedule.clone()),
-                None => match o.closure_if("lr", 1)? {
+                None => match o.closure_if("lr", 1).map_err(|_| o.wrong("lr", RATE))? {
                     Some(closure) => Ok(Schedule::Custom {
                         name: "closure".into(),
                         rate: Rc::new(move |t| closure.number(&[t as f64])),
                     }),
-                    None => Err(o.wrong("lr", "a number, a schedule such as optim::cosine(…), or a closure |step|")),
+                    None => Err(o.wrong("lr", RATE)),
                 },
             },
         },

@@ -196,6 +196,35 @@ fn damaged_checkpoints() {
     assert!(error.contains("optimizer.rate.rate: 0.01 then, 0.02 now"), "{error}");
 }
 
+/// A flipped bit anywhere in a checkpoint is noticed; a file without a checksum is read.
+#[test]
+fn flipped_bits_in_a_checkpoint_are_noticed() {
+    let c = Context::cpu(Precision::F32);
+    let mut tensors = crate::nn::Parameters::new();
+    tensors.push("w".into(), Tensor::new(&c, vec![1.0, 2.0, 3.0], &[3]).unwrap()).unwrap();
+    let manifest = serde_json::json!({ "step": 3 }).as_object().cloned().unwrap();
+    let checkpoint = Checkpoint { groups: vec![("parameters".into(), tensors)], manifest };
+    let whole = checkpoint.to_bytes().unwrap();
+    assert_eq!(whole, checkpoint.to_bytes().unwrap());
+    let back = Checkpoint::from_bytes(&c, &whole).unwrap();
+    assert_eq!(back.manifest, checkpoint.manifest);
+    for at in 0..whole.len() {
+        for bit in 0..8 {
+            let mut altered = whole.clone();
+            altered[at] ^= 1 << bit;
+            assert!(Checkpoint::from_bytes(&c, &altered).is_err(), "bit {bit} of byte {at} of {}", whole.len());
+        }
+    }
+    // As they were written before: the same file without the two keys.
+    let text = String::from_utf8_lossy(&whole[8..]).into_owned();
+    let at = text.find("\\\"sealed").unwrap();
+    let end = text[at..].find("\\\",").map(|i| at + i + 3).unwrap();
+    let header = u64::from_le_bytes(*whole.first_chunk().unwrap()) as usize;
+    let older = [&whole[8..8 + at], &whole[8 + end..8 + header]].concat();
+    let older = [&(older.len() as u64).to_le_bytes()[..], &older, &whole[8 + header..]].concat();
+    assert_eq!(Checkpoint::from_bytes(&c, &older).unwrap().manifest, checkpoint.manifest);
+}
+
 #[test]
 fn a_new_training_puts_old_checkpoints_aside() {
     let folder = Folder::new("aside");

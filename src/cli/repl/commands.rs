@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use ansatz::script::reference;
 use ansatz::script::table::{Table, cell};
+use rhai::{Dynamic, FnPtr};
 
 use super::Shell;
 use crate::cli::{complain, say};
@@ -32,7 +33,7 @@ pub fn obey(shell: &mut Shell, command: &str) -> Next {
     match name {
         "help" | "h" | "?" => {
             let lines: String = COMMANDS.iter().map(|(name, text)| format!("  :{name:<6} {text}\n")).collect();
-            say(&format!("{lines}  Tab completes; an input goes on while a bracket is open.\n"));
+            say(&format!("{lines}  Tab completes; an input goes on while a bracket is open; ?name is :doc name.\n"));
         }
         "doc" => doc(shell, rest),
         "vars" => vars(shell),
@@ -68,7 +69,7 @@ fn vars(shell: &Shell) {
     let mut table = Table::new("", vec!["name".into(), "type".into(), "value".into()]);
     for (name, constant, value) in shell.host.variables() {
         let name = if constant { format!("{name} (constant)") } else { name.to_string() };
-        let text: String = cell(&value).chars().take(60).collect();
+        let text = summary(shell, &value);
         table.rows.push(vec![name, ansatz::script::value::type_name(&value).to_string(), text]);
     }
     for (name, parameters) in shell.host.functions() {
@@ -77,6 +78,28 @@ fn vars(shell: &Shell) {
     if !table.rows.is_empty() {
         say(&format!("{table}\n"));
     }
+}
+
+/// A value in one line.
+fn summary(shell: &Shell, value: &Dynamic) -> String {
+    const MOST: usize = 90;
+    let short = |text: &str| {
+        let mut line: String = text.lines().next().unwrap_or_default().trim_end().chars().take(MOST).collect();
+        if line.len() < text.trim_end().len() {
+            line.push_str(" …");
+        }
+        line
+    };
+    if let Some(pointer) = value.read_lock::<FnPtr>() {
+        return match shell.host.parameters_of(&pointer) {
+            Some((parameters, captured)) if captured.is_empty() => format!("|{}| …", parameters.join(", ")),
+            Some((parameters, captured)) => format!("|{}| … with {}", parameters.join(", "), captured.join(", ")),
+            None => pointer.fn_name().to_string(),
+        };
+    }
+    let text = cell(value);
+    // Values of a type of our own say what they are when they are printed.
+    if text == ansatz::script::value::type_name(value) { short(&shell.host.show(value)) } else { short(&text) }
 }
 
 fn time(shell: &mut Shell, expression: &str) {

@@ -197,6 +197,20 @@ fn states_inside_a_step_have_the_order_of_the_polynomial() {
     }
 }
 
+/// Values of the test set for initial value problems of the University of Bari (problem VDPOL, ε = 10⁻⁶), in its time 2.
+#[test]
+fn step_control_through_the_jumps_of_a_stiff_system() {
+    let y0 = vec![tensor(&[2.0], &[1, 1, 1]), tensor(&[0.0], &[1, 1, 1])];
+    let rule = Adaptive { atol: 1e-9, rtol: 1e-6, ..Adaptive::default() };
+    let rollout = Rollout { steps: StepRule::Adaptive(rule), ..fixed("esdirk4", 1) };
+    let solution = rollout.run(&VanDerPol { mu: 1000.0, by_hand: true }, &y0, &[0.0, 2000.0], None).unwrap();
+    let y = numbers(solution.states.last().unwrap());
+    assert!((y[0] - 1.706_167_732_170_469).abs() < 1e-4, "x = {}", y[0]);
+    assert!((y[1] + 0.892_809_701_024_812_5e-3).abs() < 1e-6, "v = {}", y[1]);
+    let (made, rejected) = (solution.statistics.steps.len(), solution.statistics.rejected);
+    assert!(made < 2000 && rejected < made, "{made} steps, {rejected} refused");
+}
+
 #[test]
 fn stiff_relaxation_by_implicit_steps() {
     // Between its jumps the solution obeys v ≈ x/(μ(1 − x²)), so ln x − x²/2 = t/μ + const to first order in 1/μ².

@@ -50,16 +50,28 @@ impl Geometry {
     pub fn new(op: &str, x: &[usize], w: &[usize], options: &ConvOptions) -> Result<Self> {
         let dims = x.len().wrapping_sub(2);
         if !(1..=3).contains(&dims) || w.len() != x.len() {
-            return Err(Error::shape(format!("{op}: ranks do not fit"))
+            let error = Error::shape(format!("{op}: ranks do not fit"))
                 .got(format!("input {x:?}, weight {w:?}"))
-                .expected("[sample, channel, 1 to 3 spatial axes] and [channel out, channel in, as many axes]"));
+                .expected("an input [sample, channel, 1 to 3 spatial axes] and a weight [channel out, channel in, as many axes]");
+            // Plain numbers along the spatial axes: a kernel of one channel.
+            return Err(if w.len() == dims {
+                error.advice(format!("for one channel: reshape(weight, {:?})", [&[1, 1], w].concat()))
+            } else {
+                error
+            });
         }
         options.check(op, dims)?;
         let groups = options.groups;
         if !x[1].is_multiple_of(groups) || !w[0].is_multiple_of(groups) || x[1] / groups != w[1] {
-            return Err(Error::shape(format!("{op}: channels do not fit"))
-                .got(format!("input {x:?}, weight {w:?}, {groups} groups"))
-                .expected(format!("a weight [c, {}, …] with c divisible by {groups}", x[1] / groups)));
+            let error = Error::shape(format!("{op}: channels do not fit"));
+            return Err(match groups {
+                1 => error
+                    .got(format!("input {x:?} with {} channels, weight {w:?} for {}", x[1], w[1]))
+                    .expected(format!("a weight [channel out, {}, …]", x[1])),
+                _ => error.got(format!("input {x:?}, weight {w:?}, {groups} groups")).expected(format!(
+                    "an input [sample, {groups} · c, …] and a weight [{groups} · d, c, …], for any c and d"
+                )),
+            });
         }
         let mut output = Shape::with_capacity(dims);
         for axis in 0..dims {

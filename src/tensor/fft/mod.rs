@@ -22,6 +22,7 @@ use super::complex::Complex;
 use super::shape::{Shape, axes_indices, axis_index, broadcast, element_count};
 use super::tape::{record_joint, unbroadcast};
 use crate::error::{Error, Result};
+use crate::session::{aside, interrupt};
 
 /// The complex transform over `axes` (all when none is given).
 pub fn fft(x: &Complex, axes: &[i64]) -> Result<Complex> {
@@ -91,7 +92,9 @@ fn transform(x: &Complex, axes: &Axes, direction: Direction, scale: f64) -> Resu
     let context = x.re.context();
     context.reserve(x.re.len().saturating_mul(2 * x.re.precision().bytes()))?;
     let outputs = in_precision!(x.re.precision(), T => {
-        let (re, im) = kernels::complex::<T>((slice(&re)?, slice(&im)?), &axes.lens(), direction, scale);
+        let (lens, points) = (axes.lens(), x.re.len());
+        let work = move || Some(kernels::complex::<T>((re.as_slice()?, im.as_slice()?), &lens, direction, scale));
+        let (re, im) = stoppable(points, work)?;
         vec![axes.scatter(context, re, &axes.gathered())?, axes.scatter(context, im, &axes.gathered())?]
     });
     let axes = axes.clone();
@@ -109,7 +112,8 @@ fn forward_real(x: &Tensor, axes: &Axes, weights: Weights) -> Result<Complex> {
     let spectrum = axes.half_spectrum();
     context.reserve(element_count(&spectrum)?.saturating_mul(2 * x.precision().bytes()))?;
     let outputs = in_precision!(x.precision(), T => {
-        let (re, im) = kernels::forward_real::<T>(slice(&flex)?, &axes.lens(), weights);
+        let lens = axes.lens();
+        let (re, im) = stoppable(x.len(), move || Some(kernels::forward_real::<T>(flex.as_slice()?, &lens, weights)))?;
         vec![axes.scatter(context, re, &spectrum)?, axes.scatter(context, im, &spectrum)?]
     });
     let axes = axes.clone();
@@ -127,7 +131,8 @@ fn inverse_real(x: &Complex, axes: &Axes, weights: Weights) -> Result<Tensor> {
     let context = x.re.context();
     context.reserve(element_count(axes.shape())?.saturating_mul(x.re.precision().bytes()))?;
     let out = in_precision!(x.re.precision(), T => {
-        let out = kernels::inverse_real::<T>((slice(&re)?, slice(&im)?), &axes.lens(), weights);
+        let (lens, points) = (axes.lens(), x.re.len());
+        let out = stoppable(points, move || Some(kernels::inverse_real::<T>((re.as_slice()?, im.as_slice()?), &lens, weights)))?;
         axes.scatter(context, out, &axes.gathered())?
     });
     let axes = axes.clone();
@@ -180,11 +185,18 @@ fn filtered(x: &Tensor, re: &Tensor, im: Option<&Tensor>, axes: &[i64]) -> Resul
     let m_re = m_re.flex_contiguous().ok_or_else(other_device)?;
     let m_im = m_im.map(|im| im.flex_contiguous().ok_or_else(other_device)).transpose()?;
     let out = in_precision!(x.precision(), T => {
-        let mut out: Vec<T> = slice::<T>(&flex)?.to_vec();
-        let multiplier = Multiplier { re: slice::<T>(&m_re)?, im: m_im.as_ref().map(slice::<T>).transpose()? };
-        if !out.is_empty() {
-            multiply::multiply(&mut out, &layout.lens(), multiplier, &which);
-        }
+        let lens = layout.lens();
+        let out = stoppable(x.len(), move || {
+            let mut out: Vec<T> = flex.as_slice::<T>()?.to_vec();
+            let im = match &m_im {
+                Some(im) => Some(im.as_slice::<T>()?),
+                None => None,
+            };
+            if !out.is_empty() {
+                multiply::multiply(&mut out, &lens, Multiplier { re: m_re.as_slice()?, im }, &which);
+            }
+            Some(out)
+        })?;
         layout.scatter(context, out, &layout.gathered())?
     });
     let inputs: Vec<&Tensor> = [Some(&x), Some(&re), im.as_ref()].into_iter().flatten().collect();
@@ -221,9 +233,14 @@ fn filter_rule(
     }
 }
 
-/// The numbers of a CPU tensor that is in row-major order.
-fn slice<T: super::base::Real>(flex: &super::base::FlexTensor) -> Result<&[T]> {
-    flex.as_slice::<T>().ok_or_else(|| Error::internal("a tensor is not in the order or precision it should have"))
+/// Transforms of more points than this take long enough to be worth a thread that can be left.
+const LONG: usize = 1 << 21;
+
+/// Does the work of a kernel on `points` numbers; an interrupt ends it soon, or leaves it behind inside of one long line.
+fn stoppable<R: Send + 'static>(points: usize, work: impl FnOnce() -> Option<R> + Send + 'static) -> Result<R> {
+    let result = if points < LONG { work() } else { aside(work)? };
+    interrupt::poll()?;
+    result.ok_or_else(|| Error::internal("a tensor is not in the order or precision it should have"))
 }
 fn other_device() -> Error {
     Error::internal("operands are on different devices")

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use rustfft::num_complex::Complex as Number;
 use rustfft::{Fft, FftPlanner};
 
+use crate::session::interrupt;
 use crate::tensor::base::Real;
 
 /// Sign of the exponent.
@@ -164,14 +165,19 @@ impl<T: Planned> Volume<T> {
     /// Transforms all lines of `axis`, which must be last in `data`.
     pub fn lines(&self, axis: usize, data: &mut [Number<T>], scratch: &mut [Number<T>]) {
         let (plan, n) = (&self.plans[axis], self.lens[axis]);
-        if n == 1 {
+        // After an interrupt nobody reads the numbers.
+        if n == 1 || interrupt::pending().is_some() {
             return;
         }
         if self.spread {
             let lines = (SPREAD / 8 / n).max(1);
             data.par_chunks_mut(lines * n).for_each_init(
                 || vec![Number::new(T::default(), T::default()); plan.get_inplace_scratch_len()],
-                |scratch, lines| plan.process_with_scratch(lines, scratch),
+                |scratch, lines| {
+                    if interrupt::pending().is_none() {
+                        plan.process_with_scratch(lines, scratch);
+                    }
+                },
             );
         } else {
             plan.process_with_scratch(data, scratch);
@@ -208,6 +214,9 @@ impl<T: Planned> Volume<T> {
     /// The transpose of a matrix with the given number of columns.
     pub fn transpose(&self, from: &[Number<T>], to: &mut [Number<T>], columns: usize) {
         let rows = from.len() / columns.max(1);
+        if interrupt::pending().is_some() {
+            return;
+        }
         if rows <= 1 || columns <= 1 {
             to.copy_from_slice(from);
         } else if self.spread {

@@ -8,6 +8,7 @@ mod element;
 mod npy;
 mod npz;
 mod safe;
+pub mod seal;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,25 +16,62 @@ use std::path::Path;
 
 use self::element::{Element, Numbers};
 use super::base::{Tensor, in_precision};
+use super::complex::Complex;
 use super::context::{Context, Precision};
 use super::shape::{Shape, element_count};
 use crate::error::{Error, Result};
-use crate::session::write_atomically;
+use crate::session::write_stoppable;
 
 /// More axes than this no honest file has.
 const MOST_AXES: usize = 64;
 
+/// An array of a NumPy file.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // a handful of them live at a time, none for long
+pub enum Array {
+    /// Real numbers.
+    Real(Tensor),
+    /// Complex numbers: `complex64` or `complex128` there.
+    Complex(Complex),
+}
+
+impl Array {
+    /// Lengths of the axes.
+    pub fn shape(&self) -> Shape {
+        match self {
+            Self::Real(tensor) => tensor.shape(),
+            Self::Complex(z) => z.shape(),
+        }
+    }
+    /// The tensor, where the numbers are real.
+    pub fn real(self) -> Result<Tensor> {
+        match self {
+            Self::Real(tensor) => Ok(tensor),
+            Self::Complex(_) => Err(Error::file("the numbers of this array are complex").expected("real numbers")),
+        }
+    }
+}
+
 /// Reads a `.npy` file.
-pub fn load_npy(context: &Context, path: impl AsRef<Path>) -> Result<Tensor> {
+pub fn read_npy(context: &Context, path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
     let (mut file, len) = open(path)?;
     npy::read(context, &mut file, len).map_err(|e| e.within(path.display()))
 }
 /// Reads all arrays of a `.npz` file by name, compressed or not.
-pub fn load_npz(context: &Context, path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> {
+pub fn read_npz(context: &Context, path: impl AsRef<Path>) -> Result<BTreeMap<String, Array>> {
     let path = path.as_ref();
     let (file, len) = open(path)?;
     npz::read(context, file, len).map_err(|e| e.within(path.display()))
+}
+/// Reads a `.npy` file of real numbers.
+pub fn load_npy(context: &Context, path: impl AsRef<Path>) -> Result<Tensor> {
+    read_npy(context, &path)?.real().map_err(|e| e.within(path.as_ref().display()))
+}
+/// Reads all arrays of a `.npz` file of real numbers by name, compressed or not.
+pub fn load_npz(context: &Context, path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> {
+    let named = |(name, array): (String, Array)| array.real().map(|t| (name.clone(), t)).map_err(|e| e.within(name));
+    read_npz(context, path)?.into_iter().map(named).collect()
 }
 /// Reads a `.safetensors` file: the tensors in the order of their names, and the text that goes with them.
 #[allow(clippy::type_complexity)]
@@ -47,12 +85,12 @@ pub fn load_safetensors(
 }
 
 /// Writes a `.npy` file.
-pub fn save_npy(tensor: &Tensor, path: impl AsRef<Path>) -> Result<()> {
-    write_atomically(path.as_ref(), &npy::write(tensor)?)
+pub fn save_npy(array: &Array, path: impl AsRef<Path>) -> Result<()> {
+    write_stoppable(path.as_ref(), &npy::write(array)?)
 }
 /// Writes a `.npz` file, not compressed.
-pub fn save_npz(tensors: &[(String, Tensor)], path: impl AsRef<Path>) -> Result<()> {
-    write_atomically(path.as_ref(), &npz::write(tensors)?)
+pub fn save_npz(arrays: &[(String, Array)], path: impl AsRef<Path>) -> Result<()> {
+    write_stoppable(path.as_ref(), &npz::write(arrays)?)
 }
 /// Writes a `.safetensors` file with text that goes with it.
 pub fn save_safetensors(
@@ -60,7 +98,7 @@ pub fn save_safetensors(
     metadata: &BTreeMap<String, String>,
     path: impl AsRef<Path>,
 ) -> Result<()> {
-    write_atomically(path.as_ref(), &safe::write(tensors, metadata)?)
+    write_stoppable(path.as_ref(), &safe::write(tensors, metadata)?)
 }
 
 /// A file and its length. Devices and pipes have none, and are refused.
@@ -113,7 +151,7 @@ fn encode(tensor: &Tensor, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Names in a file must differ.
-fn distinct(tensors: &[(String, Tensor)]) -> Result<BTreeMap<&str, &Tensor>> {
+fn distinct<T>(tensors: &[(String, T)]) -> Result<BTreeMap<&str, &T>> {
     let mut named = BTreeMap::new();
     for (name, tensor) in tensors {
         if named.insert(name.as_str(), tensor).is_some() {

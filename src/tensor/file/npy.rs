@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::element::Kind;
-use super::{Context, Element, Error, Precision, Result, Shape, Tensor, claimed, decode, encode};
+use super::{Array, Complex, Context, Element, Error, Precision, Result, Shape, Tensor, claimed, decode, encode};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// The literal of a plain array takes a hundred bytes.
@@ -20,7 +20,7 @@ fn fill<const N: usize>(from: &mut dyn Read) -> Result<[u8; N]> {
 }
 
 /// Reads an array from a source that can give at most `available` bytes.
-pub(super) fn read(context: &Context, from: &mut dyn Read, available: u64) -> Result<Tensor> {
+pub(super) fn read(context: &Context, from: &mut dyn Read, available: u64) -> Result<Array> {
     if fill::<6>(from)? != *MAGIC {
         return Err(malformed("it does not begin as one"));
     }
@@ -36,25 +36,39 @@ pub(super) fn read(context: &Context, from: &mut dyn Read, available: u64) -> Re
     let mut text = vec![0; len as usize];
     from.read_exact(&mut text).map_err(|_| malformed("it ends within its header"))?;
     let header = Header::parse(&String::from_utf8_lossy(&text))?;
-    let bytes = claimed(context, header.element, &header.shape, available - fixed - len)?;
+    // Complex numbers are pairs along one axis more, the fastest.
+    let pair: &[usize] = if header.complex { &[2] } else { &[] };
+    let bytes = claimed(context, header.element, &[&header.shape, pair].concat(), available - fixed - len)?;
     let mut data = Vec::new();
     // The claim of a compressed source is checked roughly only: grow with what really comes.
     from.take(bytes as u64).read_to_end(&mut data).map_err(|e| malformed(&e.to_string()))?;
     if data.len() != bytes {
         return Err(malformed("it ends before its last number").got(format!("{} of {bytes} bytes", data.len())));
     }
-    if !header.fortran {
-        return decode(context, header.element, &data, &header.shape);
+    let rank = header.shape.len();
+    let mut stored = header.shape.clone();
+    let mut order: Vec<usize> = (0..rank).collect();
+    if header.fortran {
+        stored.reverse();
+        order.reverse();
     }
-    let reversed: Shape = header.shape.iter().rev().copied().collect();
-    let order: Vec<usize> = (0..reversed.len()).rev().collect();
-    decode(context, header.element, &data, &reversed)?.permute(&order)
+    let numbers = decode(context, header.element, &data, &[&stored, pair].concat())?;
+    if !header.complex {
+        return numbers.permute(&order).map(Array::Real);
+    }
+    let part = |at: usize| numbers.narrow(rank, at, 1)?.reshape(&stored)?.permute(&order);
+    Complex::new(part(0)?, part(1)?).map(Array::Complex)
 }
 
 /// The bytes of a `.npy` file.
-pub(super) fn write(tensor: &Tensor) -> Result<Vec<u8>> {
-    let shape: String = tensor.shape().iter().map(|n| format!("{n},")).collect();
-    let descr = if tensor.precision() == Precision::F32 { "<f4" } else { "<f8" };
+pub(super) fn write(array: &Array) -> Result<Vec<u8>> {
+    let (tensor, descrs) = match array {
+        Array::Real(tensor) => (tensor.clone(), ["<f4", "<f8"]),
+        Array::Complex(z) => (Tensor::stack(&[z.re.clone(), z.im.clone()], -1)?, ["<c8", "<c16"]),
+    };
+    let tensor = &tensor;
+    let shape: String = array.shape().iter().map(|n| format!("{n},")).collect();
+    let descr = descrs[usize::from(tensor.precision() == Precision::F64)];
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
     // The numbers begin at a multiple of 64.
     let total = (MAGIC.len() + 4 + text.len() + 1).next_multiple_of(64);
@@ -74,7 +88,9 @@ pub(super) fn write(tensor: &Tensor) -> Result<Vec<u8>> {
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Header {
+    /// Of complex numbers, that of each part.
     pub element: Element,
+    pub complex: bool,
     pub fortran: bool,
     pub shape: Shape,
 }
@@ -100,7 +116,7 @@ impl Header {
             }
         }
         match (descr, fortran, shape) {
-            (Some(element), Some(fortran), Some(shape)) => Ok(Self { element, fortran, shape }),
+            (Some((element, complex)), Some(fortran), Some(shape)) => Ok(Self { element, complex, fortran, shape }),
             _ => Err(malformed("its header lacks descr, fortran_order or shape")),
         }
     }
@@ -154,7 +170,7 @@ impl<'a> Literal<'a> {
         }
         Ok(shape)
     }
-    fn element(&mut self) -> Result<Element> {
+    fn element(&mut self) -> Result<(Element, bool)> {
         if self.0.trim_start().starts_with('[') {
             return Err(malformed("its elements are records").advice("save each field as an array of its own"));
         }
@@ -162,14 +178,17 @@ impl<'a> Literal<'a> {
         let unfit = || {
             Error::file("the elements of this array are not numbers that a tensor can hold")
                 .got(format!("type {descr:?}"))
-                .expected("booleans, whole numbers or floats of 16 to 64 bits")
-                .advice("save real and imaginary parts as arrays of their own; convert objects and strings to numbers")
+                .expected("booleans, whole numbers, floats of 16 to 64 bits, complex numbers of two such floats")
+                .advice("convert objects and strings to numbers")
         };
         let mut chars = descr.chars();
         let order = chars.next().ok_or_else(unfit)?;
         let (order, kind) =
             if "<>|=".contains(order) { (order, chars.next().ok_or_else(unfit)?) } else { ('<', order) };
+        let complex = kind == 'c';
         let kind = match (kind, chars.as_str()) {
+            ('c', "8") => Kind::Float(4),
+            ('c', "16") => Kind::Float(8),
             ('b', "1") => Kind::Bool,
             ('?', "") => Kind::Bool,
             ('i', "1") => Kind::Signed(1),
@@ -185,6 +204,6 @@ impl<'a> Literal<'a> {
             ('f', "8") => Kind::Float(8),
             _ => return Err(unfit()),
         };
-        Ok(Element { kind, big_endian: order == '>' })
+        Ok((Element { kind, big_endian: order == '>' }, complex))
     }
 }

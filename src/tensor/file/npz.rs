@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Cursor, Write};
+use std::io::{BufReader, Cursor, Read, Write};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::{Context, Error, Result, Tensor, distinct, npy};
+use super::{Array, Context, Error, Result, distinct, npy};
 
 /// What deflate can make of one byte at most.
 const MOST_INFLATION: u64 = 1032;
@@ -17,7 +17,7 @@ fn fault(e: zip::result::ZipError) -> Error {
 }
 
 /// Reads all arrays; the names lose their `.npy`.
-pub(super) fn read(context: &Context, file: File, len: u64) -> Result<BTreeMap<String, Tensor>> {
+pub(super) fn read(context: &Context, file: File, len: u64) -> Result<BTreeMap<String, Array>> {
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(fault)?;
     let mut arrays = BTreeMap::new();
     for index in 0..archive.len() {
@@ -28,14 +28,28 @@ pub(super) fn read(context: &Context, file: File, len: u64) -> Result<BTreeMap<S
             CompressionMethod::Stored => stored,
             _ => stored.saturating_mul(MOST_INFLATION),
         };
-        let array = npy::read(context, &mut entry, available).map_err(|e| e.within(format!("array {name:?}")))?;
+        let within = |e: Error| e.within(format!("array {name:?}"));
+        let array = npy::read(context, &mut entry, available).map_err(within)?;
+        to_the_end(&mut entry).map_err(within)?;
         arrays.insert(name, array);
     }
     Ok(arrays)
 }
 
+/// The archive compares its checksum (CRC-32) where an entry ends.
+fn to_the_end(entry: &mut dyn Read) -> Result<()> {
+    let mut rest = [0; 256];
+    match entry.read(&mut rest) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(Error::file("not a readable .npy array: something follows its last number")),
+        Err(e) => Err(Error::file("the array is damaged: its numbers do not fit the checksum beside them")
+            .got(e)
+            .advice("copy or make the file again")),
+    }
+}
+
 /// The bytes of a `.npz` file.
-pub(super) fn write(tensors: &[(String, Tensor)]) -> Result<Vec<u8>> {
+pub(super) fn write(tensors: &[(String, Array)]) -> Result<Vec<u8>> {
     distinct(tensors)?;
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, tensor) in tensors {

@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 
 use super::element::Kind;
-use super::{Context, Element, Error, Precision, Result, Tensor, claimed, decode, distinct, encode};
+use super::{Context, Element, Error, Precision, Result, Tensor, claimed, decode, distinct, encode, seal};
 
 const METADATA: &str = "__metadata__";
 
@@ -26,8 +26,15 @@ pub(super) fn read(
     context.reserve(room)?;
     let mut bytes = Vec::with_capacity(room);
     file.read_to_end(&mut bytes)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(fault)?;
-    let metadata = header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+    let (length, header) = SafeTensors::read_metadata(&bytes).map_err(fault)?;
+    let metadata: BTreeMap<String, String> =
+        header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+    // A checkpoint says what its bytes are.
+    if let Some(Value::Object(manifest)) = metadata.get("manifest").and_then(|text| serde_json::from_str(text).ok())
+        && let Some(Value::String(sum)) = manifest.get("sha256")
+    {
+        seal::check(&bytes, length.saturating_add(8).min(bytes.len()), sum)?;
+    }
     let archive = SafeTensors::deserialize(&bytes).map_err(fault)?;
     let views: BTreeMap<&str, _> = archive.iter().collect();
     let mut tensors = Vec::with_capacity(views.len());

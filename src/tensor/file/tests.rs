@@ -50,14 +50,15 @@ fn round_trips() {
         for shape in [vec![], vec![1], vec![3, 4], vec![0, 2], vec![2, 3, 4, 5]] {
             let t = example(precision, &shape);
             let path = folder.0.join("a.npy");
-            save_npy(&t, &path).unwrap();
+            save_npy(&Array::Real(t.clone()), &path).unwrap();
             same(&load_npy(&c, &path).unwrap(), &t);
             all.push((format!("layer.{}", all.len()), t));
         }
         all.push(("strided".into(), example(precision, &[3, 4]).swap(0, 1).unwrap()));
         all.push(("other".into(), example(Precision::F64, &[3])));
         let path = folder.0.join("a.npz");
-        save_npz(&all, &path).unwrap();
+        let arrays: Vec<_> = all.iter().map(|(n, t)| (n.clone(), Array::Real(t.clone()))).collect();
+        save_npz(&arrays, &path).unwrap();
         let back = load_npz(&c, &path).unwrap();
         assert_eq!(back.len(), all.len());
         same(&back["strided"], &all[5].1);
@@ -77,7 +78,7 @@ fn round_trips() {
     }
     let t = example(Precision::F32, &[2]);
     let twice = [("a".to_string(), t.clone()), ("a".to_string(), t.clone())];
-    assert!(save_npz(&twice, folder.0.join("b")).is_err());
+    assert!(save_npz(&twice.clone().map(|(n, t)| (n, Array::Real(t))), folder.0.join("b")).is_err());
     assert!(save_safetensors(&twice, &BTreeMap::new(), folder.0.join("b")).is_err());
     assert!(save_safetensors(&[("__metadata__".to_string(), t)], &BTreeMap::new(), folder.0.join("b")).is_err());
 }
@@ -164,7 +165,7 @@ fn files_that_lie_are_refused() {
         let path = folder.with("a.npy", &npy_bytes(&header("<f8", "False", shape), &[0; 16]));
         assert!(load_npy(&c, &path).is_err(), "{shape}");
     }
-    for descr in ["<c16", "|O", "<U5", "<f16", "<m8[ns]", "", "<", "é", "<f8é"] {
+    for descr in ["<c32", "<c4", "|O", "<U5", "<f16", "<m8[ns]", "", "<", "é", "<f8é"] {
         let path = folder.with("a.npy", &npy_bytes(&header(descr, "False", "(1,)"), &[0; 16]));
         assert!(load_npy(&c, &path).is_err(), "{descr}");
     }
@@ -200,4 +201,50 @@ fn files_that_lie_are_refused() {
     c.set_memory_limit(c.live_bytes() + 8);
     assert_eq!(load_npy(&c, folder.with("a", &good)).unwrap_err().kind(), crate::error::Kind::Limit);
     assert_eq!(load_safetensors(&c, folder.with("a", &safe)).unwrap_err().kind(), crate::error::Kind::Limit);
+}
+
+#[test]
+fn complex_numbers_come_back() {
+    let folder = Folder::new("complex");
+    for (precision, descr) in [(Precision::F32, "<c8"), (Precision::F64, "<c16")] {
+        let c = Context::cpu(precision);
+        let z = Complex::new(example(precision, &[2, 3]), example(precision, &[3, 2]).swap(0, 1).unwrap()).unwrap();
+        let path = folder.0.join("z.npy");
+        save_npy(&Array::Complex(z.clone()), &path).unwrap();
+        assert!(String::from_utf8_lossy(&std::fs::read(&path).unwrap()[..64]).contains(descr));
+        assert!(load_npy(&c, &path).unwrap_err().to_string().contains("complex"));
+        let Array::Complex(back) = read_npy(&c, &path).unwrap() else { panic!("not complex") };
+        same(&back.re, &z.re);
+        same(&back.im, &z.im);
+        let archive = folder.0.join("z.npz");
+        save_npz(&[("z".into(), Array::Complex(z.clone())), ("x".into(), Array::Real(z.re.clone()))], &archive)
+            .unwrap();
+        let all = read_npz(&c, &archive).unwrap();
+        assert!(matches!((&all["z"], &all["x"]), (Array::Complex(_), Array::Real(_))));
+    }
+    // In Fortran's order and big-endian: [[1 + 2i, 5 + 6i], [3 + 4i, 7 + 8i]].
+    let numbers: Vec<u8> = (1..=8).flat_map(|i| (i as f32).to_be_bytes()).collect();
+    let path = folder.with("f.npy", &npy_bytes(&header(">c8", "True", "(2, 2)"), &numbers));
+    let Array::Complex(z) = read_npy(&Context::cpu(Precision::F32), &path).unwrap() else { panic!("not complex") };
+    assert_eq!((z.re.to_vec().unwrap(), z.im.to_vec().unwrap()), (vec![1., 5., 3., 7.], vec![2., 6., 4., 8.]));
+    let cut = folder.with("cut.npy", &npy_bytes(&header("<c16", "False", "(2,)"), &[0; 16]));
+    assert!(read_npy(&Context::cpu(Precision::F32), &cut).is_err());
+}
+
+#[test]
+fn flipped_bits_in_an_archive_are_noticed() {
+    let folder = Folder::new("flipped");
+    let c = Context::cpu(Precision::F64);
+    let path = folder.0.join("a.npz");
+    let t = example(Precision::F64, &[5, 4]);
+    save_npz(&[("a".into(), Array::Real(t.clone()))], &path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let numbers = whole.windows(8).position(|w| w == (-1f64).to_le_bytes()).unwrap();
+    for at in numbers..numbers + 160 {
+        let mut altered = whole.clone();
+        altered[at] ^= 0x10;
+        let error = load_npz(&c, folder.with("b.npz", &altered)).unwrap_err().to_string();
+        assert!(error.contains("damaged"), "byte {at}: {error}");
+    }
+    same(&load_npz(&c, &path).unwrap()["a"], &t);
 }

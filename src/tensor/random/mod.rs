@@ -108,12 +108,16 @@ pub fn rademacher(context: &Context, key: Key, shape: &[usize]) -> Result<Tensor
     draw(context, key, &[key.sample], shape, shape, Law::Sign)
 }
 
-/// The numbers `0 … n − 1` in random order (Fisher–Yates; the bias of `n / 2⁶⁴` is beyond any measurement).
+/// The numbers `0 … n − 1` in random order (Fisher–Yates; the bias of `n / 2⁶⁴` is beyond any measurement). An interrupt leaves
+/// it unfinished: whoever asked polls next.
 pub fn permutation(key: Key, n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     for i in (1..n).rev() {
         let other = ((key.bits(i as u64) as u128 * (i as u128 + 1)) >> 64) as usize;
         order.swap(i, other);
+        if i.is_multiple_of(1 << 16) && interrupt::pending().is_some() {
+            break;
+        }
     }
     order
 }

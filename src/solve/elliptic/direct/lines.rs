@@ -73,18 +73,22 @@ impl<T: Number> Plan<T> {
         // Fewer than a few thousand numbers are not worth a task.
         data.par_chunks_mut(n).with_min_len((4096 / n.max(1)).max(1)).for_each_init(
             || vec![T::default(); scratch],
-            |scratch, line| match self {
-                Self::One | Self::Hartley(_) => {}
-                Self::Cosine1(plan) => plan.process_dct1_with_scratch(line, scratch),
-                Self::Sine1(plan) => plan.process_dst1_with_scratch(line, scratch),
-                Self::Pair { plan, sine, second_first } => match (sine, *second_first == into_modes) {
-                    (false, true) => plan.process_dct2_with_scratch(line, scratch),
-                    (false, false) => plan.process_dct3_with_scratch(line, scratch),
-                    (true, true) => plan.process_dst2_with_scratch(line, scratch),
-                    (true, false) => plan.process_dst3_with_scratch(line, scratch),
-                },
-                Self::Own { plan, sine: false } => plan.process_dct4_with_scratch(line, scratch),
-                Self::Own { plan, sine: true } => plan.process_dst4_with_scratch(line, scratch),
+            |scratch, line| {
+                // The transforms of type 1 take for granted that it is 0: what the line before left there would be added.
+                scratch.fill(T::default());
+                match self {
+                    Self::One | Self::Hartley(_) => {}
+                    Self::Cosine1(plan) => plan.process_dct1_with_scratch(line, scratch),
+                    Self::Sine1(plan) => plan.process_dst1_with_scratch(line, scratch),
+                    Self::Pair { plan, sine, second_first } => match (sine, *second_first == into_modes) {
+                        (false, true) => plan.process_dct2_with_scratch(line, scratch),
+                        (false, false) => plan.process_dct3_with_scratch(line, scratch),
+                        (true, true) => plan.process_dst2_with_scratch(line, scratch),
+                        (true, false) => plan.process_dst3_with_scratch(line, scratch),
+                    },
+                    Self::Own { plan, sine: false } => plan.process_dct4_with_scratch(line, scratch),
+                    Self::Own { plan, sine: true } => plan.process_dst4_with_scratch(line, scratch),
+                }
             },
         );
     }

@@ -187,3 +187,24 @@ fn what_cannot_be_solved_is_refused() {
     let f = Field::new(Tensor::full(&c, &[2], 1.0).unwrap(), grid).unwrap();
     assert_eq!(poisson(&f, 0.0, None, Incompatible::Refuse).unwrap().values().to_vec().unwrap(), [2.0, 2.0]);
 }
+
+#[test]
+fn lines_do_not_depend_on_each_other() {
+    let c = context();
+    let ends = [Edge::dirichlet(0.0), Edge::neumann(0.0)];
+    for location in [Location::Centres, Location::Nodes] {
+        for (low, high) in ends.iter().flat_map(|low| ends.iter().map(move |high| (low, high))) {
+            for n in 3..90 {
+                // The same numbers in each of nine lines.
+                let line = [low.clone().into(), high.clone().into()];
+                let across = [Edge::neumann(0.0).into(), Edge::neumann(0.0).into()];
+                let grid = Grid::new(&[n, 9], &[(0.0, 1.0), (0.0, 1.0)], location, vec![line, across]).unwrap();
+                let f = on(&grid, &c, |x, _| (3.0 * x).cos() + x);
+                let u = poisson(&f, 1.0, None, Incompatible::Refuse).unwrap();
+                let first = u.values().narrow(3, 0, 1).unwrap().expand(&u.values().shape()).unwrap();
+                let error = worst(u.values(), &first);
+                assert!(error < 1e-12, "{location:?} {low} {high} {n}: {error:e}");
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Whether a periodic grid resolves a solution: how much of its spectrum stands in the finest modes.
+
+use super::spectral::Spectral;
+use crate::error::Result;
+use crate::tensor::{Complex, number};
+
+/// The part of the modes, counted from the finest, that a smooth solution leaves nearly empty.
+const FINEST: f64 = 0.15;
+/// The share of the largest mode above which the finest ones are not empty.
+const SHARE: f64 = 0.01;
+
+/// A warning where the finest modes of a solution are not small.
+///
+/// Where products lose the modes above a third, the finest are those below that: nothing but the linear part acts on the others.
+pub(super) fn warning(lane: &Spectral, end: &Complex) -> Result<Option<String>> {
+    let points = lane.setting().grid.shape();
+    let limit = if lane.is_dealiased() { 1.0 / 3.0 } else { 0.5 };
+    let modes = lane.setting().grid.spectral_shape();
+    // 2 for the finest modes, 1 for those that count, 0 for the mean and for modes beyond the limit.
+    let mut ranks = vec![1u8];
+    for (axis, (&count, &n)) in modes.iter().zip(&points).enumerate() {
+        let half = axis + 1 == modes.len();
+        let rank = |i: usize| {
+            let k = if half { i } else { i.min(n - i) } as f64 / n as f64;
+            match k {
+                // The mode of half the points has no phase of its own.
+                k if k > limit || (n > 1 && 2 * i == n) => 0,
+                k if n > 3 && k >= (1.0 - FINEST) * limit => 2,
+                _ => 1,
+            }
+        };
+        let along: Vec<u8> = (0..count).map(rank).collect();
+        ranks = ranks
+            .iter()
+            .flat_map(|a| along.iter().map(move |b| if *a == 0 || *b == 0 { 0 } else { *a.max(b) }))
+            .collect();
+    }
+    if let Some(mean) = ranks.first_mut() {
+        *mean = 0;
+    }
+    let (re, im) = (end.re.to_vec()?, end.im.to_vec()?);
+    let (mut largest, mut finest) = (0.0f64, 0.0f64);
+    for ((re, im), rank) in re.iter().zip(&im).zip(ranks.iter().cycle()) {
+        let size = re * re + im * im;
+        match rank {
+            0 => {}
+            1 => largest = largest.max(size),
+            _ => finest = finest.max(size),
+        }
+    }
+    let share = (finest / largest.max(finest)).sqrt();
+    if share.is_nan() || share <= SHARE {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "solve: the grid does not resolve the solution: its finest modes have {} % of the largest; take more points, or where shocks form transport: \"weno5\"",
+        number((1000.0 * share).round() / 10.0)
+    )))
+}
