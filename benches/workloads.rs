@@ -125,8 +125,11 @@ fn measure(workload: &Workload, repeats: usize) -> Result<Value, String> {
     let peak = context.peak_bytes();
     let checked = judged(&evaluate("check(result)")?)?;
     drop(evaluate("let result = ();")?);
-    let call =
-        if workload.calls == 1 { "ready(run())".to_string() } else { format!("for i in 0..{} {{ ready(run()); }}", workload.calls) };
+    let call = if workload.calls == 1 {
+        "ready(run())".to_string()
+    } else {
+        format!("for i in 0..{} {{ ready(run()); }}", workload.calls)
+    };
     let mut times = Vec::new();
     for _ in 0..repeats {
         let began = Instant::now();

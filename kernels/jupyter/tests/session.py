@@ -1,5 +1,7 @@
 """What a user of a notebook relies on: output, errors, interrupts, a session that survives."""
 
+import os
+import signal
 import time
 import unittest
 
@@ -165,9 +167,15 @@ class Session(unittest.TestCase):
             self.assertIn(ran.error["ename"], ("SessionLost", "Interrupted"))
             self.assertEqual(book.run("2").result["text/plain"], "2")
 
+    def test_restart(self):
+        with Notebook() as book:
+            book.run("let a = 1;")
+            book.manager.restart_kernel()
+            book.client.wait_for_ready(timeout=30)
+            self.assertEqual(book.run("a").status, "error")
+            self.assertEqual(book.run("let a = 2; a").result["text/plain"], "2")
+
     def test_the_worker_goes_with_the_front(self):
-        import os
-        import signal
         book = Notebook()
         worker = worker_of(book)
         os.kill(book.manager.provisioner.process.pid, signal.SIGKILL)
@@ -194,15 +202,13 @@ def worker_of(book):
     front = book.manager.provisioner.process.pid
     with open(f"/proc/{front}/task/{front}/children") as children:
         found = children.read().split()
-    for task in __import__("os").listdir(f"/proc/{front}/task"):
+    for task in os.listdir(f"/proc/{front}/task"):
         with open(f"/proc/{front}/task/{task}/children") as children:
             found += children.read().split()
     return int(found[0])
 
 
 def end_worker(book):
-    import os
-    import signal
     os.kill(worker_of(book), signal.SIGKILL)
 
 
