@@ -47,6 +47,8 @@ struct Parts {
     advice: Option<String>,
     /// The key of an option map that it is about.
     key: Option<String>,
+    /// How far a solution in time came.
+    reached: Option<f64>,
     /// The script's own error, when a closure failed inside a primitive.
     script: Option<Rc<rhai::EvalAltResult>>,
 }
@@ -61,6 +63,7 @@ impl Error {
             expected: None,
             advice: None,
             key: None,
+            reached: None,
             script: None,
         }))
     }
@@ -103,6 +106,17 @@ impl Error {
     /// The user stopped the evaluation.
     pub fn interrupted() -> Self {
         Self::new(Kind::Interrupted, "interrupted")
+    }
+
+    /// How far a solution in time came.
+    #[must_use]
+    pub fn at_time(mut self, t: f64) -> Self {
+        self.0.reached = Some(t);
+        self
+    }
+    /// How far a solution in time came, where that is known.
+    pub fn reached(&self) -> Option<f64> {
+        self.0.reached
     }
 
     /// An error that a script function raised while a primitive ran it. The kind of an error of ours inside is kept.

@@ -37,6 +37,15 @@ pub(crate) fn symbol_of(value: &Dynamic) -> Option<Result<Expr>> {
     }
 }
 
+/// An array with a symbol in it, as a vector.
+pub(crate) fn vector_of(value: &Dynamic) -> Option<Result<Expr>> {
+    let array = value.read_lock::<Array>()?;
+    if !array.iter().any(|part| part.is::<Expr>()) {
+        return None;
+    }
+    symbol_of(value)
+}
+
 fn symbol(c: &Call, i: usize) -> Result<Expr> {
     symbol_of(&c.value(i)?).unwrap_or_else(|| Err(c.wrong(i, "a symbol of an equation, a number or a field")))
 }
@@ -206,7 +215,11 @@ fn symbols() -> Vec<Entry> {
             .text("r is the position, a vector unknown. Inside of f, a quantity m of one number per body is that of body i, and other(m) that of body j; an n × n tensor is a number per pair.")
             .example("`${equation([vector(\"r\")], |r| [dt(dt(r)) - pair_sum(r, |d| d / norm(d) ** 3)])}`", "r_tt - Σⱼ ((rⱼ - rᵢ)/sqrt((rⱼ - rᵢ) · (rⱼ - rᵢ))³) = 0 · 2nd order in t, no derivatives in space · nonlinear in r")
             .run(|c| {
-                let d = symbol(c, 0)?.separation()?;
+                let r = c.object_if::<Expr>(0).ok_or_else(|| {
+                    c.wrong(0, "the position of the bodies, a vector unknown of an equation")
+                        .advice("pair_sum stands in equations: equation([vector(\"r\")], |r| [dt(dt(r)) - pair_sum(r, |d| …)])")
+                })?;
+                let d = r.separation()?;
                 let closure = c.closure(1, 1)?;
                 let body = closure.call([Dynamic::from(d)])?;
                 let body = symbol_of(&body).unwrap_or_else(|| {

@@ -10,7 +10,7 @@ use crate::field::{Axis, Grid, Path};
 use crate::script::Call;
 use crate::script::registry::{Entry, entry};
 use crate::script::table::Table;
-use crate::tensor::{Precision, Tensor, number};
+use crate::tensor::{Precision, Tensor, Unary, number};
 
 /// A problem as the script wrote it: `(equation, start, times, [options])` or `(equation, path, [options])`.
 pub(super) fn problem(c: &Call, own: &[&str]) -> Result<(Origin, Map)> {
@@ -62,8 +62,8 @@ struct Outcome {
 }
 
 impl Study<'_, '_, '_> {
-    /// Solves with so many steps on a grid; `None` where the solution does not stay finite.
-    fn solve(&self, grid: Option<(&Grid, &Grid)>, steps: Option<usize>) -> Result<Option<Outcome>> {
+    /// The problem on a grid, with so many steps.
+    fn course(&self, grid: Option<(&Grid, &Grid)>, steps: Option<usize>) -> Result<Course> {
         let mut options = self.origin.options.clone();
         options.insert("quiet".into(), true.into());
         if let Some(n) = steps {
@@ -78,7 +78,30 @@ impl Study<'_, '_, '_> {
             }
             None => (self.origin.equation.clone(), self.origin.start.clone()),
         };
-        let course = Course::read(self.c, &equation, &start, options)?;
+        Course::read(self.c, &equation, &start, options)
+    }
+    /// Names of coefficients and parts of the start that jump: whose neighbouring values do not come nearer on a finer grid.
+    fn jumps(&self, grid: &Grid, finer: &Grid) -> Result<Vec<String>> {
+        let steps_of = |to: &Grid| -> Result<Vec<(String, f64)>> {
+            let course = self.course(Some((grid, to)), None)?;
+            let mut all = Vec::new();
+            for (name, values) in course.setting.named() {
+                all.push((format!("`{name}`"), largest_step(values, to)?));
+            }
+            for (i, name) in course.names.iter().enumerate() {
+                all.push((format!("the start of `{name}`"), largest_step(&course.values.narrow(1, i, 1)?, to)?));
+            }
+            Ok(all)
+        };
+        let pairs = steps_of(grid)?.into_iter().zip(steps_of(finer)?);
+        Ok(pairs
+            .filter(|((_, coarse), (_, fine))| *coarse > 0.0 && *fine > 0.6 * coarse)
+            .map(|((n, _), _)| n)
+            .collect())
+    }
+    /// Solves with so many steps on a grid; `None` where the solution does not stay finite.
+    fn solve(&self, grid: Option<(&Grid, &Grid)>, steps: Option<usize>) -> Result<Option<Outcome>> {
+        let course = self.course(grid, steps)?;
         match course.solved(self.c, &Times::plain(self.ends.to_vec())) {
             Ok(solved) => {
                 let state = solved.states.last().ok_or_else(|| Error::internal("a solution without states"))?.detach();
@@ -129,6 +152,19 @@ fn difference(a: &Tensor, b: &Tensor) -> Result<f64> {
     Ok((square(&a.cast(Precision::F64)?.sub(&b.cast(Precision::F64)?)?)?
         / square(&b.cast(Precision::F64)?)?.max(f64::MIN_POSITIVE))
     .sqrt())
+}
+
+/// The largest difference between neighbours.
+fn largest_step(values: &Tensor, grid: &Grid) -> Result<f64> {
+    let mut most = 0.0f64;
+    for (axis, of) in grid.axes().iter().enumerate() {
+        if values.shape().get(axis + 2) == Some(&of.points) {
+            let side = |from: usize| values.detach().narrow(axis + 2, from, of.points - 1);
+            let step = side(1)?.sub(&side(0)?)?.unary(Unary::Abs)?.max(&[], false)?.item()?;
+            most = most.max(step);
+        }
+    }
+    Ok(most)
 }
 
 /// Differences below this are rounding.
@@ -274,9 +310,28 @@ fn check_order(c: &mut Call) -> Result<Dynamic> {
         map.insert("space_steps".into(), Dynamic::from(*steps as i64));
         map.insert("space_differences".into(), list(&observed.differences));
     }
+    let jumps = match &grid {
+        Some(grid) => {
+            let cells = |a: &Axis| if a.has_nodes() { a.points - 1 } else { a.points };
+            let points = grid.axes().iter().map(|a| 4 * cells(a) + usize::from(a.has_nodes())).collect::<Vec<_>>();
+            study.jumps(grid, &grid.with_points(&points)?)?
+        }
+        None => Vec::new(),
+    };
+    let note = match jumps.as_slice() {
+        [] => None,
+        names => Some(format!(
+            "{} jumps between neighbouring points: where a jump is not at a face between cells, solutions are of first order in space or less, whatever the stencil",
+            names.join(" and ")
+        )),
+    };
+    map.insert("note".into(), note.clone().map_or(Dynamic::UNIT, Dynamic::from));
     map.insert("time".into(), value_of(time.and_then(|o| o.order)));
     map.insert("space".into(), value_of(space.and_then(|(o, _)| o.order)));
     c.session.sink().text(&table.to_string());
+    if let Some(note) = note {
+        c.session.sink().text(&format!("note: {note}"));
+    }
     Ok(map.into())
 }
 
@@ -284,7 +339,8 @@ pub(super) fn entries() -> Vec<Entry> {
     let order = entry("check::order(equation, start, [times], [options])")
         .brief("The order of convergence that a solution shows, in time and in space.")
         .text("check::order(equation, path, options), with a path made by solve, or check::order(equation, start, times, options) with the arguments of solve. Prints a table and returns \
-               #{ time, space, scheme, steps, time_differences, points, space_steps, space_differences }.\n\
+               #{ time, space, scheme, steps, time_differences, points, space_steps, space_differences, note }; note says when a coefficient or the start jumps, which \
+               no stencil resolves with more than first order.\n\
                In time: the last state with N, 2N, 4N and 8N equal steps; differences d of neighbours give log₂(d₁/d₂). N is the number of steps of the solution, a quarter of it where they \
                were found by an error estimate, and fewer where rounding hides the differences. () where steps are exact or all differences are rounding.\n\
                In space: three grids, each twice as fine, with one number of steps; start and coefficients are sampled again from their closures, or interpolated where they have none. \

@@ -46,6 +46,21 @@ impl Setting {
     /// # Errors
     /// When one does not fit.
     pub fn bodies(equation: &Equation, bodies: usize, context: &Context, precision: Precision) -> Result<Self> {
+        for (index, parameter) in equation.parameters().iter().enumerate() {
+            let named = |e: &Expr| matches!(e.op(), Op::Parameter(i, _) if *i == index);
+            let of_bodies = equation
+                .residuals()
+                .iter()
+                .any(|residual| residual.any(&mut |op| matches!(op, Op::Other(m) if named(m))));
+            if let (true, Some(t)) = (of_bodies, parameter.value.tensor())
+                && t.len() != 1
+                && t.shape().last() != Some(&bodies)
+            {
+                return Err(Error::shape(format!("`{}` is a number of each body", parameter.name))
+                    .got(format!("shape {:?}", t.shape()))
+                    .expected(format!("{bodies} numbers, as there are bodies, or one")));
+            }
+        }
         Self::over(equation, &Grid::point(), vec![bodies], context, precision)
     }
     fn over(
@@ -115,6 +130,11 @@ impl Setting {
     /// The rate of the clock, where it has one: the factor of the right-hand side.
     pub fn rate(&self) -> Option<&Tensor> {
         self.clock.and_then(|_| self.parameters.iter().rev().nth(1))
+    }
+    /// The same in another precision; gradients do not pass.
+    pub fn in_precision(&self, precision: Precision) -> Result<Self> {
+        let parameters = self.parameters.iter().map(|p| p.detach().cast(precision)).collect::<Result<_>>()?;
+        Ok(Self { precision, parameters, ..self.clone() })
     }
     /// The same with other numbers for the parameters.
     pub fn with_parameters(&self, parameters: &[Tensor]) -> Self {

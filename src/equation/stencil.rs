@@ -26,7 +26,7 @@ use crate::field::{
 };
 use crate::session::interrupt;
 use crate::solve::elliptic::krylov::{Method, Operator, Stop};
-use crate::solve::elliptic::{Incompatible, poisson};
+use crate::solve::elliptic::{Incompatible, poisson_of};
 use crate::tensor::{Binary, Precision, Tensor, Unary};
 
 /// What a cached operator does.
@@ -379,7 +379,7 @@ impl Stencil {
         self.plan.fluxes.borrow_mut().insert((axis, ends, accuracy), made.clone());
         Ok(made)
     }
-    /// The solution of `Δp − c p = a` of second order, by transforms.
+    /// The solution of `Δp − c p = a` by transforms, with values beyond edges mirrored.
     fn transformed(
         &self,
         edges: &[[Edge; 2]],
@@ -403,7 +403,7 @@ impl Stencil {
         let location = if nodes { Location::Nodes } else { Location::Centres };
         let grid = Grid::new(&self.setting.grid.shape(), &bounds, location, sides.collect())?;
         let source = Field::new(source.scale(-1.0)?, grid)?;
-        Ok(poisson(&source, c, None, Incompatible::Remove)?.values().clone())
+        Ok(poisson_of(&source, c, None, Incompatible::Remove, self.plan.accuracy)?.values().clone())
     }
     fn parity(&self, at: usize, axis: usize) -> [Parity; 2] {
         self.plan.parities.get(at).and_then(|p| p.get(axis)).copied().unwrap_or([Parity::None; 2])
@@ -681,8 +681,8 @@ impl Run<'_> {
             _ => Err(Error::internal("an instruction without a value")),
         }
     }
-    /// The solution of `Δp = a` with the edges of `p`; with mean 0 where they leave that free. At accuracy 2 by transforms, where the
-    /// edges allow it; else by iterations that transforms precondition.
+    /// The solution of `Δp = a` with the edges of `p`; with mean 0 where they leave that free. By transforms on periodic grids and, at
+    /// accuracy 2, where the edges allow it; else by iterations that transforms precondition.
     fn potential(&self, a: usize, at: usize) -> Result<Tensor> {
         let missing = || Error::internal("a potential without edges");
         let (place, moves) = self.of.plan.potentials.get(&at).copied().ok_or_else(missing)?;
@@ -690,7 +690,7 @@ impl Run<'_> {
         let values = self.edges.get(place).ok_or_else(missing)?;
         let source = self.written_out(a)?;
         let robin = edges.iter().flatten().any(|edge| matches!(edge, Edge::Robin { .. }));
-        if self.of.plan.accuracy == 2 && !robin {
+        if (self.of.plan.accuracy == 2 && !robin) || self.of.setting.grid.is_periodic() {
             let known =
                 |axis: usize, end: usize| values.get(axis).and_then(|pair| pair[end].clone()).filter(|_| !moves);
             return self.of.transformed(edges, known, &source, 0.0).map_err(|error| error.within("a potential"));

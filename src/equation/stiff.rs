@@ -221,13 +221,47 @@ impl Linear<Tensor> for LinearPart {
             .advice("take \"ars443\" or \"ars222\" (the linear part implicit), or \"esdirk4\""))
     }
     fn resolve(&self, gamma_h: f64, y: &Tensor) -> Result<Tensor> {
+        self.resolved(gamma_h, None, y)
+    }
+}
+
+impl LinearPart {
+    /// `(I − γh ρ L)⁻¹ y`, where the value of the rate `ρ` is 1.
+    fn resolved(&self, gamma_h: f64, rate: Option<&Tensor>, y: &Tensor) -> Result<Tensor> {
         let free = y.detach();
         let inverse = y.context().without_recording(|| self.slope.inverse(0.0, &free, gamma_h))?;
         let jacobian = self.slope.jacobian.clone();
-        let a: Operator = Rc::new(move |v: &Tensor| v.sub(&jacobian.apply(0.0, v, v)?.scale(gamma_h)?));
+        let rate = rate.cloned();
+        let a: Operator = Rc::new(move |v: &Tensor| {
+            let product = jacobian.apply(0.0, v, v)?.scale(gamma_h)?;
+            match &rate {
+                Some(rate) => v.sub(&product.mul(rate)?),
+                None => v.sub(&product),
+            }
+        });
         let tolerance = if y.precision() == Precision::F64 { 1e-12 } else { 1e-6 };
         let stop = Stop { tolerance, iterations: 1000 };
         let both = both_ways(a, inverse, self.slope.jacobian.is_whole(), Method::Gmres { restart: 60 }, stop);
         Ok(both.solve(y, None)?.0)
+    }
+}
+
+/// A linear part by a clock whose rate is differentiated.
+pub(super) struct Clocked {
+    /// The part.
+    pub linear: LinearPart,
+    /// What multiplies it; its value is 1.
+    pub rate: Tensor,
+}
+
+impl Linear<Tensor> for Clocked {
+    fn apply(&self, y: &Tensor) -> Result<Tensor> {
+        self.linear.apply(y)?.mul(&self.rate)
+    }
+    fn combine(&self, h: f64, terms: &[(Phi, &Tensor)]) -> Result<Tensor> {
+        self.linear.combine(h, terms)
+    }
+    fn resolve(&self, gamma_h: f64, y: &Tensor) -> Result<Tensor> {
+        self.linear.resolved(gamma_h, Some(&self.rate), y)
     }
 }

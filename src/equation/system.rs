@@ -4,11 +4,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::form::Evolution;
+use super::frozen::Frozen;
 use super::jacobian::Points;
+use super::kept::Kept;
 use super::setting::Setting;
 use super::spectral::Spectral;
 use super::stencil::Stencil;
-use super::stiff::{LinearPart, Stiff};
+use super::stiff::{Clocked, LinearPart, Stiff};
 use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::solve::{Linear, Parametrized, Reach, Resolvent, Separable, Symbol, System};
@@ -19,6 +21,8 @@ use crate::tensor::{Complex, Precision, Tensor};
 pub struct SpectralSystem {
     lane: Spectral,
     symbol: Option<Symbol>,
+    /// What it was made of, for its eigenvalues.
+    source: Rc<(Evolution, bool)>,
 }
 
 impl SpectralSystem {
@@ -29,7 +33,7 @@ impl SpectralSystem {
     pub fn new(evolution: &Evolution, setting: Setting, dealias: bool) -> Result<Self> {
         let lane = Spectral::new(evolution, setting, dealias)?;
         let symbol = Self::symbol_of(&lane)?;
-        Ok(Self { lane, symbol })
+        Ok(Self { lane, symbol, source: Rc::new((evolution.clone(), dealias)) })
     }
     fn symbol_of(lane: &Spectral) -> Result<Option<Symbol>> {
         if !lane.has_linear() {
@@ -41,6 +45,10 @@ impl SpectralSystem {
             None => symbol,
         };
         Symbol::matrix(symbol).map(Some)
+    }
+    /// The linear part with constant coefficients.
+    pub(super) fn symbol(&self) -> Option<&Symbol> {
+        self.symbol.as_ref()
     }
     /// Transforms and their settings.
     pub fn lane(&self) -> &Spectral {
@@ -64,11 +72,20 @@ impl System for SpectralSystem {
     fn is_linear(&self) -> bool {
         self.symbol.is_some() && self.lane.is_linear()
     }
-    fn reach(&self, _t: f64, _y: &Complex) -> Result<Option<Reach>> {
-        match &self.symbol {
-            Some(symbol) => symbol.reach().map(Some),
-            None => Ok(None),
+    fn reach(&self, t: f64, y: &Complex) -> Result<Option<Reach>> {
+        let linear = self.symbol.as_ref().map(Symbol::reach).transpose()?;
+        if self.lane.is_linear() || self.lane.is_affine() {
+            return Ok(linear);
         }
+        let (evolution, dealias) = &*self.source;
+        // It is a bound for a warning and for first steps: an equation that it cannot read is solved all the same.
+        let frozen = Frozen::of(evolution, self.lane.setting(), *dealias).ok().flatten();
+        let state = self.lane.points(y)?;
+        let whole = frozen.and_then(|frozen| frozen.reach(t, &state).ok());
+        Ok(match (linear, whole) {
+            (Some(a), Some(b)) => Some(Reach { real: a.real.max(b.real), imaginary: a.imaginary.max(b.imaginary) }),
+            (a, b) => a.or(b),
+        })
     }
 }
 
@@ -80,7 +97,7 @@ impl Parametrized for SpectralSystem {
         let lane = self.lane.with_parameters(parameters);
         let tracked = parameters.iter().chain(&self.lane.setting().parameters).any(Tensor::is_tracked);
         let symbol = if tracked { Self::symbol_of(&lane)? } else { self.symbol.clone() };
-        Ok(Self { lane, symbol })
+        Ok(Self { lane, symbol, source: self.source.clone() })
     }
 }
 
@@ -93,6 +110,10 @@ pub struct StencilSystem {
     source: Rc<(Evolution, Points)>,
     /// What implicit methods need, planned when one asks; `None` where there is nothing.
     stiff: Rc<OnceCell<Option<Stiff>>>,
+    /// The linear part while a clock is differentiated.
+    clocked: OnceCell<Rc<Clocked>>,
+    /// Integrals that rounding is kept from changing.
+    kept: Option<Rc<Kept>>,
 }
 
 impl StencilSystem {
@@ -111,7 +132,24 @@ impl StencilSystem {
         let points = Points { names: names.to_vec(), setting: setting.clone(), accuracy, transport };
         let lane = Stencil::of(&evolution.channels, &evolution.rates, names, setting, accuracy, transport)?;
         let source = Rc::new((evolution.clone(), points));
-        Ok(Self { lane, velocities: velocities(evolution), source, stiff: Rc::default() })
+        Ok(Self {
+            lane,
+            velocities: velocities(evolution),
+            source,
+            stiff: Rc::default(),
+            clocked: OnceCell::new(),
+            kept: None,
+        })
+    }
+    /// The same with the integrals of a start kept where the evolution keeps them.
+    ///
+    /// # Errors
+    /// Those of an evaluation.
+    pub fn keeping(self, start: &Tensor, times: &[f64]) -> Result<Self> {
+        let (Some(from), Some(to)) = (times.first(), times.last()) else { return Ok(self) };
+        let (evolution, points) = &*self.source;
+        let kept = Kept::of(evolution, points, start, [*from, *to])?.map(Rc::new);
+        Ok(Self { kept, ..self })
     }
     /// Where the eigenvalues of the linear part lie, if there is one.
     pub(super) fn linear_reach(&self, t: f64, y: &Tensor) -> Result<Option<Reach>> {
@@ -131,9 +169,9 @@ impl StencilSystem {
         };
         self.stiff.get_or_init(plan).as_ref()
     }
-    /// The linear part, where it is kept apart; not while a clock is differentiated, which multiplies all rates.
+    /// The linear part, where it is kept apart.
     fn linear_part(&self) -> Option<&LinearPart> {
-        if self.lane.setting().rate().is_some() { None } else { self.stiff().and_then(Stiff::linear) }
+        self.stiff().and_then(Stiff::linear)
     }
     /// What evaluates it.
     pub fn lane(&self) -> &Stencil {
@@ -181,12 +219,15 @@ impl System for StencilSystem {
 
     fn nonlinear(&self, t: f64, y: &Tensor) -> Result<Tensor> {
         match self.linear_part() {
-            Some(linear) => linear.others(t, y),
+            Some(linear) => self.by_clock(linear.others(t, y)?),
             None => self.by_clock(self.lane.rates(t, y)?),
         }
     }
     fn linear(&self) -> Option<&dyn Linear<Tensor>> {
-        self.linear_part().map(|linear| linear as &dyn Linear<Tensor>)
+        let linear = self.linear_part()?;
+        let Some(rate) = self.lane.setting().rate() else { return Some(linear) };
+        let clocked = || Rc::new(Clocked { linear: linear.clone(), rate: rate.clone() });
+        Some(&**self.clocked.get_or_init(clocked))
     }
     fn rhs(&self, t: f64, y: &Tensor) -> Result<Tensor> {
         self.by_clock(self.lane.rates(t, y)?)
@@ -201,7 +242,11 @@ impl System for StencilSystem {
         self.stiff().map_or(Ok(None), |stiff| stiff.reach(t, y))
     }
     fn settle(&self, t: f64, y: Tensor) -> Result<Tensor> {
-        self.lane.settle(t, y)
+        let y = self.lane.settle(t, y)?;
+        match &self.kept {
+            Some(kept) => kept.restore(&y),
+            None => Ok(y),
+        }
     }
     fn separable(&self) -> Option<&dyn Separable<Tensor>> {
         if self.velocities.is_empty() { None } else { Some(self) }
@@ -237,6 +282,6 @@ impl Parametrized for StencilSystem {
                 own.iter().zip(parameters).all(|(a, b)| matches!((a.to_vec(), b.to_vec()), (Ok(a), Ok(b)) if a == b));
             let _ = stiff.set(planned.as_ref().map(|stiff| stiff.with_tensors(parameters, same)));
         }
-        Ok(Self { lane, stiff: Rc::new(stiff), ..self.clone() })
+        Ok(Self { lane, stiff: Rc::new(stiff), clocked: OnceCell::new(), ..self.clone() })
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! - `∂u_i/∂t = … − ∂F_i(u)/∂x` becomes a difference of Rusanov's fluxes, `(F(l) + F(r))/2 − a (r − l)/2`, with the states on
 //!   both sides of a face from polynomials that lean to their side, and `a` a bound of the speeds of waves there;
-//! - `∂u_i/∂t = … − v ∂u_i/∂x` with a `v` that is not a constant takes the difference against the direction of `v`.
+//! - `∂u_i/∂t = … − v ∂u_i/∂x` with a `v` that is not a constant takes the difference against the direction of `v`; where `v` is a power
+//!   of `u_i` it is a flux.
 //!
 //! The speeds are the eigenvalues of `∂F/∂u`. For n of them, real, with mean m and mean square s, none is further from m than
 //! `√((n − 1)(s − m²))` (P. A. Samuelson, *J. Am. Stat. Assoc.* 63 (1968) 1522), and both come from traces: exact for one and two unknowns,
@@ -77,7 +78,7 @@ pub(super) fn planned(evolution: &Evolution, setting: &Setting) -> Result<Evolut
     for (i, rate) in evolution.rates.iter().enumerate() {
         let mut others = Vec::new();
         for (c, body) in terms(rate, &constant)? {
-            match transported(&body, i) {
+            match transported(&body, i).map(|found| conservative(found, i)).transpose()? {
                 Some(Found::Flux(f, axis)) => {
                     if let Some(flux) = fluxes.get_mut(axis).and_then(|f| f.get_mut(i)) {
                         *flux = flux.sub(&c.mul(&f)?)?;
@@ -109,6 +110,29 @@ pub(super) fn planned(evolution: &Evolution, setting: &Setting) -> Result<Evolut
         }
     }
     Ok(Evolution { rates, ..evolution.clone() })
+}
+
+/// `u ∂u/∂x` as the flux `u²/2` that it is, and so for powers: only as a flux a shock has its speed.
+fn conservative(found: Found, i: usize) -> Result<Found> {
+    let Found::Carried(v, axis) = &found else { return Ok(found) };
+    let own = |e: &Expr| matches!(e.op(), Op::Unknown(j, _) if *j == i);
+    let power = match v.op() {
+        Op::Unknown(..) if own(v) => 1.0,
+        Op::Unary(Unary::Square, a) if own(a) => 2.0,
+        Op::Binary(Binary::Mul, a, b) if own(a) && own(b) => 2.0,
+        Op::Binary(Binary::Pow, a, n) if own(a) => n.as_number().unwrap_or(-1.0),
+        _ => -1.0,
+    };
+    if power <= 0.0 {
+        return Ok(found);
+    }
+    let u = match v.op() {
+        Op::Unknown(..) => v,
+        Op::Unary(_, a) | Op::Binary(_, a, _) => a,
+        _ => return Ok(found),
+    };
+    let raised = u.binary(Binary::Pow, &Expr::number(power + 1.0))?;
+    Ok(Found::Flux(raised.div(&Expr::number(power + 1.0))?, *axis))
 }
 
 /// Whether unknowns are carried along at speeds that depend on them, and no derivative of higher order smooths: such solutions

@@ -62,16 +62,25 @@ fn bounds(c: &Call, i: usize, axes: usize) -> Result<Vec<(f64, f64)>> {
         Ok(parts) => parts,
         Err(_) => vec![value; axes],
     };
+    let number = |part: &rhai::Dynamic| -> Result<Option<f64>> {
+        let Some(tensor) = part.read_lock::<Tensor>() else { return Ok(crate::script::value::number_of(part)) };
+        if tensor.is_tracked() {
+            return Err(Error::value("no gradient goes to the box of a grid")
+                .got("a length that is being differentiated")
+                .advice("scale the coordinates of the equation instead: on a box of length 1, dx(u)/length"));
+        }
+        if tensor.len() == 1 { tensor.item().map(Some) } else { Ok(None) }
+    };
     parts
         .iter()
-        .map(|part| match crate::script::value::number_of(part) {
+        .map(|part| match number(part)? {
             Some(length) => Ok((0.0, length)),
             None => match part.clone().into_array().ok().as_deref() {
-                Some([low, high]) => {
-                    let (low, high) = (crate::script::value::number_of(low), crate::script::value::number_of(high));
-                    low.zip(high).ok_or_else(wrong)
-                }
-                _ => Err(wrong()),
+                Some([low, high]) => number(low)?.zip(number(high)?).ok_or_else(wrong),
+                _ => match part.read_lock::<Tensor>().map(|t| t.to_vec()).transpose()?.as_deref() {
+                    Some([low, high]) => Ok((*low, *high)),
+                    _ => Err(wrong()),
+                },
             },
         })
         .collect()

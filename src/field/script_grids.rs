@@ -32,6 +32,11 @@ fn bounded(points: &[usize], bounds: &[(f64, f64)], options: &Options) -> Result
     let dimensions = points.len();
     let location = options.choice("values", &[("centres", Location::Centres), ("nodes", Location::Nodes)])?;
     let every = side(options, "edges", dimensions)?;
+    if options.has("values") && rings(options, dimensions)?.iter().all(|ring| *ring) {
+        return Err(Error::option("values at centres or nodes are a matter of edges, and all axes are periodic")
+            .expected("points at low + i h, h = (high − low)/n")
+            .advice("leave `values` out; for points in the middle of cells shift the box by half a spacing"));
+    }
     let mut sides = Vec::with_capacity(dimensions);
     for (ring, keys) in rings(options, dimensions)?.into_iter().zip(Grid::SIDES) {
         let mut pair = Vec::with_capacity(2);

@@ -74,7 +74,7 @@ pub(super) const NAMED: &[Named] = &[
                      dt(hv) + dx(hu * hv / h) + dy(hv ** 2 / h + gravity * h ** 2 / 2) - viscosity * laplacian(hv),\n])",
         example: "let grid = grid::periodic([16, 16], [[-2.5, 2.5], [-2.5, 2.5]]);\n\
                   solve(physics::shallow_water(), #{ h: |x, y| 1 + 0.2 * exp(-(x ** 2 + y ** 2)), hu: 0, hv: 0 }, 0.5, #{ grid: grid })",
-        text: "Smooth waves without viscosity. Bores, as after initial::dam_break, need it: these are central differences or Fourier modes, which oscillate at jumps. Walls: edges #{ hu: dirichlet(0), \
-               hv: dirichlet(0), others: neumann(0) } keep water in (both flows vanish there), and transport: \"central\" keeps its amount to rounding. The radial dam break of PDEBench: height 2 within a radius of 0.3 to 0.7 on [−2.5, 2.5]², g = 1, up to t = 1.",
+        text: "Smooth waves without viscosity. Bores, as after initial::dam_break, need it with Fourier modes or central differences, which oscillate at jumps; transport: \"weno5\", which grids with edges take by default, keeps them sharp without. Walls: edges #{ hu: dirichlet(0), \
+               hv: dirichlet(0), others: neumann(0) } keep water in, to rounding: both flows vanish there. The radial dam break of PDEBench: height 2 within a radius of 0.3 to 0.7 on [−2.5, 2.5]², g = 1, up to t = 1.",
     },
 ];

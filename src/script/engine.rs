@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc};
 
 use super::call::Call;
 use super::closure::{Exit, enter, into_rhai};
@@ -15,6 +15,7 @@ use super::registry::{Entry, Form, Registry};
 use super::table::SharedTable;
 use super::value::{All, Operand, printed};
 use crate::equation::Expr;
+use crate::equation::script::vector_of;
 use crate::error::{Error, Result};
 use crate::field::{Field, Path};
 use crate::session::{Session, interrupt};
@@ -34,6 +35,7 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     name_types(&mut engine, session);
     super::guards::register(&mut engine);
     powers::register(&mut engine);
+    super::caught::register(&mut engine);
     let sink = session.clone();
     engine.on_print(move |text| sink.sink().text(text));
     let sink = session.clone();
@@ -292,9 +294,30 @@ fn name_types(engine: &mut Engine, session: &Session) {
     engine.register_fn("/", |a: i64, b: f64| a as f64 / b);
     engine.register_fn("/", |a: f64, b: i64| a / b as f64);
     engine.register_fn("**", |a: i64, b: i64| powers::whole(a, b).map_err(into_rhai));
+    // An array of symbols is a vector of an equation.
+    engine.register_fn("*", |a: i64, b: Array| scaled(Binary::Mul, b, a as f64));
+    engine.register_fn("*", |a: f64, b: Array| scaled(Binary::Mul, b, a));
+    engine.register_fn("*", |a: Array, b: i64| scaled(Binary::Mul, a, b as f64));
+    engine.register_fn("*", |a: Array, b: f64| scaled(Binary::Mul, a, b));
+    engine.register_fn("/", |a: Array, b: i64| scaled(Binary::Div, a, b as f64));
+    engine.register_fn("/", |a: Array, b: f64| scaled(Binary::Div, a, b));
+    engine.register_fn("-", |a: Array| scaled(Binary::Mul, a, -1.0));
     register_remainder(engine);
     register_assignment(engine, "/=", Binary::Div, session);
     register_assignment(engine, "%=", Binary::Rem, session);
+}
+
+/// An array of symbols times or divided by a number.
+fn scaled(op: Binary, array: Array, number: f64) -> std::result::Result<Dynamic, Box<EvalAltResult>> {
+    let array = Dynamic::from(array);
+    match vector_of(&array) {
+        Some(vector) => vector.and_then(|v| v.binary(op, &Expr::number(number))).map(Dynamic::from).map_err(into_rhai),
+        None => Err(into_rhai(
+            Error::typ("an array is not a vector of numbers").got(super::value::describe(&array)).advice(
+                "tensor([1, 2, 3]) computes element by element; in an equation an array of symbols is a vector",
+            ),
+        )),
+    }
 }
 
 fn in_text(tensor: &Tensor) -> String {

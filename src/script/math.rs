@@ -5,6 +5,8 @@ use rhai::Dynamic;
 use super::call::Call;
 use super::registry::{Entry, entry, operator};
 use super::value::Operand;
+use crate::equation::Expr;
+use crate::equation::script::{symbol_of, vector_of};
 use crate::error::{Error, Result};
 use crate::tensor::{Binary, Compare, Unary};
 
@@ -165,7 +167,18 @@ fn unary(c: &mut Call, function: Unary) -> Result<Dynamic> {
 }
 
 fn binary(c: &mut Call, op: Binary) -> Result<Dynamic> {
-    Ok(c.operand(0)?.binary(op, &c.operand(1)?, c.session.context())?.into_dynamic())
+    // Beside a symbol an array is a vector.
+    let operand = |own: usize, other: usize| {
+        c.operand(own).or_else(|error| {
+            let value = c.value(own)?;
+            let fits = value.is_array() && (c.object_if::<Expr>(other).is_some() || vector_of(&value).is_some());
+            match symbol_of(&value).filter(|_| fits) {
+                Some(vector) => vector.map(Operand::Symbol),
+                None => Err(error),
+            }
+        })
+    };
+    Ok(operand(0, 1)?.binary(op, &operand(1, 0)?, c.session.context())?.into_dynamic())
 }
 
 fn compare(c: &mut Call, op: Compare) -> Result<Dynamic> {

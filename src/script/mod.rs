@@ -2,6 +2,7 @@
 
 pub mod assist;
 pub mod call;
+mod caught;
 pub mod check;
 pub mod closure;
 mod core;

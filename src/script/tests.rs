@@ -227,3 +227,27 @@ fn powers_bind_as_in_mathematics() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// What is caught of the language's own errors is printed in the same words as when it is not caught.
+#[test]
+fn caught_errors_read_like_others() {
+    let mut host = host();
+    let mut caught = |text: &str| {
+        let script = format!("let said = \"\"; try {{ said = {text}; }} catch (e) {{ said = `${{e}}`; }} said");
+        host.evaluate("test", &script).map_or_else(|e| e.to_string(), |value| compact(&value))
+    };
+    for (text, expected) in [
+        ("[1].lenght()", "there is no function `lenght` for (array)\n    advice: did you mean len?"),
+        ("(|| [1].lenght()).call()", "there is no function `lenght` for (array)\n    advice: did you mean len?"),
+        ("if ones(2) { 1 }", "a condition needs true or false\n       got: a Tensor\n"),
+        ("{ let m = #{}; m.a.b }", "there is no property `b` of nothing: ()"),
+        ("[1, 2][5]", "Array index 5 out of bounds"),
+        ("zeros([-1])", "zeros: argument 1 (`shape`) does not fit\n"),
+        ("{ throw \"mine\" }", "mine"),
+        ("{ throw #{ message: \"mine\", code: 3 } }", "\"code\": 3"),
+    ] {
+        let got = caught(text);
+        assert!(got.contains(expected), "{text}\n{got}");
+    }
+    assert_eq!(caught("`${#{ a: 1, b: [1, \"x\"] }}`"), "#{\"a\": 1, \"b\": [1, \"x\"]}");
+}

@@ -5,7 +5,7 @@
 
 use super::explicit;
 use super::method::{Memory, Method, Step};
-use super::system::Parametrized;
+use super::system::{Parametrized, System};
 use super::tableau::Embedded;
 use super::vector::Vector;
 use crate::error::{Error, Kind, Result};
@@ -158,7 +158,7 @@ fn first_step<S: Parametrized>(
 ) -> Result<f64> {
     y.context()?.without_recording(|| {
         let size = |v: &S::State| v.error_norm(y, y, rule.atol, rule.rtol);
-        let f = system.rhs(t, y)?;
+        let f = finite_rate(system, t, y)?;
         let (d0, d1) = (size(y)?, size(&f)?);
         let guess = if d0 < 1e-5 || d1 < 1e-5 || !(d0 / d1).is_finite() { 1e-6 } else { 0.01 * d0 / d1 };
         let ahead = y.add_scaled(&[(sign * guess, &f)])?;
@@ -169,4 +169,19 @@ fn first_step<S: Parametrized>(
             if top <= 1e-15 { (guess * 1e-3).max(1e-6) } else { (0.01 / top).powf(1.0 / (pair.order as f64 + 2.0)) };
         Ok(if second.is_finite() { second.min(100.0 * guess) } else { guess })
     })
+}
+
+/// Refuses a start at which the right-hand side has no value.
+pub(super) fn refuse_start<S: System>(system: &S, t: f64, y: &S::State) -> Result<()> {
+    finite_rate(system, t, &system.settle(t, y.clone())?).map(|_| ())
+}
+
+fn finite_rate<S: System>(system: &S, t: f64, y: &S::State) -> Result<S::State> {
+    let rate = system.rhs(t, y)?;
+    if rate.is_finite()? {
+        return Ok(rate);
+    }
+    Err(Error::not_finite("the right-hand side is not finite at the start")
+        .got(format!("t = {t:?}"))
+        .advice("look for a division by 0, a root or logarithm of a negative number, or an overflow in the equation at the initial state"))
 }

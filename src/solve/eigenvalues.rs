@@ -8,7 +8,7 @@ type C = Number<f64>;
 
 /// The eigenvalues of one `m × m` matrix: the characteristic polynomial by Faddeev and LeVerrier, its roots by Durand and Kerner. Good
 /// to several digits for the few unknowns that equations have; nothing to compute functions of matrices with.
-pub(super) fn eigenvalues(matrix: &[C], m: usize) -> Vec<C> {
+pub(crate) fn eigenvalues(matrix: &[C], m: usize) -> Vec<C> {
     let mut a = matrix.to_vec();
     balance(&mut a, m);
     let size = a.chunks(m).map(|row| row.iter().map(|z| z.norm()).sum::<f64>()).fold(0.0, f64::max);

@@ -19,7 +19,7 @@ const MOST_STEPS: usize = 25;
 fn tolerance(precision: Precision) -> f64 {
     match precision {
         Precision::F32 => 2e-6,
-        Precision::F64 => 1e-13,
+        Precision::F64 => 1e-14,
     }
 }
 

@@ -71,13 +71,25 @@ impl Tableau {
     }
 }
 
-/// A text when steps of `h` are too long for the method, with the longest that is stable.
-pub(super) fn warning(tableau: &Tableau, reach: Reach, h: f64) -> Option<String> {
+/// Growth of a wave over all steps that is not worth a word.
+const HARMLESS: f64 = 1.01;
+
+/// A text when `steps` of length `h` are too long for the method, with the longest that is stable.
+pub(super) fn warning(tableau: &Tableau, reach: Reach, h: f64, steps: usize) -> Option<String> {
     let longest = tableau.stable_step(reach);
     if h <= longest * (1.0 + 1e-9) {
         return None;
     }
     let Reach { real, imaginary } = reach;
+    // What grows slowly has not grown after few steps.
+    let factor = |z: Number<f64>| {
+        tableau.stability_polynomial().iter().rev().fold(Number::new(0.0, 0.0), |sum, c| sum * z + c).norm()
+    };
+    let corners = [(real, imaginary), (real, 0.0), (0.0, imaginary)];
+    let growth = corners.map(|(re, im)| factor(Number::new(-re, im) * h)).into_iter().fold(0.0, f64::max);
+    if growth.powf(steps as f64) <= HARMLESS {
+        return None;
+    }
     let where_ = format!("eigenvalues reach −{} ± {}i", number(real), number(imaginary));
     Some(if longest == 0.0 {
         format!(
@@ -120,10 +132,11 @@ mod tests {
     #[test]
     fn a_warning_names_the_longest_stable_step() {
         let reach = Reach { real: 100.0, imaginary: 0.0 };
-        assert!(warning(&RK4, reach, 0.027).is_none());
-        let text = warning(&RK4, reach, 0.03).unwrap();
+        assert!(warning(&RK4, reach, 0.027, 1000).is_none());
+        let text = warning(&RK4, reach, 0.03, 1).unwrap();
         assert!(text.contains("0.0278") && text.contains("rk4"), "{text}");
-        assert!(warning(&EULER, Reach { real: 0.0, imaginary: 1.0 }, 1e-3).unwrap().contains("any step"));
-        assert!(warning(&EULER, Reach { real: 0.0, imaginary: 0.0 }, 1e9).is_none());
+        assert!(warning(&EULER, Reach { real: 0.0, imaginary: 1.0 }, 1e-3, 100_000).unwrap().contains("any step"));
+        assert!(warning(&EULER, Reach { real: 0.0, imaginary: 1.0 }, 1e-3, 100).is_none());
+        assert!(warning(&EULER, Reach { real: 0.0, imaginary: 0.0 }, 1e9, 1).is_none());
     }
 }

@@ -162,3 +162,35 @@ fn residuals_are_differentiable() {
     );
     assert!(error < 1e-6, "{error:e}");
 }
+
+#[test]
+fn products_in_fourier_space_bound_explicit_steps() {
+    // Two thirds of the wavenumbers of 30 points: up to 10.
+    for (equation, start, real, imaginary) in [
+        ("equation(|u| dt(u) + u * dx(u))", "1 + sin(x)", 1.0, 20.0),
+        ("equation(|u, x| dt(u) - div((2 + sin(x)) * grad(u)))", "sin(x)", 300.0, 0.0),
+        ("equation(|u| dt(u) + 3 * dx(u) + u * dx(u) - 0.1 * dx(u, 2))", "1 + 0 * x", 0.1 * 225.0, 45.0),
+        ("equation(|u| dt(dt(u)) - u * dx(u, 2))", "4 + 0 * x", 0.0, 20.0),
+    ] {
+        super::with_host(move |mut host| {
+            let script = format!("[{equation}, grid::periodic([30], [TAU]).sample(|x| {start})]");
+            let pair = host.evaluate("reach", &script).unwrap().into_array().unwrap();
+            let eq = pair[0].read_lock::<crate::equation::Equation>().unwrap().clone();
+            let field = pair[1].read_lock::<crate::field::Field>().unwrap().clone();
+            let setting =
+                crate::equation::Setting::new(&eq, field.grid(), field.context(), crate::tensor::Precision::F64)
+                    .unwrap();
+            let evolution = eq.evolution(1).unwrap();
+            let system = crate::equation::SpectralSystem::new(&evolution, setting, true).unwrap();
+            let channels = evolution.channels.len();
+            let zero = field.values().full_like(0.0).unwrap();
+            let parts: Vec<_> =
+                (0..channels).map(|i| if i == 0 { field.values().clone() } else { zero.clone() }).collect();
+            let state = crate::tensor::Tensor::concat(&parts, 1).unwrap();
+            let y = system.lane().spectrum(&state).unwrap();
+            let reach = crate::solve::System::reach(&system, 0.0, &y).unwrap().unwrap();
+            let near = |got: f64, expected: f64| (got - expected).abs() < 0.02 * expected + 1e-6;
+            assert!(near(reach.real, real) && near(reach.imaginary, imaginary), "{equation}: {reach:?}");
+        });
+    }
+}

@@ -21,7 +21,7 @@ pub use conductances::{Conductances, Solve};
 pub use diffusion::{Diffusion, FaceMean};
 pub use direct::Incompatible;
 pub use krylov::SolveReport;
-pub use poisson::poisson;
+pub use poisson::{poisson, poisson_of};
 
 #[cfg(test)]
 mod tests;

@@ -19,10 +19,25 @@ use crate::tensor::{Span, Tensor};
 /// # Errors
 /// Robin conditions; a right-hand side that is not finite or out of balance; a negative `c` that is minus an eigenvalue of `−Δ`.
 pub fn poisson(f: &Field, c: f64, unknown: Option<&str>, incompatible: Incompatible) -> Result<Field> {
+    poisson_of(f, c, unknown, incompatible, 2)
+}
+
+/// As [`poisson`] with second differences of order 2, 4, 6 or 8, whose values beyond edges are mirrored: exact on periodic axes, near the
+/// operators of that order elsewhere.
+///
+/// # Errors
+/// As of [`poisson`].
+pub fn poisson_of(
+    f: &Field,
+    c: f64,
+    unknown: Option<&str>,
+    incompatible: Incompatible,
+    accuracy: usize,
+) -> Result<Field> {
     let ends = Ends::of(f, unknown)?;
     let shape = f.grid().shape();
     let spans: Vec<Span> = ends.iter().zip(&shape).map(|(ends, &points)| ends.unknowns(points)).collect();
-    let lines = ends.iter().zip(&spans).map(|(ends, span)| line(ends, span.end.saturating_sub(span.start)));
+    let lines = ends.iter().zip(&spans).map(|(ends, span)| line(ends, span.end.saturating_sub(span.start), accuracy));
     let direct = Direct::new(lines.collect::<Result<_>>()?, c)?;
     let u = direct.solve(&lifted(f, &ends, &spans)?, incompatible)?;
     f.with(with_edges(u, &ends, &spans, &shape)?)
@@ -77,7 +92,7 @@ fn with_edges(mut u: Tensor, ends: &[Ends], spans: &[Span], shape: &[usize]) -> 
     Ok(u)
 }
 
-fn line(ends: &Ends, unknowns: usize) -> Result<Line> {
+fn line(ends: &Ends, unknowns: usize, accuracy: usize) -> Result<Line> {
     use EdgeKind::{Dirichlet, Neumann, Periodic};
     let basis = match (ends.nodes, ends.kinds) {
         (_, [Periodic, _]) => Basis::Periodic,
@@ -95,5 +110,5 @@ fn line(ends: &Ends, unknowns: usize) -> Result<Line> {
                 .advice("elliptic(f, #{ a: 1.0 }) solves with Robin conditions at centres too"));
         }
     };
-    Ok(Line { basis, unknowns, spacing: ends.spacing })
+    Ok(Line { basis, unknowns, spacing: ends.spacing, accuracy })
 }

@@ -23,6 +23,20 @@ pub(in crate::solve::elliptic) struct Line {
     pub unknowns: usize,
     /// Distance between neighbours.
     pub spacing: f64,
+    /// Order of the second difference.
+    pub accuracy: usize,
+}
+
+impl Line {
+    /// Eigenvalues of `−∂²`: with `s = 2 − 2 cos θ` that of the centred stencil of order 2, `s + s²/12 + s³/90 + …` of higher ones.
+    fn eigenvalues(&self) -> Vec<f64> {
+        let of = |s: f64| {
+            let factors = [1.0, 1.0 / 12.0, 1.0 / 90.0, 1.0 / 560.0];
+            factors.iter().take(self.accuracy / 2).rev().fold(0.0, |sum, factor| (sum + factor) * s)
+        };
+        let spacing = self.spacing * self.spacing;
+        self.basis.eigenvalues(self.unknowns).into_iter().map(|s| of(s) / spacing).collect()
+    }
 }
 
 /// The part of `f` that has no solution: where the operator is singular, its mean.
@@ -177,10 +191,7 @@ impl Direct {
     /// `1/(Σ λ + c)` with the factors of the transforms, in the order in which the modes lie; 0 for the constant when that is in the
     /// kernel.
     fn inverse_eigenvalues<T: Number>(&self) -> Result<Vec<T>> {
-        let scaled = |line: &Line| -> Vec<f64> {
-            line.basis.eigenvalues(line.unknowns).into_iter().map(|v| v / (line.spacing * line.spacing)).collect()
-        };
-        let axes: Vec<Vec<f64>> = self.lines.iter().map(scaled).collect();
+        let axes: Vec<Vec<f64>> = self.lines.iter().map(Line::eigenvalues).collect();
         let factor: f64 = self.lines.iter().map(|line| line.basis.factor(line.unknowns)).product();
         // The axes were turned until the first one came last: [x, y, z] lies as [y, z, x].
         let mut order: Vec<usize> = (1..axes.len()).collect();
