@@ -66,6 +66,15 @@ class Session(unittest.TestCase):
         self.assertLess(time.perf_counter() - began, 0.5)
         self.assertEqual(self.book.collect(message).status, "ok")
 
+    def test_names_of_the_session_are_known_to_tools(self):
+        self.run_cell("let distinctive = ones([2, 3]); fn distilled(x, y) { x }")
+        self.book.client.complete("disti", 5)
+        matches = self.book.client.get_shell_msg(timeout=5)["content"]["matches"]
+        self.assertEqual(matches, ["distilled", "distinctive"])
+        self.book.client.inspect("distinctive")
+        about = self.book.client.get_shell_msg(timeout=5)["content"]["data"]["text/plain"]
+        self.assertEqual(about, "distinctive: a Tensor [2, 3]")
+
     def test_input(self):
         ran = self.run_cell('let name = input("who? "); name', typed="Ada")
         self.assertEqual(ran.of("input_request"), [{"prompt": "who? ", "password": False}])
