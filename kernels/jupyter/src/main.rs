@@ -49,7 +49,7 @@ fn main() {
         Command::Install(place) => install::install(&place).map(|folder| println!("installed in {}", folder.display())),
         Command::Uninstall(place) => install::uninstall(&place).map(|folder| println!("removed {}", folder.display())),
         Command::Run { connection } => {
-            no_standard_library_sources();
+            prepare_rust_cells();
             front::run(&connection)
         }
         Command::Worker => worker::run(),
@@ -62,19 +62,24 @@ fn main() {
     std::process::exit(0);
 }
 
+/// What evcxr reads from the environment; set before there are threads.
+///
 /// rust-analyzer inside of evcxr reads the sources of the standard library: seconds at each start, and where they are missing it
 /// asks rustup to download them. An empty folder in their place leaves both out; completion of the standard library in Rust
 /// cells goes with it. `ANSATZ_RUST_SRC=1` keeps them.
-fn no_standard_library_sources() {
-    if !cfg!(feature = "rust-cells") || std::env::var_os("RUST_SRC_PATH").is_some() {
-        return;
-    }
-    if std::env::var_os("ANSATZ_RUST_SRC").is_some_and(|value| value == "1") {
-        return;
-    }
-    let folder = std::env::temp_dir().join("ansatz-no-rust-src");
-    if std::fs::create_dir_all(folder.join("core")).is_ok() {
-        // SAFETY: the only thread so far.
-        unsafe { std::env::set_var("RUST_SRC_PATH", folder) };
+#[cfg(feature = "rust-cells")]
+fn prepare_rust_cells() {
+    let folder = front::rust_folder();
+    let set = |name: &str, value: PathBuf| {
+        if std::env::var_os(name).is_none() {
+            // SAFETY: the only thread so far.
+            unsafe { std::env::set_var(name, value) };
+        }
+    };
+    set("EVCXR_TMPDIR", folder.join("evcxr"));
+    if std::env::var_os("ANSATZ_RUST_SRC").is_none_or(|value| value != "1") {
+        set("RUST_SRC_PATH", folder.join("no-sources"));
     }
 }
+#[cfg(not(feature = "rust-cells"))]
+fn prepare_rust_cells() {}

@@ -65,7 +65,7 @@ def main():
             assert ran.status == "ok", ran
             if turn % 100 == 99:
                 sizes.append(resident(worker_of(book)) / 2**20)
-        print("memory of the worker after each 100 of 1000 cells that rebind 8 MiB:", ", ".join(f"{s:.0f}" for s in sizes), "MiB")
+        print("memory of the worker after each 100 of 1000 cells that rebind 4 MB and its half:", ", ".join(f"{s:.0f}" for s in sizes), "MiB")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def shown(cell):
         if "░" in str(data.get("text/plain")) or "█" in str(data.get("text/plain")):
             # A bar: shown only where the work takes its time.
             continue
-        text = re.sub(r"[-+]?\d[\d.e+-]*|[µm]s\b|\bs\b", "#", str(data.get("text/plain", "")))
+        text = re.sub(r"[-+]?\d[\d.e+-]*(?:[µmn]?s\b)?", "#", str(data.get("text/plain", "")))
         out.append((output["output_type"], output.get("name"), sorted(k for k in data if k in PICTURES), text.split()))
     return out
 

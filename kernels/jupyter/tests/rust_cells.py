@@ -1,5 +1,6 @@
 """Cells in Rust: compiled by evcxr, run in the session."""
 
+import os
 import time
 import unittest
 
@@ -78,6 +79,29 @@ class RustCells(unittest.TestCase):
         ran = self.book.collect(message)
         self.assertEqual(ran.status, "ok", ran)
         self.assertLess(time.perf_counter() - began, 1)
+
+    def test_rich_results(self):
+        ran = self.run_cell("""%%rust
+pub struct Bold(pub String);
+impl Bold { pub fn evcxr_display(&self) { println!("EVCXR_BEGIN_CONTENT text/html\\n<b>{}</b>\\nEVCXR_END_CONTENT", self.0); } }
+Bold("x".to_string())""")
+        self.assertEqual(ran.result.get("text/html"), "<b>x</b>", ran)
+
+    def test_a_second_interrupt_ends_what_does_not_stop(self):
+        with Notebook() as book:
+            book.run("%%rust\nlet n = 1;", timeout=120)
+            message = book.send("%%rust\nloop { std::thread::sleep(std::time::Duration::from_millis(10)); }")
+            time.sleep(4)
+            book.interrupt()
+            time.sleep(1.2)
+            book.interrupt()
+            self.assertEqual(book.collect(message).error["ename"], "SessionLost")
+            self.assertEqual(book.run("1 + 1").result["text/plain"], "2")
+
+    def test_without_a_compiler_a_message_says_so(self):
+        with Notebook(env={**os.environ, "PATH": "/nowhere"}) as book:
+            self.assertIn("need cargo and rustc on the PATH", book.run("%%rust\n1").error["evalue"])
+            self.assertEqual(book.run("1 + 1").result["text/plain"], "2")
 
     def test_a_crash_loses_the_session_only(self):
         with Notebook() as book:

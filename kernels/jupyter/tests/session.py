@@ -1,5 +1,7 @@
 """What a user of a notebook relies on: output, errors, interrupts, a session that survives."""
 
+import os
+import signal
 import time
 import unittest
 
@@ -63,6 +65,15 @@ class Session(unittest.TestCase):
         self.assertEqual(reply["content"]["matches"], ["linspace"])
         self.assertLess(time.perf_counter() - began, 0.5)
         self.assertEqual(self.book.collect(message).status, "ok")
+
+    def test_names_of_the_session_are_known_to_tools(self):
+        self.run_cell("let distinctive = ones([2, 3]); fn distilled(x, y) { x }")
+        self.book.client.complete("disti", 5)
+        matches = self.book.client.get_shell_msg(timeout=5)["content"]["matches"]
+        self.assertEqual(matches, ["distilled", "distinctive"])
+        self.book.client.inspect("distinctive")
+        about = self.book.client.get_shell_msg(timeout=5)["content"]["data"]["text/plain"]
+        self.assertEqual(about, "distinctive: a Tensor [2, 3]")
 
     def test_input(self):
         ran = self.run_cell('let name = input("who? "); name', typed="Ada")
@@ -165,9 +176,15 @@ class Session(unittest.TestCase):
             self.assertIn(ran.error["ename"], ("SessionLost", "Interrupted"))
             self.assertEqual(book.run("2").result["text/plain"], "2")
 
+    def test_restart(self):
+        with Notebook() as book:
+            book.run("let a = 1;")
+            book.manager.restart_kernel()
+            book.client.wait_for_ready(timeout=30)
+            self.assertEqual(book.run("a").status, "error")
+            self.assertEqual(book.run("let a = 2; a").result["text/plain"], "2")
+
     def test_the_worker_goes_with_the_front(self):
-        import os
-        import signal
         book = Notebook()
         worker = worker_of(book)
         os.kill(book.manager.provisioner.process.pid, signal.SIGKILL)
@@ -194,15 +211,13 @@ def worker_of(book):
     front = book.manager.provisioner.process.pid
     with open(f"/proc/{front}/task/{front}/children") as children:
         found = children.read().split()
-    for task in __import__("os").listdir(f"/proc/{front}/task"):
+    for task in os.listdir(f"/proc/{front}/task"):
         with open(f"/proc/{front}/task/{task}/children") as children:
             found += children.read().split()
     return int(found[0])
 
 
 def end_worker(book):
-    import os
-    import signal
     os.kill(worker_of(book), signal.SIGKILL)
 
 

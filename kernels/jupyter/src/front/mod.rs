@@ -33,6 +33,8 @@ use iopub::IoPub;
 use messages::message;
 use receive::receive;
 use running::Running;
+#[cfg(feature = "rust-cells")]
+pub use rust_cells::folder as rust_folder;
 use shell::Shell;
 use worker::Worker;
 
@@ -50,7 +52,10 @@ pub fn run(connection: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(connection).with_context(|| format!("cannot read {}", connection.display()))?;
     let info: ConnectionInfo = serde_json::from_str(&text).context("not a connection file")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(serve(info))
+    let outcome = runtime.block_on(serve(info));
+    #[cfg(feature = "rust-cells")]
+    let _ = std::fs::remove_dir_all(rust_folder());
+    outcome
 }
 
 async fn serve(info: ConnectionInfo) -> anyhow::Result<()> {

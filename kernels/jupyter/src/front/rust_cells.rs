@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use evcxr::{CommandContext, Error, EvalContext};
 use serde_json::Value;
@@ -42,13 +42,12 @@ pub struct RustCells {
     back: Back,
     /// Whether the session that held the variables has gone.
     lost: Arc<AtomicBool>,
-    folder: PathBuf,
 }
 
-impl Drop for RustCells {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
+/// Where the relay's socket is and where evcxr compiles; made with the first cell, removed when the kernel ends.
+pub fn folder() -> &'static PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| std::env::temp_dir().join(format!("ansatz-{}", uuid::Uuid::new_v4().simple())))
 }
 
 /// Runs a Rust cell: evcxr compiles it, the worker runs it.
@@ -174,9 +173,12 @@ impl RustCells {
             return Err("cells in Rust need cargo and rustc on the PATH (https://rustup.rs); Rhai cells do not".into());
         }
         let text = |error: std::io::Error| format!("cells in Rust cannot start: {error}");
-        let folder = std::env::temp_dir().join(format!("ansatz-{}", uuid::Uuid::new_v4().simple()));
-        std::fs::create_dir_all(&folder).map_err(text)?;
-        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(text)?;
+        let folder = folder();
+        // evcxr keeps its crate there; the empty folder stands for the sources of the standard library.
+        for part in ["evcxr", "no-sources/core"] {
+            std::fs::create_dir_all(folder.join(part)).map_err(text)?;
+        }
+        std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(text)?;
         let socket = folder.join("relay");
         let listener = UnixListener::bind(&socket).map_err(text)?;
         let back = Arc::new(Mutex::new(None));
@@ -188,7 +190,7 @@ impl RustCells {
         let gone = lost.clone();
         let compile = move || compile(&socket, &queue, &print, &gone);
         std::thread::Builder::new().name("evcxr".into()).stack_size(32 << 20).spawn(compile).map_err(text)?;
-        Ok(Self { cells, lines, loads, back, lost, folder })
+        Ok(Self { cells, lines, loads, back, lost })
     }
     fn tell(&self, bytes: &[u8]) {
         if let Ok(back) = self.back.lock()

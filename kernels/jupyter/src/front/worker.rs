@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -32,6 +33,7 @@ pub enum Said {
 
 pub struct Worker {
     process: Child,
+    began: Instant,
     requests: UnboundedSender<Request>,
     said: UnboundedReceiver<Said>,
 }
@@ -63,7 +65,7 @@ impl Worker {
             tokio::spawn(drain(stderr, true, say.clone()));
         }
         tokio::spawn(read(from, say));
-        Ok(Self { process, requests, said })
+        Ok(Self { process, began: Instant::now(), requests, said })
     }
     pub fn tell(&self, request: Request) {
         let _ = self.requests.send(request);
@@ -81,8 +83,12 @@ impl Worker {
     }
     /// How a process that has gone ended.
     pub async fn fate(&mut self) -> String {
+        // One that ends as soon as it begins is not started again and again at once.
+        if self.began.elapsed() < Duration::from_secs(1) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
         // What still lies in the pipes was printed before the end.
-        match tokio::time::timeout(std::time::Duration::from_secs(2), self.process.wait()).await {
+        match tokio::time::timeout(Duration::from_secs(2), self.process.wait()).await {
             Ok(Ok(status)) => status.to_string(),
             _ => {
                 self.end();

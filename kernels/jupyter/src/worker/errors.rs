@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn an_error_in_a_function_points_into_its_cell() {
         let mut host = Host::new(Session::new(Options::default()));
-        host.evaluate("In [1]", "fn f(x) {\n    undefined_name + x\n}").unwrap();
+        let _ = host.evaluate("In [1]", "fn f(x) {\n    undefined_name + x\n}").unwrap();
         let failure = failure(&host.evaluate("In [2]", "let a = 1;\nf(a)").unwrap_err());
         assert_eq!(failure.name, "ScriptError");
         assert_eq!(failure.value, "there is no variable `undefined_name`");

@@ -139,7 +139,7 @@ fn drawn(title: &str, done: u64, total: u64, taken: Duration, message: &str, end
         format!("{seconds:.1} s")
     };
     let facts = format!("{done}{of} · {rate:.1}/s · {time}{}{message}", if message.is_empty() { "" } else { " · " });
-    let filled = if total > 0 { (20 * done.min(total) / total) as usize } else { 0 };
+    let filled = (20 * done.min(total)).checked_div(total).unwrap_or(0) as usize;
     let text = format!("{title} {}{} {facts}", "█".repeat(filled), "░".repeat(20 - filled));
     let bar = if total > 0 {
         format!("<progress value=\"{done}\" max=\"{total}\" style=\"width:16em\"></progress>")
