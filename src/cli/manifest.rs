@@ -73,7 +73,8 @@ impl Manifest {
 fn counts(session: &Session) -> Value {
     let counts = session.context().counts();
     let (now, places) = (counts.snapshot(), counts.places());
-    let [to_host, to_device] = places.map(|list| list.into_iter().take(20).map(|(at, n)| json!([at, n])).collect::<Vec<_>>());
+    let [to_host, to_device] =
+        places.map(|list| list.into_iter().take(20).map(|(at, n)| json!([at, n])).collect::<Vec<_>>());
     json!({
         "operations": now.operations,
         "copies_to_host": now.to_host,

@@ -57,9 +57,11 @@ impl Device {
                 .advice("ansatz devices lists what there is"));
         };
         if !cfg!(feature = "cuda") {
-            return Err(Error::value(format!("this build of ansatz has no device {text:?}: it was built without CUDA"))
-                .expected("\"cpu\"")
-                .advice(format!("build it with {BUILD}")));
+            return Err(Error::value(format!(
+                "this build of ansatz has no device {text:?}: it was built without CUDA"
+            ))
+            .expected("\"cpu\"")
+            .advice(format!("build it with {BUILD}")));
         }
         let cards = driver::cards().map_err(|why| {
             Error::value(format!("no CUDA device can be used: {why}")).got(format!("{text:?}")).advice("--device cpu")
@@ -164,7 +166,9 @@ mod tests {
     fn names_are_read_and_reasons_are_given() {
         assert_eq!(Device::named("cpu").map(|d| d.to_string()).ok().as_deref(), Some("cpu"));
         assert_eq!(Device::named(" lowered ").ok(), Some(Device::LOWERED));
-        for text in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1:2", "cpu:1", "CUDA", "cuda:99999999999999999999999"] {
+        for text in
+            ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1:2", "cpu:1", "CUDA", "cuda:99999999999999999999999"]
+        {
             let said = Device::named(text).err().map(|e| e.to_string()).unwrap_or_default();
             assert!(said.contains("device"), "{text:?}: {said}");
         }

@@ -40,9 +40,9 @@ pub(crate) use base::{Real, in_precision};
 pub use binary::{Binary, Compare};
 pub use complex::Complex;
 pub use context::{Context, Precision, human_bytes};
+pub use conv::{ConvOptions, same_padding};
 pub use counts::Counts;
 pub use device::Device;
-pub use conv::{ConvOptions, same_padding};
 pub use display::number;
 pub use einsum::einsum;
 pub use fft::{

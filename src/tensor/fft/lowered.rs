@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(a.shape(), b.shape());
         let (a, b) = (numbers(a), numbers(b));
         let size = a.iter().fold(1e-300, |m: f64, x| m.max(x.abs()));
-        a.iter().zip(b).fold(0.0, |m, (a, b)| m.max((a - b).abs())) / size
+        a.iter().zip(b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs())) / size
     }
 
     #[test]

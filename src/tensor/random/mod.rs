@@ -15,6 +15,7 @@
 //! finer tail (to 9.5σ against 6.8σ).
 
 mod draw;
+mod lowered;
 mod philox;
 
 use rayon::prelude::*;
@@ -139,6 +140,9 @@ fn draw(context: &Context, key: Key, samples: &[u64], row: &[usize], target: &[u
     }
     let count = element_count(target)?;
     context.reserve(count.saturating_mul(context.precision().bytes()))?;
+    if !context.device().has_kernels() {
+        return lowered::draw(context, key, samples, len, target, law);
+    }
     in_precision!(context.precision(), T => {
         let mut out = vec![T::default(); count];
         if count > 0 {

@@ -6,9 +6,9 @@ pub(super) const LANES: usize = 16;
 /// One word of each counter.
 pub(super) type Lane = [u32; LANES];
 
-const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-const ROUNDS: usize = 10;
+pub(super) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+pub(super) const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+pub(super) const ROUNDS: usize = 10;
 
 /// Replaces counters by random words. `words[w][i]` is word `w` of counter `i`.
 #[inline(always)]
