@@ -203,7 +203,7 @@ fn tensor_operations_draw_the_same_bits() {
             let differ = a.iter().zip(&b).filter(|(a, b)| a != b).count();
             assert_eq!(differ, 0, "draw {i}, {precision:?}: {differ} of {}", a.len());
         }
-        // Nothing was copied there but the samples that are not in order.
-        assert!(low.counts().snapshot().to_device <= 4, "{:?}", low.counts().places());
+        // Nothing was copied there but the samples that are not in order, and a tensor without numbers.
+        assert!(low.counts().snapshot().to_device <= 5, "{:?}", low.counts().places());
     }
 }
