@@ -5,7 +5,7 @@
 //! which things are traced, planned and allocated; `peak_bytes`, the most bytes that tensors held; `checked`, what the first
 //! result was compared with before anything was timed. A result that differs from its reference ends in failure.
 //!
-//! A script in `workloads/` makes its data, defines `run()`, which is timed, and `check(result)`, which compares a result with an
+//! A script in `workloads/` makes its data, defines `run()`, which is timed until its numbers are there, and `check(result)`, which compares a result with an
 //! independent and slower computation. Sizes are parameters: one script serves several workloads.
 
 use std::path::{Path, PathBuf};
@@ -156,14 +156,14 @@ fn measure(workload: &Workload, device: Device, repeats: usize) -> Result<Value,
     drop(evaluate(&text)?);
     context.reset_peak();
     let began = Instant::now();
-    drop(evaluate("let result = run();")?);
+    drop(evaluate("let result = ready(run());")?);
     context.synchronise().map_err(|error| error.to_string())?;
     let first = began.elapsed().as_secs_f64();
     let peak = context.peak_bytes();
     let checked = judged(&evaluate("check(result)")?)?;
     drop(evaluate("let result = ();")?);
     let call =
-        if workload.calls == 1 { "run()".to_string() } else { format!("for i in 0..{} {{ run(); }}", workload.calls) };
+        if workload.calls == 1 { "ready(run())".to_string() } else { format!("for i in 0..{} {{ ready(run()); }}", workload.calls) };
     let mut times = Vec::new();
     let mut counts = context.counts().snapshot().since(context.counts().snapshot());
     for _ in 0..repeats {

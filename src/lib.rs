@@ -1,8 +1,10 @@
 //! Ansatz: differentiable physics as short scripts.
 
+pub mod display;
 pub mod equation;
 pub mod error;
 pub mod field;
+pub mod native;
 pub mod nn;
 pub mod physics;
 pub mod plot;

@@ -8,7 +8,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     ("tensor([[1, 2], [3]])", "1:1", &["ragged", "lengths 2 and 1"]),
     ("tensor([1, \"a\"])", "1:1", &["not a number", "the string \"a\""]),
     ("tensor(\"abc\")", "1:1", &["argument 1 (`values`)", "the string \"abc\"", "nested array"]),
-    ("zeros([2, -1])", "1:1", &["argument 1 (`shape`)", "whole numbers such as [2, 3]"]),
+    ("zeros([2, -1])", "1:1", &["argument 1 (`shape`)", "lengths of axes, 0 or more each"]),
     ("zeros([1e9, 1e9])", "1:1", &["too large"]),
     ("full([2], \"x\")", "1:1", &["argument 2 (`value`)", "a number", "usage: full(shape, value)"]),
     ("linspace(0, 1)", "1:1", &["wrong number of arguments", "linspace(start, stop, count)"]),

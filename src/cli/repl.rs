@@ -115,6 +115,14 @@ impl Shell {
         if let Some(command) = input.strip_prefix(':') {
             return commands::obey(self, command);
         }
+        // As other shells have it: `?` and `help` explain, `?name` shows a primitive.
+        if let Some(name) = input.strip_prefix('?') {
+            let name = name.trim();
+            return commands::obey(self, &if name.is_empty() { "help".to_string() } else { format!("doc {name}") });
+        }
+        if ["help", "help()"].contains(&input) && !self.knows(input) {
+            return commands::obey(self, "help");
+        }
         if LEAVE.contains(&input.trim_end_matches(';').trim_end_matches("()")) && !self.knows(input) {
             return Next::Leave;
         }

@@ -51,6 +51,16 @@ pub fn explain(equation: &Equation, grid: Option<&Grid>, context: &Context) -> R
             };
             let shocks = super::transport::forms_shocks(&evolution);
             solvers(&mut out, equation, &facts, linear, grid, shocks);
+            if let Some(grid) = grid.filter(|grid| grid.is_periodic() && grid.dimensions() > 0) {
+                let text = match super::native::reason(equation, &evolution, grid, context) {
+                    Ok(None) => {
+                        "compiled: explicit, exponential and implicit-explicit steps of given length on the CPU".into()
+                    }
+                    Ok(Some(reason)) => format!("one tensor operation after the other: {reason}"),
+                    Err(error) => format!("not decided: {}", error.what()),
+                };
+                line(&mut out, "lane", &text);
+            }
             conserved(&mut out, equation, &evolution, dimensions, context);
         }
         Err(error) => line(&mut out, "solvers", &format!("none: {}", error.what())),

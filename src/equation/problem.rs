@@ -2,6 +2,7 @@
 
 use super::base::Equation;
 use super::form::Evolution;
+use super::native::Marched;
 use super::setting::Setting;
 use super::system::{SpectralSystem, StencilSystem};
 use super::transport::Transport;
@@ -46,12 +47,27 @@ pub struct Choices {
     pub checkpoints: Checkpoints,
     /// Whether products lose the modes that alias.
     pub dealias: bool,
+    /// How the processor works through the steps.
+    pub lane: LaneChoice,
+}
+
+/// How the processor works through the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneChoice {
+    /// By compiled programs where there are such, else by tensor operations.
+    Automatic,
+    /// By compiled programs; an error where there are none.
+    Native,
+    /// By tensor operations.
+    Tensors,
 }
 
 /// States at the output times, `[sample, channel, x…]` each.
 pub struct Solved {
     /// The states.
     pub states: Vec<Tensor>,
+    /// The same as one tensor, `[sample, time, channel, x…]`, where they were made so.
+    pub path: Option<Tensor>,
     /// What it took.
     pub statistics: Statistics,
     /// The integrator.
@@ -91,11 +107,18 @@ impl Choices {
                     (false, true) => "etdrk4",
                     (false, false) => "dormand_prince",
                 })?);
+                // What a loop of training solves over and over is not looked at.
+                let judged = !linear && times.len() > 1 && !start.context().is_differentiating();
+                if let Some(mut solved) = self.compiled(&system, method, start, times, progress)? {
+                    if let Some(end) = solved.states.last().filter(|_| judged) {
+                        let unresolved = super::resolution::warning(system.lane(), &system.lane().spectrum(end)?)?;
+                        solved.warning = solved.warning.or(unresolved);
+                    }
+                    return Ok(solved);
+                }
                 let y0 = system.lane().spectrum(start)?;
                 let Solution { states, statistics, warning } = self.march(&system, method, &y0, times, progress)?;
-                // What a loop of training solves over and over is not looked at.
-                let judged = !linear && !start.context().is_differentiating();
-                let unresolved = match states.last().filter(|_| judged && states.len() > 1) {
+                let unresolved = match states.last().filter(|_| judged) {
                     Some(end) => super::resolution::warning(system.lane(), end)?,
                     None => None,
                 };
@@ -104,8 +127,11 @@ impl Choices {
                 let points =
                     |(i, y): (usize, Complex)| if i == 0 { Ok(start.clone()) } else { system.lane().points(&y) };
                 let states = states.into_iter().enumerate().map(points).collect::<Result<_>>()?;
-                Ok(Solved { states, statistics, method, warning, note: None })
+                Ok(Solved { states, path: None, statistics, method, warning, note: None })
             }
+            Lane::Stencil(_) if self.lane == LaneChoice::Native => Err(Error::value("these steps cannot be compiled")
+                .got("differences at points")
+                .advice("lane: \"auto\", or a periodic grid with derivatives: \"fourier\"")),
             Lane::Stencil(system) => {
                 let (method, note) = match self.method {
                     Some(method) => (method, None),
@@ -118,7 +144,7 @@ impl Choices {
                 });
                 let solution = self.march(&system, method, start, times, progress)?;
                 let (states, statistics) = (solution.states, solution.statistics);
-                Ok(Solved { states, statistics, method, warning: solution.warning, note })
+                Ok(Solved { states, path: None, statistics, method, warning: solution.warning, note })
             }
         }
     }
@@ -128,6 +154,46 @@ impl Choices {
         let free = self.space == Space::Automatic && self.transport == Transport::Automatic;
         free && setting.grid.dimensions() > 0 && setting.grid.is_periodic() && super::transport::forms_shocks(evolution)
     }
+    /// The solution by compiled steps, where there are such.
+    fn compiled(
+        &self,
+        system: &SpectralSystem,
+        method: Method,
+        start: &Tensor,
+        times: &[f64],
+        progress: Option<&dyn Fn(u64) -> Progress>,
+    ) -> Result<Option<Solved>> {
+        if self.lane == LaneChoice::Tensors {
+            return Ok(None);
+        }
+        let rollout = |steps| Rollout { method, steps, checkpoints: self.checkpoints };
+        let marched = match self.steps {
+            Steps::Automatic(rule) if method.order().is_some() && !method.is_adaptive() => {
+                super::native::enough(system, rollout(StepRule::Fixed(1)), start, times, rule)?
+            }
+            steps => {
+                let steps = match steps {
+                    Steps::Given(rule) => rule,
+                    Steps::Automatic(_) if method.order().is_none() => StepRule::Fixed(1),
+                    Steps::Automatic(rule) => StepRule::Adaptive(rule),
+                };
+                let rollout = rollout(steps);
+                let mut progress = progress.map(|begin| begin(rollout.total(times)));
+                super::native::march(system, &rollout, start, times, progress.as_mut())?
+            }
+        };
+        let Marched { path, statistics, warning } = match marched {
+            Ok(marched) => marched,
+            Err(unfit) if self.lane == LaneChoice::Native => {
+                return Err(Error::value("these steps cannot be compiled").got(unfit).advice("lane: \"auto\""));
+            }
+            Err(_) => return Ok(None),
+        };
+        let state = |i: usize| if i == 0 { Ok(start.clone()) } else { path.narrow(1, i, 1)?.squeeze(1) };
+        let states = (0..times.len()).map(state).collect::<Result<_>>()?;
+        Ok(Some(Solved { states, path: Some(path), statistics, method, warning, note: None }))
+    }
+
     fn lane(&self, equation: &Equation, evolution: &Evolution, setting: Setting, shocks: bool) -> Result<Lane> {
         let fourier = match self.space {
             Space::Fourier => {

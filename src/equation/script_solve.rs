@@ -5,7 +5,7 @@ use rhai::{Dynamic, FnPtr, Map};
 use super::base::Equation;
 use super::form::{Channel, Evolution};
 use super::parameter::Value;
-use super::problem::{Choices, Solved, Space, Steps, refuse_unfit};
+use super::problem::{Choices, LaneChoice, Solved, Space, Steps, refuse_unfit};
 use super::setting::Setting;
 use super::transport::Transport;
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ use crate::solve::{Adaptive, Checkpoints, Method, StepRule};
 use crate::tensor::{Precision, Tensor};
 
 /// Keys of the option map that are no parameters of the equation.
-pub(crate) const KEYS: [(&str, &str); 13] = [
+pub(crate) const KEYS: [(&str, &str); 14] = [
     ("grid", "the grid, where the start is no field"),
     (
         "scheme",
@@ -35,6 +35,10 @@ pub(crate) const KEYS: [(&str, &str); 13] = [
     ),
     ("dealias", "whether products lose the modes above a third (true)"),
     ("checkpoints", "what is kept for gradients: \"none\", \"sqrt\", or every so many steps (none)"),
+    (
+        "lane",
+        "how a CPU makes the steps on periodic grids: \"native\" (compiled, an error where they cannot be), \"burn\" (one tensor operation after the other) or \"auto\" (auto)",
+    ),
     ("parameters", "a map of parameters, for names that are options too"),
     ("quiet", "no progress bar (false)"),
 ];
@@ -66,7 +70,10 @@ pub(crate) fn evolve(c: &Call, equation: &Equation) -> Result<Dynamic> {
         return result_at(last, &course.space, &course.names);
     }
     let origin = Origin { equation: equation.clone(), start: c.value(1)?, times: times.values.clone(), options };
-    let path = course.path(&solved.states, &times.values)?;
+    let path = match solved.path {
+        Some(values) => Path::joined(values, &times.values, course.grid().cloned(), course.names.clone())?,
+        None => course.path(&solved.states, &times.values)?,
+    };
     Ok(Dynamic::from(path.with_origin(std::rc::Rc::new(origin))))
 }
 
@@ -609,5 +616,11 @@ fn choices(options: &Options, precision: Precision) -> Result<Choices> {
     if transport != Transport::Central && space == Space::Fourier {
         return Err(options.wrong("transport", "\"central\" with derivatives: \"fourier\""));
     }
-    Ok(Choices { space, transport, method, steps, checkpoints, dealias: options.boolean("dealias", true)? })
+    let lanes = [("auto", LaneChoice::Automatic), ("native", LaneChoice::Native), ("burn", LaneChoice::Tensors)];
+    let lane = match std::env::var("ANSATZ_LANE") {
+        // For a whole run, where a script does not say it: what the compiled lane is compared with.
+        Ok(word) if !options.has("lane") && word == "burn" => LaneChoice::Tensors,
+        _ => options.choice("lane", &lanes)?,
+    };
+    Ok(Choices { space, transport, method, steps, checkpoints, dealias: options.boolean("dealias", true)?, lane })
 }

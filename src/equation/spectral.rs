@@ -56,7 +56,7 @@ impl Multiplier {
 
 /// Where a value is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// The same number at all points.
     Uniform,
     /// At points.
@@ -276,6 +276,27 @@ impl Spectral {
         };
         self.plan.of_terms.borrow_mut().insert(key, made.clone());
         Ok(made)
+    }
+
+    /// What is not in the symbol, and where each of its values is computed.
+    pub(super) fn program(&self) -> (&Program, &[Place]) {
+        (&self.plan.program, &self.plan.places)
+    }
+    /// The multiplier of derivatives and inverse Laplacians applied in order, on the half spectrum, and whether it is imaginary.
+    pub(super) fn values_of(&self, chain: &[(Orders, u8)]) -> Result<(Vec<f64>, bool)> {
+        let shape = self.setting.grid.spectral_shape();
+        let mut product = Multiplier::Real(Tensor::full_in(&self.setting.context, Precision::F64, &shape, 1.0)?);
+        for (orders, inverse) in chain {
+            product = product.times(&self.exact_multiplier(*orders, *inverse)?)?;
+        }
+        Ok(match product {
+            Multiplier::Real(m) => (m.expand(&shape)?.to_vec()?, false),
+            Multiplier::Imaginary(m) => (m.expand(&shape)?.to_vec()?, true),
+        })
+    }
+    /// 1 for modes that products may have, 0 for others; `None` when nothing is cut.
+    pub(super) fn kept_modes(&self) -> Result<Option<Vec<f64>>> {
+        self.plan.mask.as_ref().map(Tensor::to_vec).transpose()
     }
 
     /// `N(t, û)`: what is not in the symbol.

@@ -42,6 +42,10 @@ impl SpectralSystem {
         };
         Symbol::matrix(symbol).map(Some)
     }
+    /// The linear part with constant coefficients.
+    pub(super) fn symbol(&self) -> Option<&Symbol> {
+        self.symbol.as_ref()
+    }
     /// Transforms and their settings.
     pub fn lane(&self) -> &Spectral {
         &self.lane

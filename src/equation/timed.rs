@@ -46,7 +46,7 @@ impl Choices {
                 None => solved.statistics.clone(),
             };
             let warning = before.and_then(|b| b.warning).or(solved.warning.clone());
-            whole = Some(Solved { states: Vec::new(), statistics, warning, ..solved });
+            whole = Some(Solved { states: Vec::new(), path: None, statistics, warning, ..solved });
         }
         let whole = whole.ok_or_else(|| Error::value("a gradient with respect to times needs two of them"))?;
         Ok(Solved { states, ..whole })

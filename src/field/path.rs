@@ -69,6 +69,20 @@ impl Path {
         let (grid, names) = (first.grid.clone(), first.names.clone());
         Ok(Self { values: Tensor::stack(&parts, 1)?, times: times.into(), grid, names, origin: None })
     }
+    /// From one tensor, `[sample, time, …]`.
+    ///
+    /// # Errors
+    /// When there are not as many states as times.
+    pub fn joined(values: Tensor, times: &[f64], grid: Option<Grid>, names: Names) -> Result<Self> {
+        if values.shape().get(1) != Some(&times.len()) {
+            return Err(Error::shape("a path needs a state for each time").got(format!(
+                "shape {:?}, {} times",
+                values.shape(),
+                times.len()
+            )));
+        }
+        Ok(Self { values, times: times.into(), grid, names, origin: None })
+    }
     /// The same with a memory of how it was made, for whoever knows its type.
     pub fn with_origin(self, origin: Rc<dyn Any>) -> Self {
         Self { origin: Some(origin), ..self }

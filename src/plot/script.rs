@@ -50,9 +50,10 @@ pub(crate) fn entries() -> Vec<Entry> {
     vec![
         in_series(axed(entry("plot::lines(series, [options])")), "a name for each line")
             .brief("Lines, points, bands and error bars over a linear or logarithmic axis.")
-            .text("series: an array of lines; each is [x, y], y alone, or #{ x, y, label, style, colour, band: [low, high], error }.")
+            .text("series: an array of lines; each is [x, y], y alone (a field over its axis, a path of numbers over its times), or #{ x, y, label, style, colour, band: [low, high], error }.")
             .option("style", "of lines that do not say theirs: \"line\", \"dashed\", \"dotted\", \"points\" or \"line_and_points\"")
             .example("let x = linspace(0, TAU, 50); plot::lines([[x, sin(x)], [x, cos(x)]], #{ labels: [\"sin\", \"cos\"], colours: [\"black\", \"#d55e00\"], x_label: \"x\" })", "Figure")
+            .example("plot::lines([solve(equation(|u| dt(u) + u), 1.0, linspace(0, 3, 20))], #{ x_label: \"t\" })", "Figure")
             .run(lines),
         coloured(entry("plot::heat_map(field, [options])"))
             .brief("A field of two dimensions as colours, with a colour bar.")

@@ -46,6 +46,15 @@ impl Call<'_, '_> {
             None => Err(Error::typ(format!("{}: argument {} is missing", self.name(), i + 1))),
         }
     }
+    /// Argument `i` as `print` shows it.
+    pub fn shown(&self, i: usize) -> Result<String> {
+        let value = self.value(i)?;
+        if let Some(number) = super::value::number_of(&value) {
+            return Ok(Dynamic::from(super::value::printed(number, self.session.context().precision())).to_string());
+        }
+        let text = super::closure::evaluate("value.to_string()", vec![("value", value.clone())])?;
+        Ok(text.into_string().unwrap_or_else(|_| super::value::compact(&value)))
+    }
     /// The name of the primitive.
     pub fn name(&self) -> String {
         self.entry.full_name()

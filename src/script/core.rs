@@ -106,6 +106,38 @@ pub(super) fn entries() -> Vec<Entry> {
                 std::thread::sleep(std::time::Duration::from_secs_f64(left.min(0.02)));
             }
         }),
+        entry("show(value)")
+            .brief("Shows a value as richly as can be: in a notebook a figure as a picture, an equation as a formula; elsewhere as print does.")
+            .text("The value of a cell's last expression is shown without it.")
+            .example("show(plot::lines([[0, 1]]))", "")
+            .run(|c| {
+                let (value, text) = (c.value(0)?, c.shown(0)?);
+                c.session.sink().show(&value, &text);
+                super::engine::nothing()
+            }),
+        entry("input([prompt])")
+            .brief("Asks the user for a line of text.")
+            .text("In a notebook a field below the cell, in a terminal a line of standard input. float(…) and int(…) read a number from it.")
+            .example("let ask = || input(\"how many? \"); type_name(ask)", "function")
+            .run(|c| {
+                let prompt = if c.has(0) { c.string(0)? } else { String::new() };
+                c.session.sink().input(&prompt, false).map(Dynamic::from)
+            }),
+        entry("password([prompt])")
+            .brief("Asks the user for a line that is not to be seen; in notebooks.")
+            .example("let ask = || password(\"token: \"); type_name(ask)", "function")
+            .run(|c| {
+                let prompt = if c.has(0) { c.string(0)? } else { String::new() };
+                c.session.sink().input(&prompt, true).map(Dynamic::from)
+            }),
+        entry("clear_output([wait])")
+            .brief("Removes what a notebook cell has shown; with true only when the next output comes. Elsewhere it does nothing.")
+            .example("clear_output()", "")
+            .run(|c| {
+                let wait = c.has(0) && c.boolean(0)?;
+                c.session.sink().clear(wait);
+                super::engine::nothing()
+            }),
         entry("type_name(value)").brief("The name of a value's type.").example("type_name(tensor([1]))", "Tensor").run(|c| {
             Ok(super::value::type_name(&c.value(0)?).to_string().into())
         }),

@@ -262,8 +262,9 @@ fn thrown(value: &Dynamic) -> Error {
 }
 
 /// Rhai's own errors in our words.
-fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
+pub(super) fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
     match error {
+        EvalAltResult::ErrorRuntime(value, _) => thrown(value),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(signature, registry, &[]),
         EvalAltResult::ErrorVariableNotFound(name, _) => {
             let near = registry.nearest(name);

@@ -34,14 +34,14 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     name_types(&mut engine, session);
     super::guards::register(&mut engine);
     powers::register(&mut engine);
+    super::caught::register(&mut engine);
     let sink = session.clone();
     engine.on_print(move |text| sink.sink().text(text));
     let sink = session.clone();
     engine.on_debug(move |text, _, position| sink.sink().text(&format!("{position}: {text}")));
 
     let namesakes = namesakes(&engine);
-    let names: Rc<BTreeSet<String>> =
-        Rc::new(registry.entries().iter().flat_map(|e| [e.name.to_string(), e.full_name()]).collect());
+    let names: Names = Rc::new(registry.entries().iter().flat_map(|e| [e.name.to_string(), e.full_name()]).collect());
     let mut global = Module::new();
     let mut modules: Vec<(&str, Module)> = Vec::new();
     for entry in registry.entries() {
@@ -76,7 +76,21 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     (engine, constants)
 }
 
+/// Adds a function without namespace to an engine that exists; one of the same name is replaced.
+pub(super) fn add(engine: &mut Engine, session: &Session, entry: &Entry) {
+    let (least, most) = entry.arity();
+    let (entry, names) = (Rc::new(entry.clone()), Names::default());
+    let mut module = Module::new();
+    for count in least..=most.min(MOST_ARGUMENTS) {
+        let code = wrap(session.clone(), entry.clone(), names.clone());
+        register_global(&mut module, &entry, count, code, &BTreeSet::new());
+    }
+    engine.register_global_module(module.into());
+}
+
 type Code = RhaiFunc;
+/// Names of all primitives.
+type Names = Rc<BTreeSet<String>>;
 
 fn any_types(count: usize) -> Vec<TypeId> {
     vec![TypeId::of::<Dynamic>(); count]
@@ -157,7 +171,7 @@ fn register_constant(global: &mut Module, modules: &mut [(&str, Module)], sessio
 }
 
 /// A primitive as Rhai calls it: arguments named, panics caught, closures given a context to run in.
-fn wrap(session: Session, entry: Rc<Entry>, names: Rc<BTreeSet<String>>) -> Code {
+fn wrap(session: Session, entry: Rc<Entry>, names: Names) -> Code {
     let func = move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
         let Some(context) = context else {
             return Err(into_rhai(Error::internal("a primitive was called without a context")));
@@ -229,7 +243,8 @@ fn at(mut error: Box<EvalAltResult>, position: rhai::Position) -> Box<EvalAltRes
     error
 }
 
-fn set_limits(engine: &mut Engine, session: &Session) {
+/// Bounds the engine by the limits of the session.
+pub(super) fn set_limits(engine: &mut Engine, session: &Session) {
     let limits = session.limits();
     engine.set_max_operations(limits.operations);
     engine.set_max_call_levels(limits.call_depth);

@@ -7,16 +7,16 @@ use rhai::{AST, ASTNode, Dynamic, Engine, Expr, Ident, Position, Scope, Stmt};
 
 use super::closure::exit_value;
 use super::diagnose::{Diagnostic, panic_text};
-use super::engine::build;
+use super::engine::{self, build};
 use super::imports::{self, Modules};
 use super::powers;
-use super::registry::Registry;
+use super::registry::{Entry, Registry};
 use super::sources::Sources;
 use super::stack;
 use super::variables::Variables;
 use super::watchdog::Watchdog;
 use crate::error::Error;
-use crate::session::{Session, interrupt};
+use crate::session::{Limits, Session, interrupt};
 
 /// Evaluates scripts in one session.
 pub struct Host {
@@ -102,9 +102,31 @@ impl Host {
     pub fn variables(&self) -> impl Iterator<Item = (&str, bool, Dynamic)> {
         self.scope.iter()
     }
+    /// The same by reference: nothing is copied.
+    pub fn variable_references(&self) -> impl Iterator<Item = (&str, &Dynamic)> {
+        self.scope.iter_raw().map(|(name, _, value)| (name, value))
+    }
+    /// Sets a variable of the session; `false` when the name is that of a constant.
+    pub fn set_variable(&mut self, name: &str, value: Dynamic) -> bool {
+        if self.scope.is_constant(name) == Some(true) {
+            return false;
+        }
+        self.scope.set_or_push(name, value);
+        true
+    }
     /// Names of the script functions of the session, closures left out.
     pub fn functions(&self) -> impl Iterator<Item = (&str, usize)> {
         self.library.iter_functions().filter(|f| !f.name.starts_with("anon$")).map(|f| (f.name, f.params.len()))
+    }
+    /// Adds a function to those that scripts can call; one of the same name is replaced.
+    pub fn add(&mut self, entry: Entry) {
+        engine::add(&mut self.engine, &self.session, &entry);
+        self.registry.put(entry);
+    }
+    /// Sets what scripts may use from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.session.set_limits(limits);
+        engine::set_limits(&mut self.engine, &self.session);
     }
     /// Whether the last evaluation ended by `exit()`.
     pub fn has_exited(&self) -> bool {

@@ -1,6 +1,8 @@
 //! The Rhai host: registry, engine, session rules, errors, limits, reference.
 
+pub mod assist;
 pub mod call;
+mod caught;
 pub mod check;
 pub mod closure;
 mod core;

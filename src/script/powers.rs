@@ -125,6 +125,14 @@ struct Place {
     block: bool,
     /// The statement's first token has been read, or what is read is no statement.
     begun: bool,
+    /// A brace opened it.
+    brace: bool,
+    /// What is read is an `if … { … } else { … }` and the like as an operand: it is a place of its own.
+    keyword: bool,
+    /// A block of it has ended: what follows is `else`, or stands behind it.
+    ended: bool,
+    /// Its `else` has been read.
+    otherwise: bool,
     /// A shift of bits has been read, which binds more tightly than a power: a sign behind it is none of a base.
     shifted: bool,
 }
@@ -135,9 +143,10 @@ impl Reader {
         if matches!(token, Token::Comment(_) | Token::LexError(_)) {
             return token;
         }
+        self.end_of_expression(&token);
         let here = &mut self.here;
         let goes_on = matches!(token, Token::Else | Token::Catch | Token::While | Token::Until);
-        if !here.begun && !(here.block && goes_on) {
+        if !(here.begun || here.block && goes_on) {
             here.block = matches!(
                 token,
                 Token::If
@@ -159,16 +168,25 @@ impl Reader {
             Token::UnaryPlus => {}
             Token::Plus if !here.operand => {}
             Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::MapStart | Token::QuestionBracket => {
-                let inner = Place { begun: token != Token::LeftBrace, ..Place::default() };
-                self.around.push(std::mem::replace(here, inner));
+                let brace = token == Token::LeftBrace;
+                self.around.push(std::mem::replace(here, Place { begun: !brace, brace, ..Place::default() }));
             }
             Token::RightParen | Token::RightBracket | Token::RightBrace => {
-                *here = self.around.pop().unwrap_or_default();
-                if token == Token::RightBrace && here.block {
-                    *here = Place { block: true, ..Place::default() };
+                let closed = std::mem::replace(here, self.around.pop().unwrap_or_default());
+                if closed.brace && here.block {
+                    *here = Place { block: true, brace: here.brace, ..Place::default() };
                 } else {
                     here.operand = true;
+                    here.ended = closed.brace && here.keyword;
                 }
+            }
+            Token::If if here.otherwise => here.otherwise = false,
+            Token::If | Token::Switch | Token::While | Token::Loop | Token::For if !here.block => {
+                self.around.push(std::mem::replace(here, Place { begun: true, keyword: true, ..Place::default() }));
+            }
+            Token::Else if here.keyword => {
+                here.end_of_chain();
+                here.otherwise = true;
             }
             Token::IntegerConstant(n) => here.number(*n < 0),
             Token::FloatConstant(x) => here.number(x.0.is_sign_negative()),
@@ -187,7 +205,7 @@ impl Reader {
                 }
             }
             Token::DoubleColon => {}
-            Token::SemiColon => *here = Place::default(),
+            Token::SemiColon => *here = Place { brace: here.brace, ..Place::default() },
             Token::PowerOf => return here.power(),
             Token::LeftShift | Token::RightShift => {
                 here.end_of_chain();
@@ -196,6 +214,14 @@ impl Reader {
             _ => here.end_of_chain(),
         }
         token
+    }
+
+    /// Leaves an `if …` that was an operand, when another token than `else` follows its block.
+    fn end_of_expression(&mut self, next: &Token) {
+        if std::mem::take(&mut self.here.ended) && *next != Token::Else {
+            self.here = self.around.pop().unwrap_or_default();
+            self.here.operand = true;
+        }
     }
 }
 

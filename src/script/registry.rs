@@ -220,6 +220,11 @@ impl Registry {
         }
         Self { entries }
     }
+    /// Adds an entry; one of the same name is replaced.
+    pub(super) fn put(&mut self, entry: Entry) {
+        self.entries.retain(|e| e.full_name() != entry.full_name() || e.form != entry.form);
+        self.entries.push(entry);
+    }
     /// Every entry.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

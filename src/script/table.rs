@@ -114,6 +114,10 @@ impl SharedTable {
     pub fn header(&self) -> Vec<String> {
         self.0.borrow().header.clone()
     }
+    /// The rows as they are now.
+    pub fn rows(&self) -> Vec<Vec<String>> {
+        self.0.borrow().rows.clone()
+    }
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.0.borrow().rows.len()

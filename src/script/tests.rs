@@ -122,7 +122,7 @@ fn complex_tensors_print_and_meet_gradients() {
 /// Each pair gives the same value; x = 3, y = 2, t = [1, 2], f(x) = x + 1, m = #{ a: #{ b: 3 } }.
 #[test]
 fn powers_bind_as_in_mathematics() {
-    const PAIRS: [(&str, &str); 54] = [
+    const PAIRS: &[(&str, &str)] = &[
         ("-x ** 2", "-9"),
         ("-2 ** 2", "-4"),
         ("-2.0 ** 2", "-4"),
@@ -177,6 +177,14 @@ fn powers_bind_as_in_mathematics() {
         ("-x ** 2 == -9 && -x ** 2 < 0", "true"),
         ("let a = 5; a -= x ** 2; a", "-4"),
         ("for i in 0..1 { } -x ** 2", "-9"),
+        ("-if x > 0 { 3 } else { 1 } ** 2", "-9"),
+        ("1 - -if x > -1 ** 2 { 3 } else { 1 } ** 2 + 1", "11"),
+        ("let a = -if x < 0 { 3 } else if y < 0 { 2 } else { 4 } ** 2 - 1; a", "-17"),
+        ("-switch x { 3 => -2 ** 2, _ => 0 } ** 2", "-16"),
+        ("if x > 0 { if y > 0 { let b = 1; } else { } let a = 1; if a > 0 { } -x ** 2 } else { 0 }", "-9"),
+        ("fn g(x) { let a = 1; a } -x ** 2", "-9"),
+        ("[-if x > 0 { 3 } else { 1 }, 2 ** 2]", "[-3, 4]"),
+        ("if x > 0 { let a = -if x > 0 { x } else { 1 } ** 2; a } -x ** 2", "-9"),
     ];
     let mut failures = Vec::new();
     let mut host = host();
@@ -187,7 +195,7 @@ fn powers_bind_as_in_mathematics() {
         let _ = host.evaluate("broken", "(-x");
         host.evaluate("test", &format!("{set}{text}")).map_or_else(|e| e.to_string(), |v| compact(&v))
     };
-    for (text, other) in PAIRS {
+    for (text, other) in PAIRS.iter().copied() {
         let (got, wanted) = (value(text), value(other));
         if got != wanted {
             failures.push(format!("{text}\n  expected {wanted}\n  got      {got}"));
@@ -218,4 +226,28 @@ fn powers_bind_as_in_mathematics() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What is caught of the language's own errors is printed in the same words as when it is not caught.
+#[test]
+fn caught_errors_read_like_others() {
+    let mut host = host();
+    let mut caught = |text: &str| {
+        let script = format!("let said = \"\"; try {{ said = {text}; }} catch (e) {{ said = `${{e}}`; }} said");
+        host.evaluate("test", &script).map_or_else(|e| e.to_string(), |value| compact(&value))
+    };
+    for (text, expected) in [
+        ("[1].lenght()", "there is no function `lenght` for (array)\n    advice: did you mean len?"),
+        ("(|| [1].lenght()).call()", "there is no function `lenght` for (array)\n    advice: did you mean len?"),
+        ("if ones(2) { 1 }", "a condition needs true or false\n       got: a Tensor\n"),
+        ("{ let m = #{}; m.a.b }", "there is no property `b` of nothing: ()"),
+        ("[1, 2][5]", "Array index 5 out of bounds"),
+        ("zeros([-1])", "zeros: argument 1 (`shape`) does not fit\n"),
+        ("{ throw \"mine\" }", "mine"),
+        ("{ throw #{ message: \"mine\", code: 3 } }", "\"code\": 3"),
+    ] {
+        let got = caught(text);
+        assert!(got.contains(expected), "{text}\n{got}");
+    }
+    assert_eq!(caught("`${#{ a: 1, b: [1, \"x\"] }}`"), "#{\"a\": 1, \"b\": [1, \"x\"]}");
 }

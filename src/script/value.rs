@@ -232,6 +232,9 @@ pub fn tensor_of(context: &Context, value: &Dynamic) -> Result<Tensor> {
             Some(_) => Err(Error::shape("a ragged array is not a tensor")
                 .got("numbers beside arrays")
                 .expected("arrays of equal length at each depth")),
+            None if depth == 0 => Err(Error::typ("this is no tensor")
+                .got(describe(value))
+                .expected("a tensor, a field, a number, or an array of numbers")),
             None => Err(Error::typ("not a number in an array of numbers").got(describe(value))),
         }
     }

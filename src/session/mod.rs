@@ -21,7 +21,7 @@ pub use aside::aside;
 pub use limits::Limits;
 pub use memory::keep_freed;
 pub use progress::{Progress, ProgressSink};
-pub use run_folder::{RunFolder, write_atomically};
+pub use run_folder::{RunFolder, write_atomically, write_stoppable};
 pub use sinks::{Sink, Terminal};
 
 use crate::error::Result;
@@ -74,7 +74,7 @@ struct Inner {
     seed: u64,
     parameters: BTreeMap<String, String>,
     used_parameters: RefCell<BTreeMap<String, String>>,
-    limits: Limits,
+    limits: RefCell<Rc<Limits>>,
     resume: bool,
     sink: Rc<dyn Sink>,
     script_folder: Option<PathBuf>,
@@ -95,7 +95,7 @@ impl Session {
             seed: options.seed,
             parameters: options.parameters,
             used_parameters: RefCell::default(),
-            limits: options.limits,
+            limits: RefCell::new(Rc::new(options.limits)),
             resume: options.resume,
             sink: options.sink,
             script_folder: options.script_folder,
@@ -153,8 +153,13 @@ impl Session {
         self.0.used_parameters.borrow().clone()
     }
     /// What a script may use.
-    pub fn limits(&self) -> &Limits {
-        &self.0.limits
+    pub fn limits(&self) -> Rc<Limits> {
+        self.0.limits.borrow().clone()
+    }
+    /// Sets what scripts may use from now on. An engine that exists learns of it by [`Host::set_limits`](crate::script::Host::set_limits).
+    pub fn set_limits(&self, limits: Limits) {
+        self.0.context.set_memory_limit(limits.tensor_bytes);
+        *self.0.limits.borrow_mut() = Rc::new(limits);
     }
     /// Whether training continues from checkpoints.
     pub fn resumes(&self) -> bool {
@@ -176,7 +181,7 @@ impl Session {
     pub fn readable(&self, path: &str) -> Result<PathBuf> {
         let mut roots: Vec<PathBuf> = self.0.script_folder.iter().cloned().collect();
         roots.push(self.0.run.path().to_path_buf());
-        roots.extend(self.0.limits.granted.iter().cloned());
+        roots.extend(self.limits().granted.iter().cloned());
         run_folder::below(path, &roots)
     }
     /// A file that a script may write: below the run folder.

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
+use super::interrupt;
 use crate::error::{Error, Result};
 
 /// A folder that is made when the first file is written into it.
@@ -106,23 +107,45 @@ impl RunFolder {
 
 /// Writes to a sibling, syncs it, renames it over the target, and syncs the folder.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    write(path, bytes, || Ok(()))
+}
+
+/// [`write_atomically`] for what a script saves: an interrupt ends it, and what was there before stays.
+///
+/// # Errors
+/// Also when the user or the limit of time asked to stop.
+pub fn write_stoppable(path: &Path, bytes: &[u8]) -> Result<()> {
+    write(path, bytes, interrupt::poll)
+}
+
+/// Bytes between two looks, and to a disk at once: half a second on a slow one.
+const PIECE: usize = 32 << 20;
+
+fn write(path: &Path, bytes: &[u8], mut go_on: impl FnMut() -> Result<()>) -> Result<()> {
     let name = path.file_name().ok_or_else(|| Error::file("not a file name").got(path.display()))?;
     let mut sibling = name.to_os_string();
     sibling.push(format!(".{}.part", std::process::id()));
     let sibling = path.with_file_name(sibling);
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&sibling)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&sibling, path)?;
+    let fault = |e: std::io::Error| io_error("cannot write", path, &e);
+    let mut write = || -> Result<()> {
+        let mut file = File::create(&sibling).map_err(fault)?;
+        for piece in bytes.chunks(PIECE) {
+            go_on()?;
+            file.write_all(piece).map_err(fault)?;
+            if bytes.len() > PIECE {
+                file.sync_data().map_err(fault)?;
+            }
+        }
+        file.sync_all().map_err(fault)?;
+        fs::rename(&sibling, path).map_err(fault)?;
         if let Some(folder) = path.parent() {
-            File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all()?;
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(fault)?;
         }
         Ok(())
     };
-    write().map_err(|e| {
+    write().inspect_err(|_| {
         let _ = fs::remove_file(&sibling);
-        io_error("cannot write", path, &e)
     })
 }
 

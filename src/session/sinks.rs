@@ -1,9 +1,12 @@
 //! Where a session's output goes: a terminal here, a notebook's messages elsewhere.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
+use rhai::Dynamic;
+
 use super::progress::{Bar, Lines, ProgressSink, Silent};
+use crate::error::{Error, Result};
 
 /// Receives everything a session shows.
 pub trait Sink {
@@ -17,6 +20,23 @@ pub trait Sink {
     fn table(&self, text: &str, header: &[String], rows: &[Vec<String>]);
     /// Long work begins.
     fn progress(&self, title: &str, total: u64) -> Box<dyn ProgressSink>;
+    /// A value is to be shown as richly as can be; `text` is how `print` shows it.
+    fn show(&self, value: &Dynamic, text: &str) {
+        let _ = value;
+        self.text(text);
+    }
+    /// Asks the user for a line; a password is not to be seen.
+    ///
+    /// # Errors
+    /// When there is nobody to ask.
+    fn input(&self, prompt: &str, password: bool) -> Result<String> {
+        let _ = (prompt, password);
+        Err(Error::file("there is nobody to ask"))
+    }
+    /// Removes what was shown so far, where that can be done; with `wait` when the next output comes.
+    fn clear(&self, wait: bool) {
+        let _ = wait;
+    }
 }
 
 /// Standard output for results, standard error for notes and progress.
@@ -55,5 +75,18 @@ impl Sink for Terminal {
         } else {
             Box::new(Lines::new(title, total))
         }
+    }
+    fn input(&self, prompt: &str, password: bool) -> Result<String> {
+        if password {
+            return Err(Error::file("a terminal would show the password")
+                .advice("read it from a file that is granted with --allow"));
+        }
+        let _ = write!(std::io::stderr(), "{prompt}");
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        if read? == 0 {
+            return Err(Error::file("the input has ended"));
+        }
+        Ok(line.trim_end_matches(['\n', '\r']).to_string())
     }
 }

@@ -27,36 +27,51 @@ pub fn enough_steps<S: Parametrized>(
 ) -> Result<(usize, Solution<S::State>)> {
     y0.context()?.without_recording(|| {
         let y0 = y0.detach()?;
-        let weight = 2f64.powi(method.order().unwrap_or(1) as i32) - 1.0;
         let with = |n: usize| {
             let rollout = Rollout { method, steps: StepRule::Fixed(n), checkpoints: Checkpoints::None };
-            match rollout.run(system, &y0, times, None) {
-                Ok(solution) => Ok(Some(solution)),
-                Err(error) if matches!(error.kind(), Kind::NotFinite | Kind::Unsolved) => Ok(None),
-                Err(error) => Err(error),
-            }
+            rollout.run(system, &y0, times, None)
         };
-        let error = |coarse: &Solution<S::State>, fine: &Solution<S::State>| -> Result<f64> {
-            let mut most = 0.0f64;
-            for (a, b) in coarse.states.iter().zip(&fine.states) {
-                let difference = b.add_scaled(&[(-1.0, a)])?;
-                let norm = difference.error_norm(a, b, rule.atol, rule.rtol)?;
-                // Squares of huge numbers overflow, and `max` would pass over what is no number.
-                most = if norm.is_finite() { most.max(norm / weight) } else { f64::INFINITY };
-            }
-            Ok(most)
-        };
-        let (mut n, mut coarse) = (1, with(1)?);
-        while n < MOST {
-            n *= 2;
-            let fine = with(n)?;
-            match (&coarse, fine) {
-                (Some(coarse), Some(fine)) if error(coarse, &fine)? <= 1.0 => return Ok((n, fine)),
-                (_, fine) => coarse = fine,
-            }
-        }
-        Err(Error::not_finite("no number of steps gives a solution within the tolerance")
-            .got(format!("{MOST} steps between two output times"))
-            .advice("give the number of steps (steps: 100), ask for less (rtol: 1e-3), or take another scheme"))
+        enough(method, with, |coarse, fine| {
+            largest(coarse.states.iter().zip(&fine.states).map(|(a, b)| difference(a, b, rule)))
+        })
     })
+}
+
+/// The weighted difference of two states.
+pub(crate) fn difference<V: Vector>(a: &V, b: &V, rule: Adaptive) -> Result<f64> {
+    b.add_scaled(&[(-1.0, a)])?.error_norm(a, b, rule.atol, rule.rtol)
+}
+/// The largest of some norms; one that is no number counts as infinite.
+pub(crate) fn largest(norms: impl Iterator<Item = Result<f64>>) -> Result<f64> {
+    // Squares of huge numbers overflow, and `max` would pass over what is no number.
+    norms
+        .map(|norm| norm.map(|norm| if norm.is_finite() { norm } else { f64::INFINITY }))
+        .try_fold(0.0, |most: f64, norm| Ok(most.max(norm?)))
+}
+
+/// The number of steps between output times that is enough, and the solution `with` so many; `difference` is the largest one between two
+/// solutions, in units of what is tolerated.
+pub(crate) fn enough<R>(
+    method: Method,
+    with: impl Fn(usize) -> Result<R>,
+    difference: impl Fn(&R, &R) -> Result<f64>,
+) -> Result<(usize, R)> {
+    let weight = 2f64.powi(method.order().unwrap_or(1) as i32) - 1.0;
+    let finite = |n: usize| match with(n) {
+        Ok(solution) => Ok(Some(solution)),
+        Err(error) if matches!(error.kind(), Kind::NotFinite | Kind::Unsolved) => Ok(None),
+        Err(error) => Err(error),
+    };
+    let (mut n, mut coarse) = (1, finite(1)?);
+    while n < MOST {
+        n *= 2;
+        let fine = finite(n)?;
+        match (&coarse, fine) {
+            (Some(coarse), Some(fine)) if difference(coarse, &fine)? / weight <= 1.0 => return Ok((n, fine)),
+            (_, fine) => coarse = fine,
+        }
+    }
+    Err(Error::not_finite("no number of steps gives a solution within the tolerance")
+        .got(format!("{MOST} steps between two output times"))
+        .advice("give the number of steps (steps: 100), ask for less (rtol: 1e-3), or take another scheme"))
 }

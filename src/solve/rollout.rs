@@ -71,7 +71,7 @@ pub struct Statistics {
 
 /// One step that was made or is to be made, and the output times in it.
 #[derive(Debug, Clone)]
-pub(super) struct Planned {
+pub(crate) struct Planned {
     pub t: f64,
     pub h: f64,
     /// Output times as fractions of the step, ascending.
@@ -123,7 +123,8 @@ impl Rollout {
         times.windows(2).map(|w| self.steps_between(w[0], w[1]).unwrap_or(0) as u64).sum()
     }
 
-    fn check(&self, times: &[f64]) -> Result<()> {
+    /// Refuses times and steps that make no sense.
+    pub(crate) fn check(&self, times: &[f64]) -> Result<()> {
         let forward = times.windows(2).all(|w| w[0] < w[1]);
         let backward = times.windows(2).all(|w| w[0] > w[1]);
         if times.is_empty() || times.iter().any(|t| !t.is_finite()) || !(forward || backward) {
@@ -151,11 +152,31 @@ impl Rollout {
             StepRule::Adaptive(_) => None,
         }
     }
-    fn warning<S: Parametrized>(&self, system: &S, y0: &S::State, times: &[f64]) -> Result<Option<String>> {
+    /// Says when the steps are too long for the method.
+    pub(crate) fn warning<S: Parametrized>(&self, system: &S, y0: &S::State, times: &[f64]) -> Result<Option<String>> {
         let (Method::Explicit(tableau), [from, to, ..]) = (self.method, times) else { return Ok(None) };
         let Some(n) = self.steps_between(*from, *to) else { return Ok(None) };
         let Some(reach) = system.reach(*from, y0)? else { return Ok(None) };
         Ok(stability::warning(tableau, reach, (to - from).abs() / n as f64))
+    }
+
+    /// The steps through `times`, where their number or length is given.
+    pub(crate) fn planned<'a>(&'a self, times: &'a [f64]) -> impl Iterator<Item = Planned> + 'a {
+        let mut last = 0.0f64;
+        times.windows(2).flat_map(move |pair| {
+            let (from, to) = (pair[0], pair[1]);
+            let n = self.steps_between(from, to).unwrap_or(1);
+            let mut h = (to - from) / n as f64;
+            // Times such as 0.1, 0.2, 0.3 are unequally far apart by rounding; steps of one length keep one set of multipliers.
+            if (h - last).abs() * n as f64 <= 4.0 * f64::EPSILON * to.abs().max(from.abs()) {
+                h = last;
+            }
+            last = h;
+            (0..n).map(move |i| {
+                let t = from + (to - from) * (i as f64 / n as f64);
+                Planned { t, h, outputs: if i + 1 == n { vec![1.0] } else { Vec::new() } }
+            })
+        })
     }
 
     /// Makes all steps; `seen` gets each with the state before it and the outputs in it, the initial state first.
@@ -201,23 +222,10 @@ impl Rollout {
             statistics.rejected = control.rejected;
             return Ok(statistics);
         }
-        let (mut from, mut last) = (start, 0.0f64);
-        for &to in rest {
-            let n = self.steps_between(from, to).unwrap_or(1);
-            let mut h = (to - from) / n as f64;
-            // Times such as 0.1, 0.2, 0.3 are unequally far apart by rounding; steps of one length keep one set of multipliers.
-            if (h - last).abs() * n as f64 <= 4.0 * f64::EPSILON * to.abs().max(from.abs()) {
-                h = last;
-            }
-            last = h;
-            for i in 0..n {
-                let t = from + (to - from) * (i as f64 / n as f64);
-                let planned = Planned { t, h, outputs: if i + 1 == n { vec![1.0] } else { Vec::new() } };
-                let (after, states) = advance(self.method, system, &planned, &memory)?;
-                done(&mut statistics, &planned, &after.y)?;
-                seen(Some(planned), std::mem::replace(&mut memory, after), states);
-            }
-            from = to;
+        for planned in self.planned(times) {
+            let (after, states) = advance(self.method, system, &planned, &memory)?;
+            done(&mut statistics, &planned, &after.y)?;
+            seen(Some(planned), std::mem::replace(&mut memory, after), states);
         }
         Ok(statistics)
     }
@@ -276,7 +284,8 @@ fn refuse_hidden<S: Parametrized>(system: &S, t: f64, y0: &S::State) -> Result<(
     .advice("name it as a parameter, or take an explicit method without checkpoints"))
 }
 
-fn not_finite(number: usize, planned: &Planned) -> Error {
+/// The error of a state that is no longer finite.
+pub(crate) fn not_finite(number: usize, planned: &Planned) -> Error {
     let Planned { t, h, .. } = planned;
     Error::not_finite("the solution is no longer finite")
         .got(format!("step {number}, from t = {t:?} to {:?}", t + h))

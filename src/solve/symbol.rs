@@ -35,10 +35,14 @@ struct Key {
     recorded: bool,
 }
 
+/// A function of a symbol.
 #[derive(PartialEq, Clone, Copy)]
-enum Function {
+pub(crate) enum Function {
+    /// `L`
     Itself,
+    /// `hᵖ Σ wⱼ φⱼ(c h L)`
     Phi(Phi),
+    /// `(I − h L)⁻¹`
     Resolvent,
 }
 
@@ -130,7 +134,7 @@ impl Symbol {
     }
 
     /// A function of the symbol, kept for the next step.
-    fn made(&self, function: Function, h: f64, precision: Precision) -> Result<Multiplier> {
+    pub(crate) fn made(&self, function: Function, h: f64, precision: Precision) -> Result<Multiplier> {
         let own = &self.0.own;
         let tracked = own.re.is_tracked() || own.im.as_ref().is_some_and(Tensor::is_tracked);
         let key = Key { function, h: h.to_bits(), precision, recorded: tracked && own.re.context().is_recording() };

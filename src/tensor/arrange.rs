@@ -60,7 +60,7 @@ impl Tensor {
                 .got(format!("{from:?} to {shape:?}"))
                 .expected(format!("a shape of {} elements", self.len())));
         }
-        let out = self.view(Dispatch::float_reshape(self.data.clone(), shape.into()));
+        let out = self.view(Dispatch::float_reshape(self.data().clone(), shape.into()));
         Ok(out.from(self, || move |g: &Tensor| g.reshape(&from)))
     }
 
@@ -76,7 +76,7 @@ impl Tensor {
         if order.iter().enumerate().all(|(i, &a)| i == a) {
             return Ok(self.clone());
         }
-        let out = self.view(Dispatch::float_permute(self.data.clone(), order));
+        let out = self.view(Dispatch::float_permute(self.data().clone(), order));
         Ok(out.from(self, || {
             let mut back = vec![0; order.len()];
             for (to, &from) in order.iter().enumerate() {
@@ -107,7 +107,7 @@ impl Tensor {
         self.context().reserve(element_count(shape)?.saturating_mul(self.precision().bytes()))?;
         let mut lifted = vec![1; shape.len() - from.len()];
         lifted.extend_from_slice(&from);
-        let data = Dispatch::float_reshape(self.data.clone(), lifted.as_slice().into());
+        let data = Dispatch::float_reshape(self.data().clone(), lifted.as_slice().into());
         let out = self.view(Dispatch::float_expand(data, shape.into()));
         Ok(out.from(self, || move |g: &Tensor| super::tape::unbroadcast(g, &from)))
     }
@@ -133,7 +133,7 @@ impl Tensor {
         if target.contains(&0) {
             return Self::full_in(self.context(), self.precision(), &target, 0.0);
         }
-        let out = self.view(Dispatch::float_slice(self.data.clone(), &burn_slices(spans)));
+        let out = self.view(Dispatch::float_slice(self.data().clone(), &burn_slices(spans)));
         Ok(out.from(self, || {
             let spans = spans.to_vec();
             move |g: &Tensor| g.unslice(&spans, &shape)
@@ -142,7 +142,7 @@ impl Tensor {
     /// Zeros of `shape` with this tensor put at `spans`: the transpose of [`slice`](Self::slice).
     pub fn unslice(&self, spans: &[Span], shape: &[usize]) -> Result<Self> {
         let zeros = Self::full_in(self.context(), self.precision(), shape, 0.0)?;
-        let data = Dispatch::float_slice_assign(zeros.data, &burn_slices(spans), self.data.clone());
+        let data = Dispatch::float_slice_assign(zeros.into_data(), &burn_slices(spans), self.data().clone());
         let out = Self::made(self.context(), data);
         Ok(out.from(self, || {
             let spans = spans.to_vec();
@@ -176,7 +176,7 @@ impl Tensor {
             return Ok(self.clone());
         }
         self.context().reserve(self.len() * self.precision().bytes())?;
-        let data = Dispatch::float_slice_assign(self.data.clone(), &burn_slices(spans), value.data.clone());
+        let data = Dispatch::float_slice_assign(self.data().clone(), &burn_slices(spans), value.data().clone());
         let spans = spans.to_vec();
         let around = spans.clone();
         Ok(Self::made(self.context(), data)
@@ -219,7 +219,7 @@ impl Tensor {
         if total == 0 || target.contains(&0) {
             return Self::full_in(context, precision, &target, 0.0);
         }
-        let data = parts.iter().filter(|p| !p.is_empty()).map(|p| p.data.clone()).collect();
+        let data = parts.iter().filter(|p| !p.is_empty()).map(|p| p.data().clone()).collect();
         let mut out = Self::made(context, Dispatch::float_cat(data, axis));
         for (part, start) in parts.iter().zip(starts) {
             out = out.from(part, || {
@@ -258,7 +258,7 @@ impl Tensor {
         if axes.is_empty() || self.is_empty() {
             return Ok(self.clone());
         }
-        let out = self.view(Dispatch::float_flip(self.data.clone(), axes));
+        let out = self.view(Dispatch::float_flip(self.data().clone(), axes));
         let axes = axes.to_vec();
         Ok(out.from(self, || move |g: &Tensor| g.flip(&axes)))
     }
@@ -348,14 +348,15 @@ impl Tensor {
         }
         self.context().reserve(element_count(&target)?.saturating_mul(self.precision().bytes()))?;
         let index = Self::indices(self.context(), &at, &[at.len()]);
-        let out = Self::made(self.context(), Dispatch::float_select(self.data.clone(), axis, index));
+        let out = Self::made(self.context(), Dispatch::float_select(self.data().clone(), axis, index));
         Ok(out.from(self, || move |g: &Tensor| g.untake(axis, &at, &shape)))
     }
     /// The transpose of [`take`](Self::take): adds each part at its position.
     fn untake(&self, axis: usize, at: &[i64], shape: &[usize]) -> Result<Self> {
         let zeros = Self::full_in(self.context(), self.precision(), shape, 0.0)?;
         let index = Self::indices(self.context(), at, &[at.len()]);
-        let data = Dispatch::float_select_assign(zeros.data, axis, index, self.data.clone(), IndexingUpdateOp::Add);
+        let data =
+            Dispatch::float_select_assign(zeros.into_data(), axis, index, self.data().clone(), IndexingUpdateOp::Add);
         let out = Self::made(self.context(), data);
         let at = at.to_vec();
         Ok(out.from(self, || move |g: &Tensor| g.take(axis as i64, &at)))
@@ -378,14 +379,14 @@ impl Tensor {
         }
         self.context().reserve(at.len() * self.precision().bytes())?;
         let ints = Self::indices(self.context(), &at, &wanted);
-        let out = Self::made(self.context(), Dispatch::float_gather(axis, self.data.clone(), ints));
+        let out = Self::made(self.context(), Dispatch::float_gather(axis, self.data().clone(), ints));
         Ok(out.from(self, || move |g: &Tensor| g.scatter(axis, &at, &wanted, &shape)))
     }
     /// The transpose of [`gather`](Self::gather).
     fn scatter(&self, axis: usize, at: &[i64], at_shape: &[usize], shape: &[usize]) -> Result<Self> {
         let zeros = Self::full_in(self.context(), self.precision(), shape, 0.0)?;
         let ints = Self::indices(self.context(), at, at_shape);
-        let data = Dispatch::float_scatter(axis, zeros.data, ints, self.data.clone(), IndexingUpdateOp::Add);
+        let data = Dispatch::float_scatter(axis, zeros.into_data(), ints, self.data().clone(), IndexingUpdateOp::Add);
         let out = Self::made(self.context(), data);
         Ok(out.from(self, || {
             let index = Tensor::new_f64(self.context(), at.iter().map(|&i| i as f64).collect(), at_shape);

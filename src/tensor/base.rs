@@ -3,13 +3,15 @@
 use std::rc::Rc;
 
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
-use burn::backend::{BackendTensor, Dispatch, DispatchTensor, DispatchTensorKind, Flex, TensorData, TensorMetadata};
-use burn::tensor::{DType, Element};
+use burn::backend::{Dispatch, DispatchTensor, Flex, TensorData, TensorMetadata};
+use burn::tensor::Element;
 
 use super::context::{Claim, Context, Precision, failed};
+use super::elementwise::{self, Deferred, Value};
 use super::shape::{Shape, element_count};
 use super::tape::Output;
 use crate::error::{Error, Result};
+use crate::native::math::Elementary;
 
 /// Numbers of any rank and shape. Cheap to clone: the buffer is shared.
 ///
@@ -17,7 +19,7 @@ use crate::error::{Error, Result};
 /// wins) and of any rank (shapes broadcast as in NumPy: aligned at the last axis, lengths 1 stretch).
 #[derive(Clone)]
 pub struct Tensor {
-    pub(crate) data: DispatchTensor,
+    pub(super) value: Value,
     pub(crate) claim: Rc<Claim>,
     /// The node of the tape that made this tensor, when a gradient is being taken.
     pub(crate) node: Option<Output>,
@@ -27,9 +29,7 @@ pub struct Tensor {
 pub(crate) type FlexTensor = burn::backend::tensor::FloatTensor<Flex>;
 
 /// A float type that the CPU kernels are written for.
-pub(crate) trait Real:
-    Element + bytemuck::Pod + rustfft::FftNum + num_traits::Float + Default + std::iter::Sum
-{
+pub(crate) trait Real: Element + Elementary + bytemuck::Pod + rustfft::FftNum + std::iter::Sum {
     /// From a double, rounded.
     fn of(value: f64) -> Self;
     /// To a double, exact.
@@ -138,14 +138,37 @@ impl Tensor {
         context.counts().operation();
         Self::held(context, data)
     }
+    /// Wraps what is kept on the device anyhow, and is on no account.
+    pub(super) fn kept(context: &Context, data: DispatchTensor) -> Self {
+        Self { value: Value::Ready(data), claim: context.claim(0), node: None }
+    }
     /// Wraps a new buffer that no operation made.
     fn held(context: &Context, data: DispatchTensor) -> Self {
         let bytes = data.shape().num_elements() * data.dtype().size();
-        Self { data, claim: context.claim(bytes), node: None }
+        Self { value: Value::Ready(data), claim: context.claim(bytes), node: None }
+    }
+    /// Wraps a result that is computed when it is needed; it counts from now on.
+    pub(super) fn later(context: &Context, deferred: Rc<Deferred>, bytes: usize) -> Self {
+        Self { value: Value::Deferred(deferred), claim: context.claim(bytes), node: None }
     }
     /// Wraps a view on this tensor's buffer; nothing new is counted.
     pub(crate) fn view(&self, data: DispatchTensor) -> Self {
-        Self { data, claim: self.claim.clone(), node: None }
+        Self { value: Value::Ready(data), claim: self.claim.clone(), node: None }
+    }
+
+    /// The numbers on their device; computed now at the latest.
+    pub(crate) fn data(&self) -> &DispatchTensor {
+        self.value.data()
+    }
+    /// The numbers, handed over: not shared when this was the only tensor that held them.
+    pub(crate) fn into_data(self) -> DispatchTensor {
+        match self.value {
+            Value::Ready(data) => data,
+            Value::Deferred(deferred) => deferred.numbers().clone(),
+        }
+    }
+    pub(super) fn value(&self) -> &Value {
+        &self.value
     }
 
     // --- looking ------------------------------------------------------------------------------------------------
@@ -156,15 +179,15 @@ impl Tensor {
     }
     /// Lengths of the axes.
     pub fn shape(&self) -> Shape {
-        self.data.shape().to_vec()
+        self.value.shape()
     }
     /// Number of axes.
     pub fn rank(&self) -> usize {
-        self.data.shape().len()
+        self.value.rank()
     }
     /// Number of elements.
     pub fn len(&self) -> usize {
-        self.data.shape().num_elements()
+        self.value.len()
     }
     /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
@@ -172,7 +195,7 @@ impl Tensor {
     }
     /// The precision of the numbers.
     pub fn precision(&self) -> Precision {
-        if self.data.dtype() == DType::F64 { Precision::F64 } else { Precision::F32 }
+        self.value.precision()
     }
     /// Where the numbers are: `"cpu"` or `"gpu"`.
     pub fn device_name(&self) -> &'static str {
@@ -202,7 +225,7 @@ impl Tensor {
             return Ok(slice.to_vec());
         }
         self.context().copied_to_host(self.len() * size_of::<T>());
-        let data = Dispatch::float_into_data(self.data.clone());
+        let data = Dispatch::float_into_data(self.data().clone());
         let data = burn::tensor::try_read_sync(data)
             .ok_or_else(|| Error::internal("the device did not answer at once"))?
             .map_err(|e| failed(&format!("{e:?}")))?;
@@ -238,11 +261,7 @@ impl Tensor {
         if !self.context().device().has_kernels() {
             return None;
         }
-        match &self.data.kind {
-            DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => Some(tensor),
-            #[allow(unreachable_patterns)]
-            _ => None,
-        }
+        elementwise::flex(self.data())
     }
     /// The CPU storage in row-major order, when the tensor is on the CPU; copies only a strided view.
     pub(crate) fn flex_contiguous(&self) -> Option<FlexTensor> {
@@ -258,7 +277,7 @@ impl Tensor {
         }
         self.context().reserve(self.len() * precision.bytes())?;
         let back = self.precision();
-        let out = Self::made(self.context(), Dispatch::float_cast(self.data.clone(), precision.dtype()));
+        let out = Self::made(self.context(), Dispatch::float_cast(self.data().clone(), precision.dtype()));
         Ok(out.from(self, || move |g: &Tensor| g.cast(back)))
     }
     /// The same numbers, outside of any gradient.

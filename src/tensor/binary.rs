@@ -6,7 +6,8 @@ use burn::tensor::BoolStore;
 
 use super::base::Tensor;
 use super::context::Precision;
-use super::shape::broadcast;
+use super::elementwise::Operation;
+use super::shape::{Shape, broadcast};
 use super::tape::unbroadcast;
 use super::unary::Unary;
 use crate::error::Result;
@@ -69,39 +70,50 @@ impl Binary {
 }
 
 impl Tensor {
-    /// Stretches both operands to their common shape and precision, and makes room for the result.
-    fn paired(&self, other: &Self, op: &str) -> Result<(DispatchTensor, DispatchTensor)> {
+    /// Operands as Burn wants them: of one rank.
+    fn lifted(&self, shape: &[usize]) -> DispatchTensor {
+        let from = self.shape();
+        let data = self.data().clone();
+        if from.len() == shape.len() {
+            return data;
+        }
+        let mut lifted = vec![1; shape.len() - from.len()];
+        lifted.extend_from_slice(&from);
+        Dispatch::float_reshape(data, lifted.as_slice().into())
+    }
+
+    /// Both operands in one precision, and the shape that they stretch to; its memory is there.
+    fn paired(&self, other: &Self, op: &str) -> Result<(Self, Self, Shape)> {
         let (a, b) = self.joined(other)?;
-        let (from_a, from_b) = (a.shape(), b.shape());
-        let shape = broadcast(op, &from_a, &from_b)?;
+        let shape = broadcast(op, &a.shape(), &b.shape())?;
         let count = super::shape::element_count(&shape)?;
         self.context().reserve(count.saturating_mul(a.precision().bytes()))?;
-        // Burn broadcasts lengths of 1 but wants equal ranks.
-        let lift = |data: DispatchTensor, from: &[usize]| {
-            if from.len() == shape.len() {
-                return data;
-            }
-            let mut lifted = vec![1; shape.len() - from.len()];
-            lifted.extend_from_slice(from);
-            Dispatch::float_reshape(data, lifted.as_slice().into())
-        };
-        Ok((lift(a.data, &from_a), lift(b.data, &from_b)))
+        Ok((a.detach(), b.detach(), shape))
     }
 
     /// Applies an operation to pairs of elements.
     pub fn binary(&self, op: Binary, other: &Self) -> Result<Self> {
-        let (a, b) = self.paired(other, op.name())?;
-        let data = match op {
-            Binary::Add => Dispatch::float_add(a, b),
-            Binary::Sub => Dispatch::float_sub(a, b),
-            Binary::Mul => Dispatch::float_mul(a, b),
-            Binary::Div => Dispatch::float_div(a, b),
-            Binary::Pow => Dispatch::float_powf(a, b),
-            Binary::Rem => Dispatch::float_remainder(a, b),
-            Binary::Atan2 => Dispatch::float_atan2(a, b),
-            Binary::Min | Binary::Max => return self.extremum(op, other),
+        let (a, b, shape) = self.paired(other, op.name())?;
+        let out = match a.elementwise(Operation::Binary(op), &[&a, &b], shape.clone())? {
+            Some(out) => out,
+            None => {
+                let (a, b) = (a.lifted(&shape), b.lifted(&shape));
+                let data = match op {
+                    Binary::Add => Dispatch::float_add(a, b),
+                    Binary::Sub => Dispatch::float_sub(a, b),
+                    Binary::Mul => Dispatch::float_mul(a, b),
+                    Binary::Div => Dispatch::float_div(a, b),
+                    Binary::Pow => Dispatch::float_powf(a, b),
+                    Binary::Rem => Dispatch::float_remainder(a, b),
+                    Binary::Atan2 => Dispatch::float_atan2(a, b),
+                    Binary::Min | Binary::Max => return self.extremum(op, other, None),
+                };
+                Self::made(self.context(), data)
+            }
         };
-        let out = Self::made(self.context(), data);
+        if matches!(op, Binary::Min | Binary::Max) {
+            return self.extremum(op, other, Some(out));
+        }
         if matches!(op, Binary::Add | Binary::Sub) {
             // Sums need no operand in their reverse pass: keeping none alive saves memory in long rollouts.
             let sign = if op == Binary::Sub { -1.0 } else { 1.0 };
@@ -122,13 +134,16 @@ impl Tensor {
         Ok(out.from(self, || rule(left_rule, self)).from(other, || rule(right_rule, other)))
     }
 
-    fn extremum(&self, op: Binary, other: &Self) -> Result<Self> {
+    fn extremum(&self, op: Binary, other: &Self, value: Option<Self>) -> Result<Self> {
         // (a + b ± |a − b|) / 2 would lose digits; select instead, with half of the gradient to each where equal.
         let (strictly, loosely) = match op {
             Binary::Max => (Compare::Greater, Compare::GreaterEqual),
             _ => (Compare::Lower, Compare::LowerEqual),
         };
-        let value = self.detach().compare(loosely, &other.detach())?.choose(&self.detach(), &other.detach())?;
+        let value = match value {
+            Some(value) => value,
+            None => self.detach().compare(loosely, &other.detach())?.choose(&self.detach(), &other.detach())?,
+        };
         let weight = move |near: &Tensor, far: &Tensor| -> Result<Tensor> {
             let (near, far) = (near.detach(), far.detach());
             near.compare(strictly, &far)?.add(&near.compare(loosely, &far)?)?.scale(0.5)
@@ -160,7 +175,11 @@ impl Tensor {
     /// 1 where the comparison holds, 0 where not; no gradient goes through it.
     pub fn compare(&self, op: Compare, other: &Self) -> Result<Self> {
         let precision = self.precision().join(other.precision());
-        let (a, b) = self.paired(other, "comparison")?;
+        let (a, b, shape) = self.paired(other, "comparison")?;
+        if let Some(out) = a.elementwise(Operation::Compare(op), &[&a, &b], shape.clone())? {
+            return Ok(out);
+        }
+        let (a, b) = (a.lifted(&shape), b.lifted(&shape));
         let store = bool_store(&a);
         let mask = match op {
             Compare::Equal => Dispatch::float_equal(a, b, store),
@@ -177,19 +196,26 @@ impl Tensor {
     pub fn choose(&self, yes: &Self, no: &Self) -> Result<Self> {
         let (yes_wide, no_wide) = yes.joined(no)?;
         let shape = broadcast("where", &broadcast("where", &self.shape(), &yes.shape())?, &no.shape())?;
-        let mask = self.detach().expand(&shape)?;
-        let store = bool_store(&mask.data);
-        let holds = Dispatch::float_not_equal_elem(mask.data.clone(), 0.0.into(), store);
-        let (y, n) = (yes_wide.expand(&shape)?, no_wide.expand(&shape)?);
-        let out = Self::made(self.context(), Dispatch::float_mask_where(n.data.clone(), holds, y.data.clone()));
-        let branch = |keep: bool| {
-            let mask = mask.clone();
-            move |g: &Tensor| {
-                let zero = g.full_like(0.0)?;
-                if keep { mask.choose(g, &zero) } else { mask.choose(&zero, g) }
+        let precision = yes_wide.precision();
+        let mask = self.detach().cast(precision)?;
+        let out = match yes_wide.elementwise(Operation::Choose, &[&mask, &yes_wide, &no_wide], shape.clone())? {
+            Some(out) => out,
+            None => {
+                let mask = mask.expand(&shape)?;
+                let store = bool_store(mask.data());
+                let holds = Dispatch::float_not_equal_elem(mask.data().clone(), 0.0.into(), store);
+                let (y, n) = (yes_wide.detach().expand(&shape)?, no_wide.detach().expand(&shape)?);
+                Self::made(self.context(), Dispatch::float_mask_where(n.data().clone(), holds, y.data().clone()))
             }
         };
-        Ok(out.from(&y, || branch(true)).from(&n, || branch(false)).chosen())
+        let branch = |keep: bool, back: &Self| {
+            let (mask, shape) = (mask.clone(), back.shape());
+            move |g: &Tensor| {
+                let zero = Self::scalar_in(g.context(), g.precision(), 0.0);
+                unbroadcast(&if keep { mask.choose(g, &zero)? } else { mask.choose(&zero, g)? }, &shape)
+            }
+        };
+        Ok(out.from(&yes_wide, || branch(true, &yes_wide)).from(&no_wide, || branch(false, &no_wide)).chosen())
     }
 
     /// 1 where an element is finite, 0 where it is NaN or infinite.

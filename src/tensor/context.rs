@@ -166,7 +166,7 @@ impl Context {
         let data = match known {
             Some(data) => data,
             None => {
-                let made = make()?.data;
+                let made = make()?.data().clone();
                 let mut constants = self.0.constants.borrow_mut();
                 if constants.len() >= MOST {
                     constants.clear();
@@ -175,7 +175,7 @@ impl Context {
                 made
             }
         };
-        Ok(super::base::Tensor { data, claim: self.claim(0), node: None })
+        Ok(super::base::Tensor::kept(self, data))
     }
     /// The precision of new tensors.
     pub fn precision(&self) -> Precision {

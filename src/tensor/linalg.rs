@@ -18,18 +18,18 @@ const BLOCK: usize = 1 << 34;
 /// The product of two stacks of matrices; a large one by blocks of rows, so that it can be interrupted.
 fn product(a: &Tensor, b: &Tensor) -> Result<DispatchTensor> {
     let (&[m, k], &[_, n]) = (a.shape().as_slice(), b.shape().as_slice()) else {
-        return Ok(Dispatch::float_matmul(a.data.clone(), b.data.clone()));
+        return Ok(Dispatch::float_matmul(a.data().clone(), b.data().clone()));
     };
     let rows = (BLOCK / k.saturating_mul(n).max(1)).max(16);
     if rows >= m {
-        return Ok(Dispatch::float_matmul(a.data.clone(), b.data.clone()));
+        return Ok(Dispatch::float_matmul(a.data().clone(), b.data().clone()));
     }
     a.context().reserve(m.saturating_mul(n).saturating_mul(2 * a.precision().bytes()))?;
     let mut blocks = Vec::new();
     for start in (0..m).step_by(rows) {
         interrupt::poll()?;
         let block = a.detach().narrow(0, start, rows.min(m - start))?;
-        blocks.push(Dispatch::float_matmul(block.data.clone(), b.data.clone()));
+        blocks.push(Dispatch::float_matmul(block.data().clone(), b.data().clone()));
     }
     Ok(Dispatch::float_cat(blocks, 0))
 }

@@ -36,7 +36,7 @@ impl Tensor {
         }
         // A fold over one element would copy all of them.
         let longer = axes.iter().filter(|&&axis| shape[axis] != 1);
-        let data = longer.fold(self.data.clone(), |data, &axis| f(data, axis));
+        let data = longer.fold(self.data().clone(), |data, &axis| f(data, axis));
         Self::made(self.context(), data).reshape(&target)
     }
 
@@ -158,9 +158,9 @@ impl Tensor {
         let axis = axis_index(op, axis, self.rank())?;
         self.refuse_empty(op, &[axis])?;
         let data = if largest {
-            Dispatch::float_argmax(self.data.clone(), axis, IntDType::I64)
+            Dispatch::float_argmax(self.data().clone(), axis, IntDType::I64)
         } else {
-            Dispatch::float_argmin(self.data.clone(), axis, IntDType::I64)
+            Dispatch::float_argmin(self.data().clone(), axis, IntDType::I64)
         };
         let data = Dispatch::int_into_float(data, self.precision().dtype());
         Self::made(self.context(), data).reshape(&reduced(&self.shape(), &[axis], false))
@@ -173,7 +173,7 @@ impl Tensor {
             return Ok(self.clone());
         }
         self.context().reserve(self.len() * self.precision().bytes())?;
-        let out = Self::made(self.context(), Dispatch::float_cumsum(self.data.clone(), axis));
+        let out = Self::made(self.context(), Dispatch::float_cumsum(self.data().clone(), axis));
         Ok(out.from(self, || move |g: &Tensor| g.flip(&[axis])?.cumsum(axis as i64)?.flip(&[axis])))
     }
 
@@ -202,7 +202,7 @@ impl Tensor {
         if self.is_empty() {
             return Ok(self.detach());
         }
-        let numbers = self.data.clone();
+        let numbers = self.data().clone();
         let order = move || Dispatch::float_argsort(numbers, axis, descending, IntDType::I64);
         // Some 0.4 s per million numbers on one core, in one piece.
         let data = if self.len() < ALONE { order() } else { aside(order)? };

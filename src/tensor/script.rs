@@ -1,10 +1,10 @@
 //! Tensors in scripts: making, looking, reducing, arranging.
 
-use rhai::{Array, Dynamic};
+use rhai::{Array, Dynamic, Map};
 
 use super::{Complex, Padding, Precision, Tensor, axis_index, infer_shape};
 use crate::error::{Error, Result};
-use crate::field::Grid;
+use crate::field::{Field, Grid};
 use crate::script::Call;
 use crate::script::registry::{Entry, entry, index, property};
 use crate::script::table::SharedTable;
@@ -17,6 +17,27 @@ pub(crate) fn entries() -> Vec<Entry> {
     table.extend(reducing());
     table.extend(arranging());
     table
+}
+
+/// Has everything in a value computed.
+fn settle(value: &Dynamic) {
+    let now = |tensor: &Tensor| {
+        tensor.data();
+    };
+    if let Some(tensor) = value.read_lock::<Tensor>() {
+        now(&tensor);
+    } else if let Some(z) = value.read_lock::<Complex>() {
+        now(&z.re);
+        now(&z.im);
+    } else if let Some(field) = value.read_lock::<Field>() {
+        now(field.values());
+    } else if let Some(path) = value.read_lock::<Path>() {
+        now(path.values());
+    } else if let Some(array) = value.read_lock::<Array>() {
+        array.iter().for_each(settle);
+    } else if let Some(map) = value.read_lock::<Map>() {
+        map.values().for_each(settle);
+    }
 }
 
 fn done(tensor: Tensor) -> Result<Dynamic> {
@@ -167,6 +188,11 @@ fn looking() -> Vec<Entry> {
         }),
         entry("item(x)").brief("The one element of a tensor as a number.").text("Inside of grad the number counts as constant: the result of the closure stays a tensor.").example("item(sum(ones(3)))", "3").run(|c| Ok(Dynamic::from(c.tensor(0)?.item()?))),
         entry("array(x)").brief("The numbers as nested arrays.").example("array(tensor([[1, 2]]))", "[[1, 2]]").run(|c| array_of(&c.tensor(0)?)),
+        entry("ready(x)").brief("The same value, once its numbers are there; only measurements of time need it. Operations on the elements of large tensors are put off until their results are needed, and then done in one pass. Arrays and maps are looked into.").example("ready(ones([2]) + 1)", "[2, 2]").run(|c| {
+            let value = c.value(0)?;
+            settle(&value);
+            Ok(value)
+        }),
         entry("detach(x)").brief("The same value, outside of any gradient.").example("grad(|x| x * detach(x), 3.0)", "3").run(|c| {
             Ok(c.operand(0)?.map_parts(c.session.context(), |t| Ok(t.detach()))?.into_dynamic())
         }),

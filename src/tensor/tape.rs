@@ -78,6 +78,27 @@ impl Tensor {
         self
     }
 
+    /// A result of `inputs` by a function called `name` with the vector-Jacobian product `vjp`: from the gradient of the result it gives
+    /// those of the inputs. It need not be made of tensor operations; gradients of gradients then end in an error.
+    pub fn with_vjp(
+        name: &str,
+        inputs: &[Tensor],
+        result: Tensor,
+        vjp: impl Fn(&Tensor) -> Result<Vec<Tensor>> + 'static,
+    ) -> Self {
+        let (kept, name, value) = (inputs.to_vec(), name.to_string(), result.clone());
+        let rule = move |gradients: &[Option<Tensor>]| {
+            let Some(Some(gradient)) = gradients.first() else { return Ok(Vec::new()) };
+            let found = vjp(gradient)?;
+            let all: Vec<&Tensor> = kept.iter().chain([gradient]).collect();
+            let name = name.clone();
+            let refused = move |_: &[Option<Tensor>]| {
+                Err(Error::value(format!("{name}: the gradient of its gradient is not known")))
+            };
+            Ok(record_joint(&all, found, refused).into_iter().map(Some).collect())
+        };
+        record_joint(&inputs.iter().collect::<Vec<_>>(), vec![result], rule).pop().unwrap_or(value)
+    }
     /// Says that this result chooses its elements from those of several branches.
     pub(crate) fn chosen(self) -> Self {
         if let Some(output) = &self.node {

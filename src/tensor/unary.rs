@@ -6,7 +6,8 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchTensor};
 
 use super::base::Tensor;
-use super::elementary;
+use super::binary::Binary;
+use super::elementwise::Operation;
 use crate::error::Result;
 
 /// A function applied to each element.
@@ -119,7 +120,7 @@ impl Unary {
     ];
 
     /// The value on Burn's tensors; `None` for those composed of others below.
-    fn primitive(self, x: DispatchTensor) -> Option<DispatchTensor> {
+    pub(super) fn primitive(self, x: DispatchTensor) -> Option<DispatchTensor> {
         Some(match self {
             Self::Neg => Dispatch::float_neg(x),
             Self::Abs => Dispatch::float_abs(x),
@@ -226,12 +227,10 @@ fn normal_cdf(x: &Tensor) -> Result<Tensor> {
 impl Tensor {
     /// Applies a function to each element.
     pub fn unary(&self, function: Unary) -> Result<Self> {
-        let context = self.context();
-        context.reserve(self.len() * self.precision().bytes())?;
-        let value = match elementary::apply(function, self)? {
+        let value = match self.elementwise(Operation::Unary(function), &[self], self.shape())? {
             Some(value) => value,
-            None => match function.primitive(self.data.clone()) {
-                Some(data) => Self::made(context, data),
+            None => match function.primitive(self.data().clone()) {
+                Some(data) => Self::made(self.context(), data),
                 None => function.composed(&self.detach())?,
             },
         };
@@ -252,17 +251,31 @@ impl Tensor {
         }))
     }
 
+    /// An operation with a number, or what Burn makes of it on other devices.
+    fn with_number(
+        &self,
+        operation: Operation,
+        numbers: &[f64],
+        otherwise: impl FnOnce(DispatchTensor) -> DispatchTensor,
+    ) -> Result<Self> {
+        if let Some(value) = self.elementwise_with(operation, numbers)? {
+            return Ok(value);
+        }
+        self.context().reserve(self.len() * self.precision().bytes())?;
+        Ok(Self::made(self.context(), otherwise(self.data().clone())))
+    }
+
     /// Multiplies by a number.
     pub fn scale(&self, factor: f64) -> Result<Self> {
-        self.context().reserve(self.len() * self.precision().bytes())?;
-        let data = Dispatch::float_mul_scalar(self.data.clone(), factor.into());
-        Ok(Self::made(self.context(), data).from(self, || move |g: &Tensor| g.scale(factor)))
+        let burn = |data| Dispatch::float_mul_scalar(data, factor.into());
+        let value = self.with_number(Operation::Binary(Binary::Mul), &[factor], burn)?;
+        Ok(value.from(self, || move |g: &Tensor| g.scale(factor)))
     }
     /// Adds a number.
     pub fn shift(&self, term: f64) -> Result<Self> {
-        self.context().reserve(self.len() * self.precision().bytes())?;
-        let data = Dispatch::float_add_scalar(self.data.clone(), term.into());
-        Ok(Self::made(self.context(), data).from(self, || |g: &Tensor| Ok(g.clone())))
+        let burn = |data| Dispatch::float_add_scalar(data, term.into());
+        let value = self.with_number(Operation::Binary(Binary::Add), &[term], burn)?;
+        Ok(value.from(self, || |g: &Tensor| Ok(g.clone())))
     }
     /// Raises to a fixed power: `xᵖ`.
     pub fn powf(&self, power: f64) -> Result<Self> {
@@ -271,11 +284,11 @@ impl Tensor {
         }
         // Burn takes whole powers as 32-bit integers, and panics beyond them.
         if power.abs() > 1e9 {
-            return self.binary(super::Binary::Pow, &self.full_like(power)?);
+            return self.binary(Binary::Pow, &self.full_like(power)?);
         }
-        self.context().reserve(self.len() * self.precision().bytes())?;
-        let data = Dispatch::float_powf_scalar(self.data.clone(), power.into());
-        Ok(Self::made(self.context(), data).from(self, || {
+        let burn = |data| Dispatch::float_powf_scalar(data, power.into());
+        let value = self.with_number(Operation::Binary(Binary::Pow), &[power], burn)?;
+        Ok(value.from(self, || {
             let x = self.clone();
             move |g: &Tensor| match power {
                 // 0 · x⁻¹ would be NaN at 0.
@@ -287,9 +300,9 @@ impl Tensor {
     }
     /// Keeps each element between two bounds; the derivative is 1 inside and at the bounds, 0 outside.
     pub fn clamp(&self, low: f64, high: f64) -> Result<Self> {
-        self.context().reserve(self.len() * self.precision().bytes())?;
-        let data = Dispatch::float_clamp(self.data.clone(), low.into(), high.into());
-        Ok(Self::made(self.context(), data).from(self, || {
+        let burn = |data| Dispatch::float_clamp(data, low.into(), high.into());
+        let value = self.with_number(Operation::Clamp, &[low, high], burn)?;
+        Ok(value.from(self, || {
             let x = self.clone();
             move |g: &Tensor| {
                 let inside = x.compare(super::Compare::GreaterEqual, &x.full_like(low)?)?;

@@ -1,9 +1,8 @@
-//! Completion, and whether an input is complete.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Completion in the shell: names of the session, and commands.
 
 use ansatz::script::Host;
-use ansatz::script::registry::Form;
+use ansatz::script::assist::Names;
+pub use ansatz::script::assist::is_complete;
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
@@ -12,201 +11,27 @@ use rustyline::{Context, Helper};
 
 use super::commands::COMMANDS;
 
-const KEYWORDS: [&str; 18] = [
-    "let", "const", "fn", "if", "else", "switch", "while", "until", "loop", "for", "in", "do", "break", "continue",
-    "return", "throw", "try", "catch",
-];
-
 /// Knows the names of a session.
-pub struct Assistant {
-    /// Primitives and keywords, always there.
-    fixed: BTreeSet<String>,
-    /// Properties, offered behind a dot beside functions.
-    properties: BTreeSet<String>,
-    /// Keys of the option map by primitive.
-    options: BTreeMap<String, Vec<&'static str>>,
-    /// Variables and functions of the session.
-    session: BTreeSet<String>,
-}
+pub struct Assistant(Names);
 
 impl Assistant {
     pub fn new(host: &Host) -> Self {
-        let (mut fixed, mut properties, mut options) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        for entry in host.registry().entries() {
-            match entry.form {
-                Form::Function | Form::Constant => fixed.insert(entry.full_name()),
-                Form::Property => properties.insert(entry.name.to_string()),
-                Form::Operator | Form::Index => false,
-            };
-            if !entry.options.is_empty() {
-                options.insert(entry.full_name(), entry.option_names());
-            }
-        }
-        fixed.extend(KEYWORDS.map(String::from));
-        fixed.insert("print".into());
-        Self { fixed, properties, options, session: BTreeSet::new() }
+        Self(Names::new(host.registry()))
     }
     /// Takes over the names that the session has now.
     pub fn refresh(&mut self, host: &Host) {
         let variables = host.variables().map(|(name, ..)| name.to_string());
-        self.session = variables.chain(host.functions().map(|(name, _)| name.to_string())).collect();
+        self.0.refresh(variables.chain(host.functions().map(|(name, _)| name.to_string())));
     }
-
-    /// Where the word before the cursor begins, and what it may become.
     fn candidates(&self, before: &str) -> (usize, Vec<String>) {
-        if let Some(command) = before.strip_prefix(':')
-            && !command.contains(' ')
-        {
-            let names = COMMANDS.iter().map(|(name, _)| name.to_string()).filter(|n| n.starts_with(command));
-            return (1, names.collect());
-        }
-        let start = word_start(before);
-        let word = before.get(start..).unwrap_or_default();
-        if inside_string(before) {
-            return (start, Vec::new());
-        }
-        if let Some(call) = open_option_map(before.get(..start).unwrap_or_default())
-            && let Some(keys) = self.options.get(&call)
-        {
-            let keys = keys.iter().filter(|key| key.starts_with(word));
-            return (start, keys.map(|key| format!("{key}: ")).collect());
-        }
-        if before.get(..start).is_some_and(|text| text.ends_with('.') && !text.ends_with("..")) {
-            let methods = self.fixed.iter().filter(|n| {
-                !n.contains("::") && n.chars().all(|c| !c.is_uppercase()) && !KEYWORDS.contains(&n.as_str())
-            });
-            let names =
-                self.properties.iter().chain(methods).filter(|n| {
-                    n.starts_with(word) && !word.is_empty() || self.properties.contains(*n) && word.is_empty()
-                });
-            return (start, names.cloned().collect());
-        }
-        let names = self.session.iter().chain(&self.fixed).filter(|name| !word.is_empty() && name.starts_with(word));
-        let mut names: Vec<String> = names.cloned().collect();
-        // Of a namespace that is not yet written, its name is enough.
-        if !word.contains(':') {
-            for name in &mut names {
-                if let Some(at) = name.find("::") {
-                    name.truncate(at + 2);
-                }
+        match before.strip_prefix(':') {
+            Some(command) if !command.contains(' ') => {
+                let names = COMMANDS.iter().map(|(name, _)| name.to_string()).filter(|n| n.starts_with(command));
+                (1, names.collect())
             }
-            names.dedup();
-        }
-        (start, names)
-    }
-}
-
-/// Where the name before the cursor begins; namespaces belong to it.
-fn word_start(text: &str) -> usize {
-    let part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    text.char_indices().rev().take_while(|(_, c)| part(*c)).last().map_or(text.len(), |(at, _)| at)
-}
-
-fn inside_string(text: &str) -> bool {
-    scan(text).in_string
-}
-
-/// The function whose option map is open where `text` ends: `step(x, #{ a: 1, ` gives `step`.
-fn open_option_map(text: &str) -> Option<String> {
-    let open = scan(text).open;
-    let (map, call) = (open.last()?, open.iter().rev().nth(1)?);
-    if map.0 != '#' || call.0 != '(' {
-        return None;
-    }
-    // Behind a colon stands a value, not a key.
-    let inside = text.get(map.1..)?;
-    let last = inside.trim_end().chars().last()?;
-    if last != '{' && last != ',' {
-        return None;
-    }
-    let name = text.get(..call.1)?;
-    let start = word_start(name.trim_end());
-    name.trim_end().get(start..).map(|name| name.trim_start_matches(':').to_string())
-}
-
-/// What is open at the end of a text.
-#[derive(Default)]
-struct Scan {
-    /// Brackets with their byte positions; `#` stands for `#{`.
-    open: Vec<(char, usize)>,
-    in_string: bool,
-    in_comment: bool,
-    /// A closing bracket that nothing opened: the parser will say so.
-    broken: bool,
-}
-
-/// Brackets, strings and comments of a text. Escapes are respected; the contents of strings are skipped.
-fn scan(text: &str) -> Scan {
-    let mut out = Scan::default();
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '/' if chars.peek().is_some_and(|(_, c)| *c == '/') => {
-                while chars.next_if(|(_, c)| *c != '\n').is_some() {}
-            }
-            '/' if chars.peek().is_some_and(|(_, c)| *c == '*') => {
-                chars.next();
-                let mut depth = 1;
-                let mut last = ' ';
-                while depth > 0 {
-                    let Some((_, c)) = chars.next() else {
-                        out.in_comment = true;
-                        return out;
-                    };
-                    // Comments nest in Rhai.
-                    match (last, c) {
-                        ('*', '/') => (depth, last) = (depth - 1, ' '),
-                        ('/', '*') => (depth, last) = (depth + 1, ' '),
-                        _ => last = c,
-                    }
-                }
-            }
-            '"' | '`' => {
-                let mut closed = false;
-                while let Some((_, inner)) = chars.next() {
-                    if inner == '\\' && c == '"' {
-                        chars.next();
-                    } else if inner == c {
-                        closed = true;
-                        break;
-                    }
-                }
-                if !closed {
-                    out.in_string = true;
-                    return out;
-                }
-            }
-            '\'' => {
-                // A character: at most an escape between the quotes.
-                chars.next_if(|(_, c)| *c == '\\');
-                chars.next();
-                chars.next_if(|(_, c)| *c == '\'');
-            }
-            '#' if chars.peek().is_some_and(|(_, c)| *c == '{') => {
-                chars.next();
-                out.open.push(('#', at));
-            }
-            '(' | '[' | '{' => out.open.push((c, at)),
-            ')' | ']' | '}' => {
-                let fits = matches!(
-                    (out.open.pop(), c),
-                    (Some(('(', _)), ')') | (Some(('[', _)), ']') | (Some(('{' | '#', _)), '}')
-                );
-                if !fits {
-                    out.broken = true;
-                    return out;
-                }
-            }
-            _ => {}
+            _ => self.0.candidates(before),
         }
     }
-    out
-}
-
-/// Whether an input can be evaluated, or goes on in the next line.
-pub fn is_complete(text: &str) -> bool {
-    let scan = scan(text);
-    scan.broken || (scan.open.is_empty() && !scan.in_string && !scan.in_comment)
 }
 
 impl Completer for Assistant {
@@ -236,38 +61,9 @@ mod tests {
     use ansatz::session::{Options, Session};
 
     #[test]
-    fn an_input_goes_on_while_something_is_open() {
-        for text in [
-            "1 + 1",
-            "f(x, [1, #{ a: 2 }])",
-            "\"(\"",
-            "'('",
-            "// (",
-            "/* ( */ 1",
-            "\"a\\\"(\"",
-            ")",
-            "`a ${b}`",
-            "x /* a /* b */ c */",
-        ] {
-            assert!(is_complete(text), "{text}");
-        }
-        for text in ["f(", "let a = [1,", "#{ a: 1", "\"text", "`text", "/* a", "fn f(x) {", "x /* a /* b */"] {
-            assert!(!is_complete(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn names_and_options_are_completed() {
+    fn commands_are_completed() {
         let assistant = Assistant::new(&Host::new(Session::new(Options::default())));
-        let offered = |text: &str| assistant.candidates(text).1;
-        assert!(offered("let x = linsp").contains(&"linspace".to_string()));
-        assert!(offered("check::gr").contains(&"check::gradient".to_string()));
-        assert!(offered("chec").contains(&"check::".to_string()));
-        assert_eq!(offered("check::gradient(f, x, #{ to"), ["tolerance: "]);
-        assert_eq!(offered("sum(x, 0, #{ "), ["keep: "]);
-        assert!(offered("sum(x, 0, #{ keep: ").is_empty());
-        assert!(offered("print(\"lins").is_empty());
-        assert!(offered("x.sha").contains(&"shape".to_string()));
-        assert_eq!(offered(":qu"), ["quit"]);
+        assert_eq!(assistant.candidates(":qu").1, ["quit"]);
+        assert!(assistant.candidates("linsp").1.contains(&"linspace".to_string()));
     }
 }

@@ -33,7 +33,7 @@ pub fn obey(shell: &mut Shell, command: &str) -> Next {
     match name {
         "help" | "h" | "?" => {
             let lines: String = COMMANDS.iter().map(|(name, text)| format!("  :{name:<6} {text}\n")).collect();
-            say(&format!("{lines}  Tab completes; an input goes on while a bracket is open.\n"));
+            say(&format!("{lines}  Tab completes; an input goes on while a bracket is open; ?name is :doc name.\n"));
         }
         "doc" => doc(shell, rest),
         "vars" => vars(shell),

@@ -6,16 +6,16 @@
 use super::with_host;
 
 /// Numbers that only look random.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 impl Dice {
-    fn roll(&mut self, faces: u64) -> u64 {
+    pub(super) fn roll(&mut self, faces: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % faces
     }
 }
 
 /// A smooth expression of `u`, a field `a` and a number `k`, with at most `derivatives` derivatives inside of one another.
-fn expression(dice: &mut Dice, depth: u32, derivatives: u32, axes: u64) -> String {
+pub(super) fn expression(dice: &mut Dice, depth: u32, derivatives: u32, axes: u64) -> String {
     let sub = |dice: &mut Dice, derivatives| expression(dice, depth.saturating_sub(1), derivatives, axes);
     if depth == 0 {
         return ["u", "u", "a", "k", "0.7", "(-1.5)"][dice.roll(6) as usize].into();

@@ -4,6 +4,7 @@ mod checks;
 mod explain;
 mod gradients;
 mod lanes;
+mod native;
 mod samples;
 mod texts;
 mod tracing;

@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic, Map};
 
-use super::data::{in_map, label, list, numbers};
+use super::data::{curve, in_map, label, list, numbers};
 use super::options::{LEGENDS, STYLES, axis, figure, text, tint, tint_of};
 use crate::error::{Error, Result};
 use crate::field::Field;
@@ -38,10 +38,13 @@ fn series(c: &Call, o: &Options, value: &Dynamic, i: usize) -> Result<Series> {
             .map(|a| a.clone());
         match pair.as_deref() {
             Some([x, y]) => Series::new("", numbers(c, x)?, numbers(c, y)?),
-            _ => {
-                let y = numbers(c, value)?;
-                Series::new("", counted(&y), y)
-            }
+            _ => match curve(c, value)? {
+                Some((x, y)) => Series::new("", x, y),
+                None => {
+                    let y = numbers(c, value)?;
+                    Series::new("", counted(&y), y)
+                }
+            },
         }
     };
     if line.label.is_empty() {

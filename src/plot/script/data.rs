@@ -7,6 +7,7 @@ use crate::field::{Field, Grid};
 use crate::plot::Values2d;
 use crate::script::value::{Operand, number_of};
 use crate::script::{Call, Options};
+use crate::sde::Path;
 
 /// The elements of argument 0: an array of things, or one thing.
 pub(super) fn list(c: &Call) -> Result<Vec<Dynamic>> {
@@ -23,6 +24,27 @@ pub(super) fn numbers(c: &Call, value: &Dynamic) -> Result<Vec<f64>> {
         None => crate::script::value::tensor_of(c.session.context(), value)?.to_vec(),
     }
 }
+/// What a value is drawn over, and its heights: a field over its axis, what a path holds over its times; the first sample and channel.
+pub(super) fn curve(c: &Call, value: &Dynamic) -> Result<Option<(Vec<f64>, Vec<f64>)>> {
+    let axes = |grid: Option<&Grid>| grid.map_or(0, Grid::dimensions);
+    if let Some(field) = value.read_lock::<Field>()
+        && let [axis] = field.grid().axes()
+    {
+        let heights = field.values().detach().select(0, 0)?.select(0, 0)?.to_vec()?;
+        return Ok(Some((axis.positions(), heights)));
+    }
+    let Some(path) = value.read_lock::<Path>() else { return Ok(None) };
+    let mut heights = path.values().detach().select(0, 0)?;
+    if axes(path.grid()) > 0 || heights.rank() > 2 {
+        return Err(Error::typ(format!("{}: a line shows one state, or numbers over time", c.name()))
+            .got("a path of fields")
+            .advice("take a state (path.last()), plot::space_time(path) for one dimension, or plot::animation(path)"));
+    }
+    if heights.rank() == 2 {
+        heights = heights.select(1, 0)?;
+    }
+    Ok(Some((path.times().to_vec(), heights.to_vec()?)))
+}
 pub(super) fn label(o: &Options, i: usize) -> Result<String> {
     Ok(o.strings_if("labels")?.and_then(|l| l.get(i).cloned()).unwrap_or_default())
 }
@@ -37,6 +59,11 @@ pub(super) fn plane(c: &Call, value: &Dynamic, sample: usize, channel: usize) ->
             .got(format!("shape {shape:?}"))
             .advice("take a slice first: field.values[[0, 0]]")
     };
+    if value.read_lock::<Path>().is_some() {
+        return Err(Error::typ(format!("{}: a picture shows one state", c.name()))
+            .got("a path")
+            .advice("take a state (path.last()), plot::space_time(path) for one dimension, or plot::animation(path)"));
+    }
     let (tensor, grid) = match value.read_lock::<Field>() {
         Some(field) => {
             let values = field.values().detach().select(0, sample as i64)?.select(0, channel as i64)?;

@@ -28,11 +28,11 @@ fn padded_shape(geometry: &Geometry) -> Shape {
 }
 
 pub(super) fn forward(geometry: &Geometry, x: &Tensor, w: &Tensor) -> Result<Tensor> {
-    let (x, w) = (padded(geometry, x)?, w.data.clone());
+    let (x, w) = (padded(geometry, x)?, w.data().clone());
     let data: DispatchTensor = match geometry.options.stride.len() {
-        1 => Dispatch::conv1d(x.data.clone(), w, None, options(geometry)),
-        2 => Dispatch::conv2d(x.data.clone(), w, None, options(geometry)),
-        _ => Dispatch::conv3d(x.data.clone(), w, None, options(geometry)),
+        1 => Dispatch::conv1d(x.data().clone(), w, None, options(geometry)),
+        2 => Dispatch::conv2d(x.data().clone(), w, None, options(geometry)),
+        _ => Dispatch::conv3d(x.data().clone(), w, None, options(geometry)),
     };
     Ok(Tensor::made(x.context(), data))
 }
@@ -40,11 +40,11 @@ pub(super) fn forward(geometry: &Geometry, x: &Tensor, w: &Tensor) -> Result<Ten
 pub(super) fn input(geometry: &Geometry, g: &Tensor, w: &Tensor) -> Result<Tensor> {
     // Burn takes the shape from a tensor.
     let x = Tensor::full_in(g.context(), g.precision(), &[1], 0.0)?.expand(&padded_shape(geometry))?;
-    let (x, w, g) = (x.data, w.data.clone(), g.clone());
+    let (x, w, g) = (x.into_data(), w.data().clone(), g.clone());
     let data = match geometry.options.stride.len() {
-        1 => Dispatch::conv1d_x_backward(x, w, g.data.clone(), options(geometry)),
-        2 => Dispatch::conv2d_x_backward(x, w, g.data.clone(), options(geometry)),
-        _ => Dispatch::conv3d_x_backward(x, w, g.data.clone(), options(geometry)),
+        1 => Dispatch::conv1d_x_backward(x, w, g.data().clone(), options(geometry)),
+        2 => Dispatch::conv2d_x_backward(x, w, g.data().clone(), options(geometry)),
+        _ => Dispatch::conv3d_x_backward(x, w, g.data().clone(), options(geometry)),
     };
     let whole = geometry.x_shape();
     geometry.options.padding.iter().enumerate().try_fold(Tensor::made(g.context(), data), |x, (axis, &(before, _))| {
@@ -55,11 +55,11 @@ pub(super) fn input(geometry: &Geometry, g: &Tensor, w: &Tensor) -> Result<Tenso
 pub(super) fn weight(geometry: &Geometry, g: &Tensor, x: &Tensor) -> Result<Tensor> {
     let x = padded(geometry, x)?;
     let w = Tensor::full_in(g.context(), g.precision(), &[1], 0.0)?.expand(&geometry.w_shape())?;
-    let (x, w, context) = (x.data, w.data, g.context());
+    let (x, w, context) = (x.into_data(), w.into_data(), g.context());
     let data = match geometry.options.stride.len() {
-        1 => Dispatch::conv1d_weight_backward(x, w, g.data.clone(), options(geometry)),
-        2 => Dispatch::conv2d_weight_backward(x, w, g.data.clone(), options(geometry)),
-        _ => Dispatch::conv3d_weight_backward(x, w, g.data.clone(), options(geometry)),
+        1 => Dispatch::conv1d_weight_backward(x, w, g.data().clone(), options(geometry)),
+        2 => Dispatch::conv2d_weight_backward(x, w, g.data().clone(), options(geometry)),
+        _ => Dispatch::conv3d_weight_backward(x, w, g.data().clone(), options(geometry)),
     };
     Ok(Tensor::made(context, data))
 }

@@ -232,3 +232,22 @@ fn speed() {
         }
     }
 }
+
+/// Transforms that are done on a thread of their own give what others give.
+#[test]
+fn long_transforms_come_back() {
+    let c = Context::cpu(Precision::F64);
+    let n = LONG;
+    let numbers = |step: usize| (0..n).map(|i| ((i * step) % 1009) as f64 / 1009.0 - 0.5).collect();
+    let (x, y) = (Tensor::new(&c, numbers(7919), &[n]).unwrap(), Tensor::new(&c, numbers(104_729), &[n]).unwrap());
+    let far = |a: &Tensor, b: &Tensor| {
+        let (a, b) = (a.to_vec().unwrap(), b.to_vec().unwrap());
+        a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    };
+    assert!(far(&irfft(&rfft(&x, &[]).unwrap(), n, &[]).unwrap(), &x) < 1e-12);
+    let z = Complex::new(x.clone(), y.clone()).unwrap();
+    let back = ifft(&fft(&z, &[]).unwrap(), &[]).unwrap();
+    assert!(far(&back.re, &x) < 1e-12 && far(&back.im, &y) < 1e-12);
+    let one = Tensor::new(&c, vec![1.0], &[1]).unwrap().expand(&[n / 2 + 1]).unwrap();
+    assert!(far(&fourier_multiply_real(&x, &one, &[]).unwrap(), &x) < 1e-12);
+}

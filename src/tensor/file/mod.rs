@@ -20,13 +20,14 @@ use super::complex::Complex;
 use super::context::{Context, Precision};
 use super::shape::{Shape, element_count};
 use crate::error::{Error, Result};
-use crate::session::write_atomically;
+use crate::session::write_stoppable;
 
 /// More axes than this no honest file has.
 const MOST_AXES: usize = 64;
 
 /// An array of a NumPy file.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // a handful of them live at a time, none for long
 pub enum Array {
     /// Real numbers.
     Real(Tensor),
@@ -85,11 +86,11 @@ pub fn load_safetensors(
 
 /// Writes a `.npy` file.
 pub fn save_npy(array: &Array, path: impl AsRef<Path>) -> Result<()> {
-    write_atomically(path.as_ref(), &npy::write(array)?)
+    write_stoppable(path.as_ref(), &npy::write(array)?)
 }
 /// Writes a `.npz` file, not compressed.
 pub fn save_npz(arrays: &[(String, Array)], path: impl AsRef<Path>) -> Result<()> {
-    write_atomically(path.as_ref(), &npz::write(arrays)?)
+    write_stoppable(path.as_ref(), &npz::write(arrays)?)
 }
 /// Writes a `.safetensors` file with text that goes with it.
 pub fn save_safetensors(
@@ -97,7 +98,7 @@ pub fn save_safetensors(
     metadata: &BTreeMap<String, String>,
     path: impl AsRef<Path>,
 ) -> Result<()> {
-    write_atomically(path.as_ref(), &safe::write(tensors, metadata)?)
+    write_stoppable(path.as_ref(), &safe::write(tensors, metadata)?)
 }
 
 /// A file and its length. Devices and pipes have none, and are refused.

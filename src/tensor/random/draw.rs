@@ -1,20 +1,16 @@
 //! From random words to numbers: uniform, ±1, normal. Branch-free, so that the loops over lanes become vectors, and
 //! without library functions, so that every machine gives the same bits.
 
-use super::philox::{LANES, Lane};
 use crate::tensor::base::Real;
 
-/// Numbers made from one block of each lane: `[number of the block][lane]`.
-pub(super) type Drawn<T> = [[T; LANES]; 4];
-
 /// A precision that numbers are drawn in.
-pub(super) trait Drawable: Real {
+pub(crate) trait Drawable: Real {
     /// Whether a second block gives each word 32 further bits.
     const FINE: bool;
     /// Uniform in [0, 1): 24 bits in `f32`, 53 bits in `f64`.
     fn unit(coarse: u32, fine: u32) -> Self;
-    /// Standard normal numbers from a block.
-    fn normal(coarse: &[Lane; 4], fine: &[Lane; 4], out: &mut Drawn<Self>);
+    /// Two standard normal numbers from the words of a radius and of an angle, each with its further bits.
+    fn normal(radius: [u32; 2], angle: [u32; 2]) -> (Self, Self);
     /// The next number towards −∞.
     fn next_below(self) -> Self;
 }
@@ -96,16 +92,11 @@ impl Drawable for f32 {
     }
 
     #[inline(always)]
-    fn normal(coarse: &[Lane; 4], _fine: &[Lane; 4], out: &mut Drawn<Self>) {
-        for pair in 0..2 {
-            for i in 0..LANES {
-                let radius = (-2.0 * ln_f32(coarse[2 * pair][i])).sqrt();
-                let (turns, rest) = quarter(coarse[2 * pair + 1][i]);
-                let (cos, sin) = turn_f32(turns, rest as f32 * (CELL as f32 * 4.0));
-                out[2 * pair][i] = radius * cos;
-                out[2 * pair + 1][i] = radius * sin;
-            }
-        }
+    fn normal(radius: [u32; 2], angle: [u32; 2]) -> (Self, Self) {
+        let radius = (-2.0 * ln_f32(radius[0])).sqrt();
+        let (turns, rest) = quarter(angle[0]);
+        let (cos, sin) = turn_f32(turns, rest as f32 * (CELL as f32 * 4.0));
+        (radius * cos, radius * sin)
     }
 }
 
@@ -159,17 +150,12 @@ impl Drawable for f64 {
     }
 
     #[inline(always)]
-    fn normal(coarse: &[Lane; 4], fine: &[Lane; 4], out: &mut Drawn<Self>) {
-        for pair in 0..2 {
-            for i in 0..LANES {
-                let radius = (-2.0 * ln_f64(coarse[2 * pair][i], fine[2 * pair][i])).sqrt();
-                let (turns, rest) = quarter(coarse[2 * pair + 1][i]);
-                let rest = (rest as f64 + unsigned(fine[2 * pair + 1][i]) * CELL) * (4.0 * CELL);
-                let (cos, sin) = turn_f64(turns, rest);
-                out[2 * pair][i] = radius * cos;
-                out[2 * pair + 1][i] = radius * sin;
-            }
-        }
+    fn normal(radius: [u32; 2], angle: [u32; 2]) -> (Self, Self) {
+        let radius = (-2.0 * ln_f64(radius[0], radius[1])).sqrt();
+        let (turns, rest) = quarter(angle[0]);
+        let rest = (rest as f64 + unsigned(angle[1]) * CELL) * (4.0 * CELL);
+        let (cos, sin) = turn_f64(turns, rest);
+        (radius * cos, radius * sin)
     }
 }
 

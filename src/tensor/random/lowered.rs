@@ -43,8 +43,8 @@ impl Word {
         context.counts().operation();
         Self { data: Dispatch::int_reshape(data, shape.into()), context: context.clone() }
     }
-    fn times(&self, factor: u32) -> Self {
-        self.made(Dispatch::int_mul_scalar(self.data.clone(), Scalar::UInt(factor as u64)))
+    fn times(&self, factor: u64) -> Self {
+        self.made(Dispatch::int_mul_scalar(self.data.clone(), Scalar::UInt(factor)))
     }
     fn shifted(&self, bits: u64) -> Self {
         self.made(Dispatch::bitwise_right_shift_scalar(self.data.clone(), Scalar::UInt(bits)))
@@ -158,7 +158,7 @@ pub(super) fn draw(
             });
             for (i, word) in coarse.iter().enumerate() {
                 let value = unit(word, fine(i))?.scale(width)?.shift(base)?;
-                let data = Dispatch::float_clamp_max(value.data.clone(), most.into());
+                let data = Dispatch::float_clamp_max(value.data().clone(), most.into());
                 numbers.push(Tensor::made(context, data));
             }
         }
@@ -210,8 +210,8 @@ fn log(coarse: &Word, fine: Option<&Word>) -> Result<Tensor> {
     let (mut mantissa, mut exponent) = (up.scale(2.0)?, up.full_like(-1.0)?);
     for step in [32, 16, 8, 4, 2, 1] {
         let size = f64::powi(2.0, step);
-        let store = bool_store(&mantissa.data);
-        let mask = Dispatch::float_greater_equal_elem(mantissa.data.clone(), (root * size).into(), store);
+        let store = bool_store(mantissa.data());
+        let mask = Dispatch::float_greater_equal_elem(mantissa.data().clone(), (root * size).into(), store);
         let large = Tensor::made(mantissa.context(), Dispatch::bool_into_float(mask, precision.dtype()));
         exponent = exponent.add(&large.scale(step as f64)?)?;
         mantissa = large.choose(&mantissa.scale(1.0 / size)?, &mantissa)?;

@@ -20,8 +20,8 @@ mod philox;
 
 use rayon::prelude::*;
 
-use self::draw::{Drawable, Drawn};
-use self::philox::{LANES, Lane, block, scramble};
+pub(crate) use self::draw::Drawable;
+use self::philox::{BATCH, Words, block, scramble};
 use super::base::{Tensor, in_precision};
 use super::context::Context;
 use super::shape::{Shape, element_count};
@@ -121,11 +121,24 @@ pub fn permutation(key: Key, n: usize) -> Vec<usize> {
     order
 }
 
-#[derive(Clone, Copy)]
-enum Law {
+/// A distribution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Law {
     Normal,
     Uniform { low: f64, high: f64 },
     Sign,
+}
+
+/// Numbers of one sample, each a function of its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Draw {
+    key: Key,
+    law: Law,
+}
+
+/// The numbers from place `start` on, a multiple of 4.
+pub(crate) fn fill_part<T: Drawable>(draw: Draw, start: usize, out: &mut [T]) {
+    fill(draw.key, &[draw.key.sample], start as u64 / 4, out.len(), draw.law, out);
 }
 
 /// Blocks that one thread takes at a time; less work than this is done at once.
@@ -142,6 +155,10 @@ fn draw(context: &Context, key: Key, samples: &[u64], row: &[usize], target: &[u
     context.reserve(count.saturating_mul(context.precision().bytes()))?;
     if !context.device().has_kernels() {
         return lowered::draw(context, key, samples, len, target, law);
+    }
+    if samples.len() == 1 && len == count {
+        let draw = Draw { key: key.sample(samples[0]), law };
+        return Tensor::drawn(context, draw, target);
     }
     in_precision!(context.precision(), T => {
         let mut out = vec![T::default(); count];
@@ -175,70 +192,93 @@ vectorised! {
     /// Fills rows of `len` numbers, one row for each sample, from block `first` of each row.
     fn fill<T: Drawable>(key: Key, samples: &[u64], first: u64, len: usize, law: Law, out: &mut [T]) {
         let blocks = len.div_ceil(4);
-        let mut at = (0, 0);
-        let mut places = [(0, 0); LANES];
-        let mut drawn: Drawn<T> = [[T::default(); LANES]; 4];
-        let mut interleaved = [T::default(); 4 * LANES];
         let total = blocks * samples.len();
-        for group in 0..total.div_ceil(LANES) {
-            let lanes = (total - group * LANES).min(LANES);
-            let mut counters: [Lane; 4] = [[0; LANES], [key.step; LANES], [0; LANES], [0; LANES]];
-            for (lane, place) in places.iter_mut().enumerate().take(lanes) {
-                let (row, block): (usize, usize) = at;
-                *place = at;
-                counters[0][lane] = (first + block as u64) as u32;
-                counters[2][lane] = samples[row] as u32;
-                counters[3][lane] = (samples[row] >> 32) as u32;
-                at = if block + 1 == blocks { (row + 1, 0) } else { (row, block + 1) };
+        let mut words: Words = [[0; BATCH]; 4];
+        let mut fine: Words = [[0; BATCH]; 4];
+        let mut numbers = [[T::default(); BATCH]; 4];
+        let mut interleaved = [[T::default(); 4]; BATCH];
+        let mut places = [(0, 0); BATCH];
+        let (mut row, mut at) = (0, 0);
+        for start in (0..total).step_by(BATCH) {
+            let count = (total - start).min(BATCH);
+            // A few more are drawn than needed: whole vectors.
+            let width = count.next_multiple_of(16).min(BATCH);
+            words[1].fill(key.step);
+            let whole = at + count <= blocks;
+            if whole {
+                let (sample, begin) = (samples[row], (first + at as u64) as u32);
+                (0..width).for_each(|i| words[0][i] = begin.wrapping_add(i as u32));
+                words[2].fill(sample as u32);
+                words[3].fill((sample >> 32) as u32);
             }
-            draw_lanes(key, &counters, law, &mut drawn);
-            for lane in 0..LANES {
-                for number in 0..4 {
-                    interleaved[4 * lane + number] = drawn[number][lane];
+            let (first_row, first_at) = (row, at);
+            for i in 0..if whole { 0 } else { count } {
+                places[i] = (row, at);
+                words[0][i] = (first + at as u64) as u32;
+                words[2][i] = samples[row] as u32;
+                words[3][i] = (samples[row] >> 32) as u32;
+                (row, at) = if at + 1 == blocks { (row + 1, 0) } else { (row, at + 1) };
+            }
+            if whole {
+                (row, at) = if at + count == blocks { (row + 1, 0) } else { (row, at + count) };
+            }
+            if T::FINE {
+                fine = words;
+                fine[1].fill(key.step | FINE);
+                scramble(&mut fine, width, key.key);
+            }
+            scramble(&mut words, width, key.key);
+            numbers_of(&words, &fine, width, law, &mut numbers);
+            let [a, b, c, d] = &numbers;
+            let begin = first_row * len + 4 * first_at;
+            if whole && 4 * (first_at + count) <= len {
+                for (i, out) in out[begin..begin + 4 * count].chunks_exact_mut(4).enumerate() {
+                    (out[0], out[1], out[2], out[3]) = (a[i], b[i], c[i], d[i]);
                 }
-            }
-            let (row, block) = places[0];
-            let start = row * len + 4 * block;
-            // Blocks of one row are neighbours: one copy, unless a row ends here.
-            if lanes == LANES && 4 * (block + LANES) <= len {
-                out[start..start + 4 * LANES].copy_from_slice(&interleaved);
                 continue;
             }
-            for (lane, &(row, block)) in places.iter().enumerate().take(lanes) {
-                let numbers = (len - 4 * block).min(4);
-                let start = row * len + 4 * block;
-                out[start..start + numbers].copy_from_slice(&interleaved[4 * lane..4 * lane + numbers]);
+            for (i, out) in interleaved.iter_mut().enumerate() {
+                (out[0], out[1], out[2], out[3]) = (a[i], b[i], c[i], d[i]);
+            }
+            for (i, four) in interleaved.iter().enumerate().take(count) {
+                let (row, at) = if whole { (first_row, first_at + i) } else { places[i] };
+                let begin = row * len + 4 * at;
+                let wanted = (len - 4 * at).min(4);
+                out[begin..begin + wanted].copy_from_slice(&four[..wanted]);
             }
         }
     }
 }
 
+/// Numbers from the first `width` blocks: `[number of the block][block]`.
 #[inline(always)]
-fn draw_lanes<T: Drawable>(key: Key, counters: &[Lane; 4], law: Law, out: &mut Drawn<T>) {
-    let mut coarse = *counters;
-    scramble(&mut coarse, key.key);
-    let mut fine = [[0; LANES]; 4];
-    if T::FINE {
-        fine = *counters;
-        fine[1] = [key.step | FINE; LANES];
-        scramble(&mut fine, key.key);
-    }
+fn numbers_of<T: Drawable>(words: &Words, fine: &Words, width: usize, law: Law, out: &mut [[T; BATCH]; 4]) {
+    let width = width.min(BATCH);
     match law {
-        Law::Normal => T::normal(&coarse, &fine, out),
+        Law::Normal => {
+            for pair in 0..2 {
+                let (x, y) = out[2 * pair..].split_at_mut(1);
+                let (radius, angle) =
+                    ([&words[2 * pair], &fine[2 * pair]], [&words[2 * pair + 1], &fine[2 * pair + 1]]);
+                for i in 0..width {
+                    (x[0][i], y[0][i]) = T::normal([radius[0][i], radius[1][i]], [angle[0][i], angle[1][i]]);
+                }
+            }
+        }
         Law::Uniform { low, high } => {
             // Rounding may reach the upper end, which does not belong to the range.
-            let (base, width, most) = (T::of(low), T::of(high - low), below(T::of(high), T::of(low)));
-            for (out, (coarse, fine)) in out.iter_mut().zip(coarse.iter().zip(&fine)) {
-                for i in 0..LANES {
-                    let value = base + width * T::unit(coarse[i], fine[i]);
+            let (base, wide, most) = (T::of(low), T::of(high - low), below(T::of(high), T::of(low)));
+            for (out, (coarse, fine)) in out.iter_mut().zip(words.iter().zip(fine)) {
+                for i in 0..width {
+                    let value = base + wide * T::unit(coarse[i], fine[i]);
                     out[i] = if value > most { most } else { value };
                 }
             }
         }
         Law::Sign => {
-            for (out, coarse) in out.iter_mut().zip(&coarse) {
-                for i in 0..LANES {
-                    out[i] = T::of(if coarse[i] >> 31 == 0 { 1.0 } else { -1.0 });
+            for (out, words) in out.iter_mut().zip(words) {
+                for i in 0..width {
+                    out[i] = T::of(if words[i] >> 31 == 0 { 1.0 } else { -1.0 });
                 }
             }
         }

@@ -1,38 +1,38 @@
 //! Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
 //! as 1, 2, 3" (SC 2011): four 32-bit words from a 128-bit counter and a 64-bit key, by ten rounds of products.
 
-/// Counters that are worked on at once, so that the compiler can keep them in vectors.
-pub(super) const LANES: usize = 16;
-/// One word of each counter.
-pub(super) type Lane = [u32; LANES];
+/// Counters that are worked on at once: few enough that their words and the numbers made from them stay in the nearest cache.
+pub(super) const BATCH: usize = 256;
+/// The words of as many counters: `[word][counter]`.
+pub(super) type Words = [[u32; BATCH]; 4];
 
-pub(super) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+pub(super) const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
 pub(super) const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 pub(super) const ROUNDS: usize = 10;
 
-/// Replaces counters by random words. `words[w][i]` is word `w` of counter `i`.
+/// The four words of a single counter.
 #[inline(always)]
-pub(super) fn scramble(words: &mut [Lane; 4], key: u64) {
+pub(super) fn block(counter: [u32; 4], key: u64) -> [u32; 4] {
     let mut k = [key as u32, (key >> 32) as u32];
+    // Words in the lower halves of 64 bits; what is above is not looked at. So a product needs no shuffling of lanes, and both of its halves
+    // are there at once.
+    let mut c = counter.map(u64::from);
     for _ in 0..ROUNDS {
-        let [c0, c1, c2, c3] = *words;
-        for i in 0..LANES {
-            let a = MULTIPLIERS[0] as u64 * c0[i] as u64;
-            let b = MULTIPLIERS[1] as u64 * c2[i] as u64;
-            words[0][i] = (b >> 32) as u32 ^ c1[i] ^ k[0];
-            words[1][i] = b as u32;
-            words[2][i] = (a >> 32) as u32 ^ c3[i] ^ k[1];
-            words[3][i] = a as u32;
-        }
+        let a = MULTIPLIERS[0] * (c[0] & 0xFFFF_FFFF);
+        let b = MULTIPLIERS[1] * (c[2] & 0xFFFF_FFFF);
+        c = [(b >> 32) ^ c[1] ^ k[0] as u64, b, (a >> 32) ^ c[3] ^ k[1] as u64, a];
         k = [k[0].wrapping_add(WEYL[0]), k[1].wrapping_add(WEYL[1])];
     }
+    c.map(|c| c as u32)
 }
 
-/// The four words of a single counter.
-pub(super) fn block(counter: [u32; 4], key: u64) -> [u32; 4] {
-    let mut words = counter.map(|c| [c; LANES]);
-    scramble(&mut words, key);
-    words.map(|w| w[0])
+/// Replaces the first `count` counters by random words.
+#[inline(always)]
+pub(super) fn scramble(words: &mut Words, count: usize, key: u64) {
+    let [a, b, c, d] = words;
+    for i in 0..count.min(BATCH) {
+        [a[i], b[i], c[i], d[i]] = block([a[i], b[i], c[i], d[i]], key);
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,354 @@
+//! Cells in Rust. evcxr compiles them in this process; what it would load into a child of its own goes to the worker, so that
+//! Rust and Rhai cells share one session.
+//!
+//! evcxr talks to its child through standard input and output: `LOAD_AND_RUN library function`, and lines back until the
+//! execution is complete. Here that child is this program as a relay: it hands the lines to and from a socket of the front.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use evcxr::{CommandContext, Error, EvalContext};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixListener;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use super::execute::{Cell, Ending, Executor, failure};
+use super::worker::Said;
+use crate::relay;
+use crate::wire::{Bundle, Event, Failure, Outcome, Request};
+
+/// The crate that cells use to add operators, as it is written to the user's cache.
+const CELL: [(&str, &str); 3] = [
+    ("src/lib.rs", include_str!("../../../cell/src/lib.rs")),
+    ("src/abi.rs", include_str!("../../../cell/src/abi.rs")),
+    (
+        "Cargo.toml",
+        "[package]\nname = \"ansatz-cell\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[lib]\ndoctest = false\n\n[workspace]\n",
+    ),
+];
+
+type Answer = Result<Bundle, Failure>;
+/// The way to the relay that is connected; without it the relay ends.
+type Back = Arc<Mutex<Option<UnboundedSender<Vec<u8>>>>>;
+
+/// evcxr in its thread, and the relay.
+pub struct RustCells {
+    cells: std::sync::mpsc::Sender<(String, oneshot::Sender<Answer>)>,
+    lines: UnboundedReceiver<(bool, String)>,
+    loads: UnboundedReceiver<(String, String)>,
+    back: Back,
+    /// Whether the session that held the variables has gone.
+    lost: Arc<AtomicBool>,
+    folder: PathBuf,
+}
+
+impl Drop for RustCells {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Runs a Rust cell: evcxr compiles it, the worker runs it.
+pub(super) async fn run(executor: &mut Executor, cell: &mut Cell, code: &str) -> Ending {
+    let mut rust = match executor.rust.take() {
+        Some(rust) => rust,
+        None => match RustCells::start() {
+            Ok(rust) => rust,
+            Err(why) => return failure("RustCells", &why).into(),
+        },
+    };
+    let ending = serve(executor, &mut rust, cell, code).await;
+    executor.rust = Some(rust);
+    ending
+}
+
+async fn serve(executor: &mut Executor, rust: &mut RustCells, cell: &mut Cell, code: &str) -> Ending {
+    let (sender, mut answer) = oneshot::channel();
+    if rust.cells.send((code.to_string(), sender)).is_err() {
+        return failure("RustCells", "the compiler's thread has ended; restart the kernel").into();
+    }
+    let shared = executor.shared.clone();
+    let mut running = None;
+    let mut lost = None;
+    let mut panic = Panic::default();
+    let answer = loop {
+        tokio::select! {
+            biased;
+            Some((stderr, line)) = rust.lines.recv() => executor.output(cell, stderr, format!("{line}\n")),
+            Some((library, function)) = rust.loads.recv() => {
+                let id = executor.next();
+                running = Some(id);
+                executor.worker.tell(Request::Load { id, library, function });
+            }
+            said = executor.worker.said(), if lost.is_none() => match said {
+                Said::Output { stderr: false, text } if running.is_some() => {
+                    panic.happened |= text.contains("EVCXR_PANIC_NOTIFICATION");
+                    rust.tell(text.as_bytes());
+                }
+                Said::Output { stderr: true, text } => {
+                    let text = panic.without(text);
+                    executor.output(cell, true, text);
+                }
+                Said::Output { stderr, text } => executor.output(cell, stderr, text),
+                Said::Ended { stderr: false, id } if running == Some(id) => {
+                    running = None;
+                    rust.tell(relay::COMPLETE);
+                }
+                Said::Event(event) => match *event {
+                    Event::Loaded { names, failure: why, .. } => {
+                        if let Ok(mut known) = executor.shared.names.lock() { *known = names; }
+                        if let Some(why) = why { executor.output(cell, true, format!("{why}\n")); }
+                    }
+                    event => executor.show(cell, event),
+                },
+                Said::Gone => {
+                    running = None;
+                    lost = Some(executor.lost().await);
+                    rust.hang_up();
+                }
+                Said::Ended { .. } => {}
+            },
+            () = shared.running.end.notified() => executor.worker.end(),
+            answer = &mut answer => break answer,
+        }
+    };
+    while let Ok((stderr, line)) = rust.lines.try_recv() {
+        executor.output(cell, stderr, format!("{line}\n"));
+    }
+    if let Some(lost) = lost {
+        return lost.into();
+    }
+    match answer {
+        Ok(Ok(_)) if panic.happened => panic.failure().into(),
+        Ok(Ok(bundle)) => {
+            let outcome = Outcome::Value((!bundle.data.is_empty()).then_some(bundle));
+            Ending { outcome, expressions: Vec::new() }
+        }
+        Ok(Err(failure)) => failure.into(),
+        Err(_) => failure("RustCells", "the compiler's thread has ended; restart the kernel").into(),
+    }
+}
+
+/// What a panic has said: evcxr tells that there was one, its words are on the standard error.
+#[derive(Default)]
+struct Panic {
+    happened: bool,
+    words: String,
+}
+
+impl Panic {
+    /// The text without the words of a panic, which are kept.
+    fn without(&mut self, mut text: String) -> String {
+        let start = if self.words.is_empty() {
+            text.find("thread '").filter(|&at| text.get(at..).is_some_and(|rest| rest.contains(" panicked at ")))
+        } else {
+            Some(0)
+        };
+        if let Some(at) = start {
+            self.words.push_str(&text.split_off(at));
+        }
+        if text.trim().is_empty() { String::new() } else { text }
+    }
+    fn failure(&self) -> Failure {
+        let lines = self.words.lines().skip(1).take_while(|line| !line.starts_with("note: run with"));
+        let said = lines.collect::<Vec<_>>().join("\n");
+        failure("Panic", if said.is_empty() { "a panic in Rust" } else { said.trim_end() })
+    }
+}
+
+impl RustCells {
+    /// Makes the socket and the thread; evcxr itself starts with the first cell.
+    fn start() -> Result<Self, String> {
+        if !has("cargo") || !has("rustc") {
+            return Err("cells in Rust need cargo and rustc on the PATH (https://rustup.rs); Rhai cells do not".into());
+        }
+        let text = |error: std::io::Error| format!("cells in Rust cannot start: {error}");
+        let folder = std::env::temp_dir().join(format!("ansatz-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&folder).map_err(text)?;
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(text)?;
+        let socket = folder.join("relay");
+        let listener = UnixListener::bind(&socket).map_err(text)?;
+        let back = Arc::new(Mutex::new(None));
+        let (say, loads) = unbounded_channel();
+        tokio::spawn(accept(listener, back.clone(), say));
+        let (cells, queue) = std::sync::mpsc::channel();
+        let (print, lines) = unbounded_channel();
+        let lost = Arc::new(AtomicBool::new(false));
+        let gone = lost.clone();
+        let compile = move || compile(&socket, &queue, &print, &gone);
+        std::thread::Builder::new().name("evcxr".into()).stack_size(32 << 20).spawn(compile).map_err(text)?;
+        Ok(Self { cells, lines, loads, back, lost, folder })
+    }
+    fn tell(&self, bytes: &[u8]) {
+        if let Ok(back) = self.back.lock()
+            && let Some(back) = &*back
+        {
+            let _ = back.send(bytes.to_vec());
+        }
+    }
+    /// Ends the relay: evcxr learns that its child has ended, with the variables it held.
+    fn hang_up(&self) {
+        if let Ok(mut back) = self.back.lock() {
+            *back = None;
+        }
+    }
+    /// The worker with the variables has gone while no Rust cell ran.
+    pub fn forget(&mut self) {
+        self.lost.store(true, Ordering::SeqCst);
+        self.hang_up();
+    }
+}
+
+/// Whether a program is found on the path.
+fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Relays come one after the other: evcxr starts another when the last has gone.
+async fn accept(listener: UnixListener, back: Back, say: UnboundedSender<(String, String)>) {
+    while let Ok((socket, _)) = listener.accept().await {
+        let (from, mut to) = socket.into_split();
+        let (sender, mut queue) = unbounded_channel::<Vec<u8>>();
+        if let Ok(mut back) = back.lock() {
+            *back = Some(sender);
+        }
+        tokio::spawn(async move {
+            while let Some(bytes) = queue.recv().await {
+                if to.write_all(&bytes).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let say = say.clone();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(from).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let Some(rest) = line.strip_prefix("LOAD_AND_RUN ") else { continue };
+                if let Some((library, function)) = rest.rsplit_once(' ') {
+                    let _ = say.send((library.to_string(), function.to_string()));
+                }
+            }
+        });
+    }
+}
+
+/// The thread that owns evcxr.
+fn compile(
+    socket: &std::path::Path,
+    queue: &std::sync::mpsc::Receiver<(String, oneshot::Sender<Answer>)>,
+    print: &UnboundedSender<(bool, String)>,
+    lost: &AtomicBool,
+) {
+    let mut context: Option<CommandContext> = None;
+    for (code, answer) in queue {
+        // A child that went with the worker is noticed by evcxr only with the next cell, which would fail: so it gets an empty one.
+        if lost.swap(false, Ordering::SeqCst)
+            && let Some(context) = &mut context
+        {
+            let _ = context.execute("();");
+        }
+        let outcome = match &mut context {
+            Some(context) => execute(context, &code),
+            None => match start(socket, print) {
+                Ok(mut new) => {
+                    let outcome = execute(&mut new, &code);
+                    context = Some(new);
+                    outcome
+                }
+                Err(error) => Err(failure("RustCells", &format!("evcxr cannot start: {error}"))),
+            },
+        };
+        let _ = answer.send(outcome);
+    }
+}
+
+fn start(socket: &std::path::Path, print: &UnboundedSender<(bool, String)>) -> Result<CommandContext, Error> {
+    let program = std::env::current_exe()?;
+    let mut relay = std::process::Command::new(program);
+    relay.env(relay::SOCKET, socket);
+    let (context, outputs) = EvalContext::with_subprocess_command(relay)?;
+    for (stderr, lines) in [(false, outputs.stdout), (true, outputs.stderr)] {
+        let print = print.clone();
+        std::thread::spawn(move || {
+            for line in lines {
+                let _ = print.send((stderr, line));
+            }
+        });
+    }
+    let mut context = CommandContext::with_eval_context(context);
+    let folder = written()?;
+    context.execute(&format!(":dep ansatz-cell = {{ path = {:?} }}", folder.display().to_string()))?;
+    Ok(context)
+}
+
+/// The folder with the crate for cells.
+fn written() -> std::io::Result<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+    let root =
+        cache.unwrap_or_else(std::env::temp_dir).join("ansatz").join(concat!("cell-", env!("CARGO_PKG_VERSION")));
+    std::fs::create_dir_all(root.join("src"))?;
+    for (name, text) in CELL {
+        let path = root.join(name);
+        // A newer time of the same text would make cargo compile it again.
+        if std::fs::read_to_string(&path).ok().as_deref() != Some(text) {
+            std::fs::write(&path, text)?;
+        }
+    }
+    Ok(root)
+}
+
+fn execute(context: &mut CommandContext, code: &str) -> Answer {
+    match context.execute(code) {
+        Ok(outputs) => {
+            let content = outputs.content_by_mime_type.into_iter();
+            let data = content.map(|(kind, text)| (kind, Value::String(text.trim_end_matches('\n').into()))).collect();
+            Ok(Bundle { data, metadata: Default::default() })
+        }
+        Err(Error::CompilationErrors(errors)) => {
+            let mut traceback = Vec::new();
+            for error in errors.iter().filter(|error| error.is_from_user_code() || errors.len() == 1) {
+                let mut text = Vec::new();
+                match error.build_report("cell".into(), code.to_string(), evcxr::Theme::Light) {
+                    Some(report)
+                        if report.write(("cell".to_string(), ariadne::Source::from(code)), &mut text).is_ok() =>
+                    {
+                        traceback.extend(String::from_utf8_lossy(&text).lines().map(str::to_string));
+                    }
+                    _ => traceback.extend(error.rendered().lines().map(str::to_string)),
+                }
+                traceback.extend(error.help().into_iter().map(|help| format!("help: {help}")));
+            }
+            let value = errors.first().map_or_else(String::new, |error| error.message());
+            Err(Failure { name: "CompilationError".into(), value, traceback })
+        }
+        Err(Error::SubprocessTerminated(text)) => Err(failure("SessionLost", &text)),
+        Err(error) => {
+            let mut text = error.to_string();
+            if text.contains("explicit type") && std::env::var_os("ANSATZ_RUST_SRC").is_none() {
+                text.push_str(
+                    " (ANSATZ_RUST_SRC=1 in the environment of Jupyter finds more types, and starts slower.)",
+                );
+            }
+            Err(failure("RustError", &text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_panic_are_its_error() {
+        let mut panic = Panic::default();
+        assert_eq!(panic.without("warned\n".into()), "warned\n");
+        let said = "\nthread '<unnamed>' (7) panicked at src/lib.rs:1:2:\nindex 3 is wrong\nnote: run with `RUST_BACKTRACE=1`\n";
+        assert_eq!(panic.without(said.into()), "");
+        assert_eq!(panic.failure().value, "index 3 is wrong");
+    }
+}

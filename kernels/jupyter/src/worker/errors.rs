@@ -1,0 +1,71 @@
+//! Errors as a notebook shows them: coloured, with the line of the cell that they point into.
+
+use ansatz::error::Kind;
+use ansatz::script::Diagnostic;
+
+use crate::wire::Failure;
+
+const RED: &str = "\u{1b}[1;31m";
+const BLUE: &str = "\u{1b}[34m";
+const BOLD: &str = "\u{1b}[1m";
+const END: &str = "\u{1b}[0m";
+
+/// An error with a name that says its kind.
+pub fn failure(diagnostic: &Diagnostic) -> Failure {
+    let traceback = diagnostic.to_string().trim_end().lines().map(coloured).collect();
+    Failure { name: name(diagnostic.error.kind()).into(), value: diagnostic.error.what().into(), traceback }
+}
+
+/// An error of the kernel's own.
+pub fn plain(name: &str, value: impl Into<String>) -> Failure {
+    let value = value.into();
+    Failure { name: name.into(), traceback: vec![format!("{RED}error{END}: {value}")], value }
+}
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Type => "TypeError",
+        Kind::Shape => "ShapeError",
+        Kind::Value => "ValueError",
+        Kind::Option => "OptionError",
+        Kind::Limit => "LimitError",
+        Kind::File => "FileError",
+        Kind::Interrupted => "Interrupted",
+        Kind::NotFinite => "NotFiniteError",
+        Kind::Script => "ScriptError",
+        Kind::Internal => "InternalError",
+    }
+}
+
+/// A line of a diagnostic: the head and the caret in red, places in blue.
+fn coloured(line: &str) -> String {
+    if let Some(rest) = line.strip_prefix("error: ") {
+        return format!("{RED}error{END}: {BOLD}{rest}{END}");
+    }
+    if line.trim_start().starts_with("-->") {
+        return format!("{BLUE}{line}{END}");
+    }
+    match line.split_once(" | ") {
+        Some((lead, text)) if text.trim() == "^" => format!("{lead} | {RED}{text}{END}"),
+        _ => line.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ansatz::script::Host;
+    use ansatz::session::{Options, Session};
+
+    #[test]
+    fn an_error_in_a_function_points_into_its_cell() {
+        let mut host = Host::new(Session::new(Options::default()));
+        host.evaluate("In [1]", "fn f(x) {\n    undefined_name + x\n}").unwrap();
+        let failure = failure(&host.evaluate("In [2]", "let a = 1;\nf(a)").unwrap_err());
+        assert_eq!(failure.name, "ScriptError");
+        assert_eq!(failure.value, "there is no variable `undefined_name`");
+        let text = failure.traceback.join("\n");
+        assert!(text.contains("--> In [1]:2:5") && text.contains("undefined_name + x"), "{text}");
+        assert!(text.contains("called at In [2]:2:1"), "{text}");
+    }
+}

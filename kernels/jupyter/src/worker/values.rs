@@ -1,0 +1,69 @@
+//! Values as the protocol shows them.
+
+use ansatz::display::{Rich, rich};
+use ansatz::script::Host;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rhai::Dynamic;
+use serde_json::{Value, json};
+
+use crate::wire::Bundle;
+
+/// Larger pictures are left out as SVG: every mark of a dense map is an element there.
+const MOST_SVG: usize = 400_000;
+
+/// A value of a cell: text in quotes, a closure as such, the rest as richly as can be.
+pub fn bundle(host: &Host, value: &Dynamic) -> Bundle {
+    match value.clone().into_immutable_string() {
+        Ok(text) => Bundle::text(format!("{:?}", text.as_str())),
+        Err(_) if value.is_fnptr() => Bundle::text("a closure"),
+        Err(_) => of_rich(&rich(value, &host.show(value))),
+    }
+}
+
+/// The forms by their media types.
+pub fn of_rich(rich: &Rich) -> Bundle {
+    let mut bundle = Bundle::text(rich.text.clone());
+    let mut put = |kind: &str, content: Option<String>| {
+        if let Some(content) = content {
+            bundle.data.insert(kind.to_string(), Value::String(content));
+        }
+    };
+    put("text/html", rich.html.clone());
+    put("text/latex", rich.latex.clone());
+    put("image/png", rich.png.as_ref().map(|png| STANDARD.encode(png)));
+    put("image/gif", rich.gif.as_ref().map(|gif| STANDARD.encode(gif)));
+    put("image/svg+xml", rich.svg.clone().filter(|svg| svg.len() <= MOST_SVG));
+    if let Some(width) = rich.width {
+        for kind in ["image/png", "image/gif"].into_iter().filter(|kind| bundle.data.contains_key(*kind)) {
+            bundle.metadata.insert(kind.to_string(), json!({ "width": width }));
+        }
+    }
+    bundle
+}
+
+/// Whether a cell ends with a semicolon: its value is then not shown.
+pub fn is_muted(code: &str) -> bool {
+    let last = code.lines().rev().map(|line| line.split("//").next().unwrap_or_default().trim_end());
+    last.into_iter().find(|line| !line.is_empty()).is_some_and(|line| line.ends_with(';'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_semicolon_mutes() {
+        assert!(is_muted("f(x);"));
+        assert!(is_muted("f(x); // why\n\n// end"));
+        assert!(!is_muted("f(x)"));
+        assert!(!is_muted("let a = 1;\na"));
+    }
+
+    #[test]
+    fn pictures_are_letters_and_have_a_width() {
+        let bundle = of_rich(&Rich { png: Some(vec![0, 1, 2]), width: Some(640), ..Rich::plain("Figure") });
+        assert_eq!(bundle.data["image/png"], "AAEC");
+        assert_eq!(bundle.metadata["image/png"]["width"], 640);
+    }
+}

@@ -1,0 +1,118 @@
+"""JupyterLab in headless Chromium: opens the tour, runs all, watches a progress bar move, interrupts a training and goes on.
+
+Usage: jupyterlab.py FOLDER. Pictures of each step go into FOLDER. Needs jupyterlab, playwright and Chromium (CHROMIUM names it).
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PORT = int(os.environ.get("PORT", "8899"))
+TRAINING = """let net = nn::net(nn::linear(1, 1));
+let x = ones([4, 1]);
+train(net, #{ loss: |net, batch| { sleep(0.01); mse(net.forward(x), 2 * x) }, steps: 3000 })"""
+
+
+def serve(folder):
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={PORT}", "--allow-root", f"--notebook-dir={folder}",
+         "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", "--LabApp.news_url=None"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(f"http://localhost:{PORT}/api", timeout=1)
+            return server
+        except OSError:
+            time.sleep(0.2)
+    raise SystemExit("the server does not come up")
+
+
+def command(page, name):
+    """A command of JupyterLab by its name."""
+    page.evaluate(f"() => window.jupyterapp.commands.execute('{name}')")
+
+
+def add_cell(page, code):
+    command(page, "notebook:move-cursor-down")
+    page.evaluate(
+        """code => {
+            const panel = window.jupyterapp.shell.currentWidget;
+            const cells = panel.content;
+            panel.context.model.sharedModel.addCell({ cell_type: 'code', source: code });
+            cells.activeCellIndex = cells.widgets.length - 1;
+        }""", code)
+    command(page, "notebook:run-cell")
+    return page.locator(".jp-CodeCell").last
+
+
+def wait_idle(page, seconds):
+    page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'",
+        timeout=1000 * seconds)
+
+
+def main(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    work = pathlib.Path(tempfile.mkdtemp())
+    shutil.copy(ROOT / "examples/notebooks/1_tour.ipynb", work)
+    server = serve(work)
+    try:
+        with sync_playwright() as playwright:
+            chromium = os.environ.get("CHROMIUM", shutil.which("chromium"))
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1400, "height": 1500})
+            page.goto(f"http://localhost:{PORT}/lab/tree/1_tour.ipynb?reset")
+            page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=90_000)
+            page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
+            wait_idle(page, 60)
+            command(page, "notebook:run-all-cells")
+            time.sleep(1)
+            wait_idle(page, 180)
+            time.sleep(1)
+            page.screenshot(path=folder / "1_tour_top.png")
+            errors = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count()
+            assert errors == 0, f"{errors} cells of the tour failed"
+            pictures = page.locator(".jp-OutputArea-output img, .jp-OutputArea-output svg").count()
+            assert pictures >= 3, f"only {pictures} pictures"
+
+            cell = add_cell(page, TRAINING)
+            bar = cell.locator("progress")
+            bar.wait_for(timeout=20_000)
+            cell.scroll_into_view_if_needed()
+            first = float(bar.get_attribute("value"))
+            page.screenshot(path=folder / "2_training.png")
+            time.sleep(1.5)
+            second = float(cell.locator("progress").get_attribute("value"))
+            assert cell.locator("progress").count() == 1, "the bar moves in its place"
+            assert second > first, f"the bar stands at {first}"
+            command(page, "notebook:interrupt-kernel")
+            expect(cell.locator(".jp-OutputArea")).to_contain_text(re.compile("nterrupted"), timeout=10_000)
+            wait_idle(page, 10)
+            cell.scroll_into_view_if_needed()
+            page.screenshot(path=folder / "3_interrupted.png")
+
+            cell = add_cell(page, "net.forward(ones([1, 1]))")
+            expect(cell.locator(".jp-OutputArea")).to_contain_text("f32 on cpu", timeout=20_000)
+            cell = add_cell(page, "let a = 1;\nones([2, 3]) + ones([4])")
+            expect(cell.locator(".jp-OutputArea")).to_contain_text("shapes do not fit together", timeout=20_000)
+            time.sleep(0.5)
+            cell.scroll_into_view_if_needed()
+            page.screenshot(path=folder / "4_going_on.png")
+            print(f"the bar moved from {first:.0f} to {second:.0f}; {pictures} pictures in the tour; screenshots in {folder}")
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))

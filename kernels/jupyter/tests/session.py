@@ -1,0 +1,210 @@
+"""What a user of a notebook relies on: output, errors, interrupts, a session that survives."""
+
+import time
+import unittest
+
+from notebook import Notebook
+
+
+class Session(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.book = Notebook()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.book.__exit__()
+
+    def run_cell(self, code, **options):
+        return self.book.run(code, **options)
+
+    def test_functions_and_variables_stay(self):
+        self.run_cell("let k = 3;\nfn scaled(x) { k * x }")
+        self.assertEqual(self.run_cell("scaled(2)").result["text/plain"], "6")
+        self.run_cell("k = 5;")
+        self.assertEqual(self.run_cell("scaled(2)").result["text/plain"], "10")
+
+    def test_a_semicolon_hides_the_value(self):
+        self.assertEqual(self.run_cell("1 + 1;").of("execute_result"), [])
+
+    def test_output_is_live(self):
+        message = self.book.send('for i in 0..5 { print(i); sleep(0.2); }')
+        began, first = time.perf_counter(), None
+        while first is None and time.perf_counter() - began < 5:
+            said = self.book.client.get_iopub_msg(timeout=5)
+            if said["msg_type"] == "stream":
+                first = time.perf_counter() - began
+        self.assertLess(first, 0.5)
+        self.assertIn("4", self.book.collect(message).text())
+
+    def test_errors_point_into_their_cell(self):
+        self.run_cell("fn broken(x) {\n    let y = x;\n    y + missing_name\n}")
+        ran = self.run_cell("let a = 1;\nbroken(a)")
+        self.assertEqual(ran.error["ename"], "ScriptError")
+        trace = "\n".join(ran.error["traceback"])
+        self.assertRegex(trace, r"In \[\d+\]:3:9")
+        self.assertIn("y + missing_name", trace)
+        self.assertRegex(trace, r"called at In \[\d+\]:2:1")
+
+    def test_what_waits_behind_an_error_is_aborted(self):
+        first = self.book.send('sleep(0.3); throw "stop"')
+        second = self.book.send('print("not run")')
+        self.assertEqual(self.book.collect(first).status, "error")
+        ran = self.book.collect(second)
+        self.assertEqual((ran.status, ran.text()), ("aborted", ""))
+        self.assertEqual(self.run_cell("1 + 1").status, "ok")
+
+    def test_tools_answer_while_a_cell_runs(self):
+        message = self.book.send("sleep(1)")
+        time.sleep(0.1)
+        began = time.perf_counter()
+        self.book.client.complete("linsp", 5)
+        reply = self.book.client.get_shell_msg(timeout=5)
+        self.assertEqual(reply["content"]["matches"], ["linspace"])
+        self.assertLess(time.perf_counter() - began, 0.5)
+        self.assertEqual(self.book.collect(message).status, "ok")
+
+    def test_input(self):
+        ran = self.run_cell('let name = input("who? "); name', typed="Ada")
+        self.assertEqual(ran.of("input_request"), [{"prompt": "who? ", "password": False}])
+        self.assertEqual(ran.result["text/plain"], '"Ada"')
+        refused = self.run_cell('input("who? ")', allow_stdin=False)
+        self.assertEqual(refused.error["ename"], "FileError")
+
+    def test_progress_moves_in_its_place(self):
+        ran = self.run_cell(PROGRESS)
+        self.assertEqual(ran.status, "ok", ran)
+        shown, updates = ran.of("display_data"), ran.of("update_display_data")
+        self.assertEqual(len(shown), 1, ran)
+        self.assertGreater(len(updates), 1)
+        name = shown[0]["transient"]["display_id"]
+        self.assertTrue(all(u["transient"]["display_id"] == name for u in updates))
+        self.assertIn("<progress", shown[0]["data"]["text/html"])
+
+    def test_expressions_of_the_user(self):
+        ran = self.run_cell("let b = 4;", user_expressions={"twice": "2 * b", "wrong": "nothing_such"})
+        answers = ran.reply["user_expressions"]
+        self.assertEqual(answers["twice"]["data"]["text/plain"], "8")
+        self.assertEqual(answers["wrong"]["status"], "error")
+
+    def test_a_silent_cell_shows_nothing(self):
+        ran = self.run_cell("print(1); 2", silent=True)
+        self.assertEqual((ran.status, ran.messages), ("ok", []))
+
+    def test_magics(self):
+        self.assertRegex(self.run_cell("%time 1 + 1").text(), r"[µm]?s")
+        self.assertRegex(self.run_cell("%%time\n1 + 1").text(), r"[µm]?s")
+        self.run_cell("let shown_by_who = 7;")
+        self.assertIn("shown_by_who", self.run_cell("%who").of("display_data")[0]["data"]["text/html"])
+        self.assertIn("cpu", self.run_cell("%device").of("display_data")[0]["data"]["text/plain"])
+        self.run_cell("%limits seconds=0.2")
+        self.assertEqual(self.run_cell("loop { }").error["ename"], "LimitError")
+        self.run_cell("%limits seconds=0")
+        near = self.run_cell("%limit")
+        self.assertIn("did you mean %limits?", near.error["evalue"])
+        trace = "\n".join(self.run_cell("%time 1\n\nnothing_such").error["traceback"])
+        self.assertIn(":3:1", trace)
+
+    def test_reset(self):
+        with Notebook() as book:
+            book.run("let a = 1; fn f() { 1 }")
+            book.run("%reset precision=f64")
+            self.assertEqual(book.run("a").status, "error")
+            self.assertIn("f64", book.run("print(tensor([1, 2]))").text())
+
+    def test_fifty_interrupts(self):
+        self.run_cell("let kept = linspace(0, 1, 11); let i = 0;")
+        slowest = 0
+        for turn in range(50):
+            loop = ["loop { i += 1; }", "sleep(60)",
+                    "let heat = equation(|u| dt(u) - laplacian(u)); "
+                    "solve(heat, grid::periodic([128, 128], [TAU, TAU]).sample(|x, y| sin(x)), 1e9, #{ steps: 100000000 })"][turn % 3]
+            message = self.book.send(loop)
+            # Also at once, when the session may not have begun with it.
+            self.book.begun(message)
+            time.sleep(0.15 if turn % 2 else 0)
+            began = time.perf_counter()
+            self.book.interrupt()
+            ran = self.book.collect(message, timeout=20)
+            slowest = max(slowest, time.perf_counter() - began)
+            self.assertEqual(ran.error.get("ename"), "Interrupted", f"{loop}: {ran}")
+        self.assertEqual(self.run_cell("kept.shape[0]").result["text/plain"], "11")
+        print(f"\n50 interrupts, the slowest took {1000 * slowest:.0f} ms")
+        self.assertLess(slowest, 0.5)
+
+    def test_fifty_failing_cells(self):
+        self.run_cell("let still_here = 42;")
+        cells = ['throw "no"', "1 +", "nothing_such()", "ones([2]) + ones([3])", "ones([1000000, 1000000])",
+                 "fn deep(n) { deep(n + 1) } deep(0)", "[1][5]", "let s = \"x\"; loop { s += s; }",
+                 "linspace(0, 1, 5).reshape([2, 2])", "solve(1, 2, 3)"]
+        for turn in range(50):
+            self.assertEqual(self.run_cell(cells[turn % len(cells)]).status, "error")
+        self.assertEqual(self.run_cell("still_here").result["text/plain"], "42")
+
+    def test_a_dead_worker_is_replaced(self):
+        with Notebook() as book:
+            book.run("let a = 1;")
+            message = book.send("loop { }")
+            time.sleep(0.3)
+            end_worker(book)
+            ran = book.collect(message)
+            self.assertEqual(ran.error["ename"], "SessionLost")
+            self.assertIn("Variables and functions are gone", ran.error["evalue"])
+            self.assertEqual(book.run("1 + 1").result["text/plain"], "2")
+            self.assertEqual(book.run("a").status, "error")
+
+    def test_a_second_interrupt_restarts_what_is_stuck(self):
+        with Notebook() as book:
+            # One product of matrices, which nothing can stop half-way.
+            message = book.send("let a = ones([9000, 9000]); matmul(a, a); 1")
+            time.sleep(0.3)
+            book.interrupt()
+            time.sleep(1.2)
+            book.interrupt()
+            ran = book.collect(message, timeout=30)
+            self.assertIn(ran.error["ename"], ("SessionLost", "Interrupted"))
+            self.assertEqual(book.run("2").result["text/plain"], "2")
+
+    def test_the_worker_goes_with_the_front(self):
+        import os
+        import signal
+        book = Notebook()
+        worker = worker_of(book)
+        os.kill(book.manager.provisioner.process.pid, signal.SIGKILL)
+        deadline = time.time() + 5
+        while time.time() < deadline and os.path.exists(f"/proc/{worker}") and state(worker) != "Z":
+            time.sleep(0.05)
+        self.assertTrue(not os.path.exists(f"/proc/{worker}") or state(worker) == "Z")
+        book.client.stop_channels()
+
+
+PROGRESS = """
+let net = nn::net(nn::linear(1, 1));
+let x = ones([4, 1]);
+train(net, #{ loss: |net, batch| { sleep(0.02); mse(net.forward(x), 2 * x) }, steps: 60 });
+"""
+
+
+def state(process):
+    with open(f"/proc/{process}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0]
+
+
+def worker_of(book):
+    front = book.manager.provisioner.process.pid
+    with open(f"/proc/{front}/task/{front}/children") as children:
+        found = children.read().split()
+    for task in __import__("os").listdir(f"/proc/{front}/task"):
+        with open(f"/proc/{front}/task/{task}/children") as children:
+            found += children.read().split()
+    return int(found[0])
+
+
+def end_worker(book):
+    import os
+    import signal
+    os.kill(worker_of(book), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,96 @@
+//! How values look beyond text: HTML, LaTeX, pictures. A notebook shows the richest form it can.
+//!
+//! [`rich`] answers for every value of a script; the types themselves have `evcxr_display`, by which a notebook in Rust shows them.
+
+mod evcxr;
+mod field;
+mod html;
+mod picture;
+mod tensor;
+#[cfg(test)]
+mod tests;
+
+use rhai::Dynamic;
+
+use crate::equation::{Equation, Expr};
+use crate::field::{Field, Path};
+use crate::plot::{Animation, Figure};
+use crate::script::table::SharedTable;
+use crate::tensor::{Complex, Tensor};
+
+pub use html::{escaped, table};
+
+/// The forms in which a value can be shown. Those that do not suit it are left out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rich {
+    /// As `print` shows it.
+    pub text: String,
+    /// A part of a page, without scripts.
+    pub html: Option<String>,
+    /// A formula between dollar signs.
+    pub latex: Option<String>,
+    /// A picture in PNG.
+    pub png: Option<Vec<u8>>,
+    /// Width of the picture on the page: its pixels are denser.
+    pub width: Option<u32>,
+    /// A picture in SVG.
+    pub svg: Option<String>,
+    /// A moving picture.
+    pub gif: Option<Vec<u8>>,
+}
+
+impl Rich {
+    /// Text alone.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+}
+
+/// The forms of a script value whose text is `text`; a tensor's own tells more than the text that it is inside of others. What cannot be drawn is shown as text: no error, since nobody asked for a picture.
+pub fn rich(value: &Dynamic, text: &str) -> Rich {
+    let forms = if let Some(figure) = value.read_lock::<Figure>() {
+        Some(of_figure(&figure))
+    } else if let Some(animation) = value.read_lock::<Animation>() {
+        Some(of_animation(&animation))
+    } else if let Some(equation) = value.read_lock::<Equation>() {
+        Some(of_equation(&equation))
+    } else if let Some(expression) = value.read_lock::<Expr>() {
+        Some(Rich { latex: Some(format!("$\\displaystyle {}$", expression.latex())), ..Rich::default() })
+    } else if let Some(table) = value.read_lock::<SharedTable>() {
+        Some(Rich { html: Some(html::table("", &table.header(), &table.rows())), ..Rich::default() })
+    } else if let Some(field) = value.read_lock::<Field>() {
+        Some(field::of_field(&field))
+    } else if let Some(path) = value.read_lock::<Path>() {
+        Some(field::of_path(&path))
+    } else if let Some(z) = value.read_lock::<Complex>() {
+        z.abs().ok().map(|size| tensor::of_tensor(&size, "Complex, its absolute value"))
+    } else {
+        value.read_lock::<Tensor>().map(|tensor| tensor::of_tensor(&tensor, "Tensor"))
+    };
+    let forms = forms.unwrap_or_default();
+    let own = value.read_lock::<Tensor>().is_some();
+    Rich { text: if own { forms.text } else { text.to_string() }, ..forms }
+}
+
+fn of_figure(figure: &Figure) -> Rich {
+    Rich {
+        text: figure.to_string(),
+        png: figure.to_png_bytes().ok(),
+        width: Some(figure.size_or_natural().0 as u32),
+        svg: figure.to_svg_string().ok(),
+        ..Rich::default()
+    }
+}
+
+fn of_animation(animation: &Animation) -> Rich {
+    let width = animation.frames.first().map(|f| f.size_or_natural().0 as u32);
+    Rich { text: animation.to_string(), gif: animation.to_gif_bytes().ok(), width, ..Rich::default() }
+}
+
+fn of_equation(equation: &Equation) -> Rich {
+    Rich {
+        text: equation.to_string(),
+        latex: Some(format!("$\\displaystyle {}$", equation.latex())),
+        ..Rich::default()
+    }
+}
