@@ -162,8 +162,11 @@ fn measure(workload: &Workload, device: Device, repeats: usize) -> Result<Value,
     let peak = context.peak_bytes();
     let checked = judged(&evaluate("check(result)")?)?;
     drop(evaluate("let result = ();")?);
-    let call =
-        if workload.calls == 1 { "ready(run())".to_string() } else { format!("for i in 0..{} {{ ready(run()); }}", workload.calls) };
+    let call = if workload.calls == 1 {
+        "ready(run())".to_string()
+    } else {
+        format!("for i in 0..{} {{ ready(run()); }}", workload.calls)
+    };
     let mut times = Vec::new();
     let mut counts = context.counts().snapshot().since(context.counts().snapshot());
     for _ in 0..repeats {

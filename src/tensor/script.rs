@@ -168,19 +168,6 @@ fn looking() -> Vec<Entry> {
         property("tensor.len").brief("Number of elements.").example("zeros([2, 3]).len", "6").run(|c| Ok(Dynamic::from(facts(c)?.len() as i64))),
         property("tensor.precision").brief("\"f32\" or \"f64\".").example("zeros(1).precision", "f32").run(|c| Ok(facts(c)?.precision().name().into())),
         property("tensor.device").brief("Where the numbers are: \"cpu\" or \"gpu\".").example("zeros(1).device", "cpu").run(|c| Ok(facts(c)?.device_name().into())),
-        entry("device([name])")
-            .brief("What tensors are computed on; with a name, the device that they are computed on from now on.")
-            .text("\"cpu\", \"cuda\" (the first card) or \"cuda:N\"; `ansatz devices` lists them. The device is chosen before the first tensor is \
-                   made: operands must be on one device. The command line chooses it with --device.")
-            .example("device()", "cpu")
-            .example("device(\"cpu\"); zeros(2).device", "cpu")
-            .run(|c| {
-                let context = c.session.context();
-                if c.has(0) {
-                    context.set_device(super::Device::named(&c.string(0)?)?)?;
-                }
-                Ok(context.device().to_string().into())
-            }),
         property("tensor.T").brief("The last two axes exchanged.").example("tensor([[1, 2]]).T", "[[1], [2]]").run(|c| on_parts(c, |t| t.swap(-1, -2))),
         entry("len(x)").brief("Number of elements of a tensor, of rows of a table.").example("len(zeros([2, 3]))", "6").run(|c| match c.object_if::<SharedTable>(0) {
             Some(table) => Ok(Dynamic::from(table.len() as i64)),
