@@ -15,6 +15,7 @@
 //! finer tail (to 9.5σ against 6.8σ).
 
 mod draw;
+mod lowered;
 mod philox;
 
 use std::sync::Arc;
@@ -158,6 +159,9 @@ fn draw(context: &Context, key: Key, samples: &[u64], row: &[usize], target: &[u
     }
     let count = element_count(target)?;
     context.reserve(count.saturating_mul(context.precision().bytes()))?;
+    if !context.device().has_kernels() {
+        return lowered::draw(context, key, samples, len, target, law);
+    }
     if let (&[sample], true) = (samples, len == count) {
         return Tensor::drawn(context, Draw { key: key.sample(sample), law, samples: None }, target);
     }
