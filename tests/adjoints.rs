@@ -136,7 +136,9 @@ const EQUATIONS: &[(&str, &str, f64)] = &[
            let start = line.call(0).sample(|x| 1 + 0.5 * sin(2 * x)).values;
            let eq = equation(|u| dt(u) - nu * dx(u, 2) + u * u);
            let f = |o| |u, e, t| score(solve(eq, field(u, line.call(e)), t, o).values);
-           worst(general + ["ars222", "ars443", "cnab2"], f, [start, tensor(0.7), tensor([0.0, 0.05, 0.12])])"#,
+           // With several times that are differentiated, methods with a memory begin anew at each: another discretisation.
+           let alone = (general + ["ars222", "ars443"]).filter(|s| s != "bdf2");
+           worst(alone, f, [start, tensor(0.7), tensor([0.0, 0.05, 0.12])])"#,
         1e-6,
     ),
     (
