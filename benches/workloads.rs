@@ -1,7 +1,7 @@
 //! Benchmarks as a user meets them: scripts, run through the library's host.
 //!
 //! `cargo bench` runs all, `cargo bench -- NAME…` those whose names contain one of the words, `cargo bench -- --smoke` the small
-//! ones once. For each workload it prints a line of JSON: `ms`, the median time of one run; `first_s`, the time of the first, in
+//! ones once, `cargo bench --features cuda -- --large --device cuda` those that fill a card, on it. For each workload it prints a line of JSON: `ms`, the median time of one run; `first_s`, the time of the first, in
 //! which things are traced, planned and allocated; `peak_bytes`, the most bytes that tensors held; `checked`, what the first
 //! result was compared with before anything was timed. A result that differs from its reference ends in failure.
 //!
@@ -14,7 +14,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use ansatz::script::{Host, stack};
-use ansatz::session::{Options, Session, Terminal};
+use ansatz::session::{Limits, Options, Session, Terminal};
+use ansatz::tensor::Device;
 use rhai::{Dynamic, Map};
 use serde_json::{Value, json};
 
@@ -70,6 +71,25 @@ const WORKLOADS: &[Workload] = &[
     row(COLD_START, "cold_start", &[], 5).small(),
 ];
 
+/// The same scripts at sizes that fill a card: at least ten times the points or samples. `benches/gpu/peers.py` has the same names.
+const LARGE: &[Workload] = &[
+    row("matmul_8192", "matmul", &[("points", "8192")], 7),
+    row("add_256m", "add", &[("points", "268435456")], 7),
+    row("tanh_256m", "tanh", &[("points", "268435456")], 7),
+    row("rfft2_irfft2_1024x128x128", "rfft2_irfft2", &[("samples", "1024"), ("points", "128")], 7),
+    row("conv2d_256x32x32x32_k3_fwd_bwd", "conv2d", &[("samples", "256")], 7),
+    row("heat_2d_1024x128x128_100_steps", "heat_2d", &[("samples", "1024"), ("points", "128")], 5),
+    row("heat_2d_64x512x512_100_steps", "heat_2d", &[("samples", "64"), ("points", "512")], 5),
+    row("burgers_1d_4096x256_32_steps_gradient", "burgers_gradient", &[("samples", "4096")], 5),
+    row("ks_1d_16384x256_1000_steps", "ks_1d", &[("samples", "16384"), ("points", "256")], 3),
+    row("ks_1d_1024x4096_1000_steps", "ks_1d", &[("samples", "1024"), ("points", "4096")], 3),
+    row("ns_2d_1024x64x64_100_steps", "ns_2d", &[("samples", "1024"), ("points", "64")], 3),
+    row("ns_2d_16x1024x1024_100_steps", "ns_2d", &[("samples", "16"), ("points", "1024")], 3),
+    row("ns_2d_512_200_steps_gradient", "ns_2d_gradient", &[("points", "512")], 3),
+    row("smdp_window_4_batch_1024_gradient", "smdp_window", &[("samples", "1024")], 5),
+    row("sde_double_well_1e8_paths_1000_steps", "sde_double_well", &[("paths", "100000000")], 3),
+];
+
 /// A process of its own: from its start to its end, the first result printed.
 const COLD_START: &str = "cold_start";
 /// What other tools are timed on and what is not there yet.
@@ -78,18 +98,32 @@ const MISSING: &[(&str, &str)] =
 
 fn main() -> ExitCode {
     // Cargo itself adds `--bench`.
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let smoke = words.iter().any(|word| word == "--smoke");
-    let names: Vec<&String> = words.iter().filter(|word| *word != "--smoke").collect();
+    let mut words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let device = match words.iter().position(|word| word == "--device") {
+        None => Device::CPU,
+        Some(at) => {
+            let name = words.drain(at..(at + 2).min(words.len())).nth(1).unwrap_or_default();
+            match Device::named(&name) {
+                Ok(device) => device,
+                Err(error) => {
+                    eprintln!("error: {error}");
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+    };
+    let [smoke, large] = ["--smoke", "--large"].map(|flag| words.iter().any(|word| word == flag));
+    let names: Vec<&String> = words.iter().filter(|word| !word.starts_with("--")).collect();
     let wanted = |name: &str| names.is_empty() || names.iter().any(|word| name.contains(word.as_str()));
-    for (name, reason) in MISSING.iter().filter(|(name, _)| wanted(name)) {
+    for (name, reason) in MISSING.iter().filter(|(name, _)| !large && wanted(name)) {
         eprintln!("{name}: left out: {reason}");
     }
-    let chosen = WORKLOADS.iter().filter(|w| wanted(w.name) && (w.small || !smoke));
+    let table = if large { LARGE } else { WORKLOADS };
+    let chosen = table.iter().filter(|w| wanted(w.name) && (w.small || !smoke));
     let mut failed = false;
     for workload in chosen {
         let repeats = if smoke { 0 } else { workload.repeats };
-        let measured = stack::on_large_stack(move || measure(workload, repeats));
+        let measured = stack::on_large_stack(move || measure(workload, device, repeats));
         match measured.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(line) => println!("{line}"),
             Err(message) => {
@@ -101,13 +135,15 @@ fn main() -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn measure(workload: &Workload, repeats: usize) -> Result<Value, String> {
+fn measure(workload: &Workload, device: Device, repeats: usize) -> Result<Value, String> {
     if workload.name == COLD_START {
         return cold_start(repeats.max(1));
     }
     let file = folder().join(format!("{}.rhai", workload.script));
     let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let session = Session::new(Options {
+        device,
+        limits: Limits { tensor_bytes: device.usual_limit(), ..Limits::default() },
         parameters: workload.sizes.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         sink: Rc::new(Terminal::new(true)),
         script_folder: Some(folder()),
@@ -121,6 +157,7 @@ fn measure(workload: &Workload, repeats: usize) -> Result<Value, String> {
     context.reset_peak();
     let began = Instant::now();
     drop(evaluate("let result = ready(run());")?);
+    context.synchronise().map_err(|error| error.to_string())?;
     let first = began.elapsed().as_secs_f64();
     let peak = context.peak_bytes();
     let checked = judged(&evaluate("check(result)")?)?;
@@ -131,12 +168,24 @@ fn measure(workload: &Workload, repeats: usize) -> Result<Value, String> {
         format!("for i in 0..{} {{ ready(run()); }}", workload.calls)
     };
     let mut times = Vec::new();
+    let mut counts = context.counts().snapshot().since(context.counts().snapshot());
     for _ in 0..repeats {
         let began = Instant::now();
+        let before = context.counts().snapshot();
         drop(evaluate(&call)?);
+        // A device answers before it has worked: what counts is when it is done.
+        context.synchronise().map_err(|error| error.to_string())?;
+        counts = context.counts().snapshot().since(before);
         times.push(began.elapsed().as_secs_f64() * 1e3 / workload.calls as f64);
     }
-    Ok(line(workload.name, times, Some(first), Some(peak), checked))
+    let mut line = line(workload.name, times, Some(first), Some(peak), checked);
+    if device != Device::CPU {
+        line["device"] = device.to_string().into();
+        line["operations"] = counts.operations.into();
+        line["copies_to_host"] = counts.to_host.into();
+        line["copies_to_device"] = counts.to_device.into();
+    }
+    Ok(line)
 }
 
 /// From the start of the program to its end, with one number printed.

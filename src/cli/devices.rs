@@ -1,15 +1,16 @@
 //! `ansatz devices`.
 
-use ansatz::session::Limits;
-use ansatz::tensor::human_bytes;
+use ansatz::tensor::device::devices as found;
 
 use super::{OK, say};
 
-/// Lists what tensors can be computed on.
+/// Lists what tensors can be computed on, and why something cannot be used.
 pub fn devices() -> i32 {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let memory = Limits::physical_memory()
-        .map_or("an unknown amount of memory".into(), |bytes| format!("{} of memory", human_bytes(bytes)));
-    say(&format!("cpu   {cores} core{}, {memory}\n", if cores == 1 { "" } else { "s" }));
+    for device in found() {
+        say(&format!("{:<7} {}\n", device.name, device.text));
+        if let Some(why) = device.unusable {
+            say(&format!("{:<7} not usable: {why}\n", ""));
+        }
+    }
     OK
 }

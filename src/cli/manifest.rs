@@ -20,7 +20,7 @@ impl Manifest {
         let value = json!({
             "script": script,
             "arguments": std::env::args().skip(1).collect::<Vec<_>>(),
-            "device": options.device,
+            "device": options.device.to_string(),
             "precision": options.precision().name(),
             "seed": session.seed(),
             "resumed": session.resumes(),
@@ -59,10 +59,31 @@ impl Manifest {
         map.insert("seconds".into(), json!(rounded(self.start.elapsed())));
         map.insert("parameters".into(), json!(parameters));
         map.insert("peak_tensor_bytes".into(), json!(session.context().peak_bytes()));
+        map.insert("device".into(), json!(session.context().device().to_string()));
+        if session.context().device() != ansatz::tensor::Device::CPU {
+            map.insert("counts".into(), counts(session));
+        }
         if let Some(error) = error {
             map.insert("error".into(), error.into());
         }
     }
+}
+
+/// What the host and the device had to do with each other, with the lines that copied most often.
+fn counts(session: &Session) -> Value {
+    let counts = session.context().counts();
+    let (now, places) = (counts.snapshot(), counts.places());
+    let [to_host, to_device] =
+        places.map(|list| list.into_iter().take(20).map(|(at, n)| json!([at, n])).collect::<Vec<_>>());
+    json!({
+        "operations": now.operations,
+        "copies_to_host": now.to_host,
+        "bytes_to_host": now.bytes_to_host,
+        "copies_to_device": now.to_device,
+        "bytes_to_device": now.bytes_to_device,
+        "to_host": to_host,
+        "to_device": to_device,
+    })
 }
 
 fn rounded(time: Duration) -> f64 {

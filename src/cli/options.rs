@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use ansatz::session::{Limits, Options, Terminal};
-use ansatz::tensor::Precision;
+use ansatz::tensor::{Device, Precision};
 use clap::{Args, ValueEnum};
 
 /// Precision of new tensors.
@@ -20,7 +20,7 @@ pub enum PrecisionName {
 pub struct SessionOptions {
     /// What tensors are computed on; ansatz devices lists them
     #[arg(long, default_value = "cpu", value_parser = device)]
-    pub device: String,
+    pub device: Device,
     /// Precision of new tensors
     #[arg(long, value_enum, default_value = "f32")]
     pub precision: PrecisionName,
@@ -53,7 +53,7 @@ pub struct LimitOptions {
     /// Wall time in seconds; 0 means no bound
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seconds)]
     max_seconds: Option<f64>,
-    /// Memory of all tensors together, such as 512M or 4G [default: three quarters of the machine's]
+    /// Memory of all tensors together, such as 512M or 4G [default: three quarters of the machine's, nine tenths of a card's]
     #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
     max_tensor_bytes: Option<usize>,
     /// Nested calls of script functions
@@ -78,8 +78,8 @@ pub struct LimitOptions {
 
 impl LimitOptions {
     /// The limits, where not given the usual ones.
-    pub fn limits(&self) -> Limits {
-        let usual = Limits::default();
+    pub fn limits(&self, device: Device) -> Limits {
+        let usual = Limits { tensor_bytes: device.usual_limit(), ..Limits::default() };
         Limits {
             operations: self.max_operations.unwrap_or(usual.operations),
             seconds: self.max_seconds.unwrap_or(usual.seconds),
@@ -98,10 +98,11 @@ impl SessionOptions {
     /// Makes the options of a session. Called on the engine's thread: the sink stays there.
     pub fn session(&self, script_folder: Option<PathBuf>, run_folder: PathBuf) -> Options {
         Options {
+            device: self.device,
             precision: self.precision(),
             seed: self.seed,
             parameters: self.parameters(),
-            limits: self.limits.limits(),
+            limits: self.limits.limits(self.device),
             resume: self.resume,
             sink: Rc::new(Terminal::new(self.quiet)),
             script_folder,
@@ -121,14 +122,8 @@ impl SessionOptions {
     }
 }
 
-/// Devices that this build has.
-pub const DEVICES: [&str; 1] = ["cpu"];
-
-fn device(text: &str) -> Result<String, String> {
-    if DEVICES.contains(&text) {
-        return Ok(text.to_string());
-    }
-    Err(format!("this build of ansatz has no device {text:?}; it has {}", DEVICES.join(", ")))
+fn device(text: &str) -> Result<Device, String> {
+    Device::named(text).map_err(|error| error.to_string())
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -28,8 +28,10 @@ const MOST_STEPS: f64 = 1e7;
 
 /// What the native lane gives.
 pub(super) struct Marched {
-    /// `[sample, time, channel, x…]`, the start first.
-    pub path: Tensor,
+    /// The states at the times, the start first.
+    pub states: Vec<Tensor>,
+    /// All of them as one tensor, `[sample, time, channel, x…]`; `None` where there is one beside the start.
+    pub path: Option<Tensor>,
     /// What it took.
     pub statistics: Statistics,
     /// What the user should know.
@@ -68,7 +70,16 @@ pub(super) fn march(
             Ok(native) => native,
             Err(unfit) => return Ok(Err(unfit)),
         };
-        native.run(rollout, start, times, progress).map(|(path, statistics)| Ok(Marched { path, statistics, warning }))
+        native.run(rollout, start, progress).and_then(|(path, statistics)| {
+            let single = times.len() == 2;
+            let state = |i: usize| match i {
+                0 => Ok(start.clone()),
+                1 if single => path.squeeze(1),
+                _ => path.narrow(1, i, 1)?.squeeze(1),
+            };
+            let states = (0..times.len()).map(state).collect::<Result<_>>()?;
+            Ok(Ok(Marched { states, path: (!single).then_some(path), statistics, warning }))
+        })
     })
 }
 
@@ -96,9 +107,9 @@ pub(super) fn enough(
             march(system, &with(n), &start, times, None)?.map_err(|unfit| Error::internal(unfit.to_string()))
         };
         // In Fourier space, where modes of a smooth field that are as small as rounding do not count.
-        let spectrum = |marched: &Marched, i: usize| lane.spectrum(&marched.path.narrow(1, i, 1)?.squeeze(1)?);
         let apart = |a: &Marched, b: &Marched| {
-            largest((1..times.len()).map(|i| difference(&spectrum(a, i)?, &spectrum(b, i)?, rule)))
+            let pairs = a.states.iter().zip(&b.states).skip(1);
+            largest(pairs.map(|(a, b)| difference(&lane.spectrum(a)?, &lane.spectrum(b)?, rule)))
         };
         crate::solve::enough(rollout.method, times, run, apart).map(Ok)
     })?;
@@ -244,35 +255,35 @@ impl<T: Real> Native<T> {
             scalars: scalars.iter().map(given).collect::<Result<_>>()?,
             arrays: arrays.iter().map(whole).collect::<Result<_>>()?,
             times: times.len(),
+            first: usize::from(times.len() == 2),
             programs,
             plan,
         };
         Ok(Ok(Self { march, evaluations, scalars, arrays, functions, context: lane.setting().context.clone() }))
     }
 
-    fn run(
-        self,
-        rollout: &Rollout,
-        start: &Tensor,
-        times: &[f64],
-        progress: Option<&mut Progress>,
-    ) -> Result<(Tensor, Statistics)> {
+    fn run(self, rollout: &Rollout, start: &Tensor, progress: Option<&mut Progress>) -> Result<(Tensor, Statistics)> {
         let context = self.context.clone();
-        let mut shape = start.shape();
-        shape.insert(1, times.len());
-        context.reserve(start.len().saturating_mul(times.len()).saturating_mul(start.precision().bytes()))?;
+        let (mut shape, slots) = (start.shape(), self.march.slots());
+        shape.insert(1, slots);
+        let count = start.len().saturating_mul(slots);
+        let threads = rayon::current_num_threads().min(start.shape().first().copied().unwrap_or(1).max(1));
+        let working = self.march.plan.bytes().saturating_mul(threads);
+        context.reserve(count.saturating_mul(start.precision().bytes()).saturating_add(working))?;
         let values = start.read::<T>()?;
         if !crate::native::is_finite(&values) {
             return Err(Error::not_finite("the initial state is not finite"));
         }
         let len = self.march.state_len();
-        let mut out = vec![T::default(); values.len() * times.len()];
-        for (path, state) in out.chunks_exact_mut(len * times.len()).zip(values.chunks_exact(len)) {
-            path[..len].copy_from_slice(state);
-        }
         let keep = self.keep(rollout, values.len() / len.max(1));
+        if keep == Keep::All {
+            context.reserve(self.march.kept_by_all().saturating_mul(values.len() / len.max(1) * size_of::<T>()))?;
+        }
+        // Memory that nobody clears: a long path is as large as all that is written to it.
+        let mut out: Vec<T> = Vec::with_capacity(count);
+        let places = out.spare_capacity_mut().get_mut(..count).unwrap_or_default();
         let schedule = &self.march.programs.schedule;
-        let kept = match self.march.forward(&values, &mut out, keep, progress) {
+        let kept = match self.march.forward(&values, places, keep, progress) {
             Ok(kept) => kept,
             Err(Stop::Interrupted) => return Err(stopped()),
             Err(Stop::NotFinite(step)) => {
@@ -280,6 +291,8 @@ impl<T: Real> Native<T> {
                 return Err(not_finite(step + 1, &Planned { t, h, outputs: Vec::new() }));
             }
         };
+        // SAFETY: `forward` has written every element of `places`, which are the first `count` of the capacity.
+        unsafe { out.set_len(count) };
         let path = Tensor::from_vec::<T>(&context, out, &shape)?;
         let steps = schedule.iter().map(|s| (s.t, s.h)).collect();
         let statistics = Statistics { steps, rejected: 0, evaluations: self.evaluations };
@@ -352,9 +365,14 @@ impl<T: Real> Native<T> {
         let shape = g.shape();
         let (samples, space) = (gradients.len(), shape.get(3..).unwrap_or_default());
         let all = |values: Vec<T>, shape: &[usize]| Tensor::from_vec::<T>(&self.context, values, shape);
-        let first = g.narrow(1, 0, 1)?.squeeze(1)?;
         let start = gradients.iter().flat_map(|own| own.start.iter().copied()).collect();
-        let mut out = vec![all(start, &first.shape())?.add(&first)?];
+        let mut one = shape.clone();
+        one.remove(1);
+        let mut start = all(start, &one)?;
+        if march.first == 0 {
+            start = start.add(&g.narrow(1, 0, 1)?.squeeze(1)?)?;
+        }
+        let mut out = vec![start];
         let mut one_each = vec![1; shape.len() - 1];
         if let Some(first) = one_each.first_mut() {
             *first = samples;
@@ -425,7 +443,9 @@ fn steps(
     times: &[f64],
     linear: (bool, bool),
 ) -> std::result::Result<(Vec<Step>, Vec<Scheduled>), &'static str> {
-    let (mut steps, mut keys, mut schedule): (Vec<Step>, Vec<(u64, usize, u64)>, Vec<Scheduled>) = Default::default();
+    let (mut steps, mut schedule): (Vec<Step>, Vec<Scheduled>) = Default::default();
+    // What makes two steps the same: their length, what is remembered, the length of the step before.
+    let mut keys: Vec<(u64, usize, u64)> = Vec::new();
     let (mut past, mut last, mut output) = (0, 0.0f64, 0);
     for planned in rollout.planned(times) {
         // Only a method with a memory knows the step before.

@@ -183,16 +183,14 @@ impl Choices {
                 super::native::march(system, &rollout, start, times, progress.as_mut())?
             }
         };
-        let Marched { path, statistics, warning } = match marched {
+        let Marched { states, path, statistics, warning } = match marched {
             Ok(marched) => marched,
             Err(unfit) if self.lane == LaneChoice::Native => {
                 return Err(Error::value("these steps cannot be compiled").got(unfit).advice("lane: \"auto\""));
             }
             Err(_) => return Ok(None),
         };
-        let state = |i: usize| if i == 0 { Ok(start.clone()) } else { path.narrow(1, i, 1)?.squeeze(1) };
-        let states = (0..times.len()).map(state).collect::<Result<_>>()?;
-        Ok(Some(Solved { states, path: Some(path), statistics, method, warning, note: None }))
+        Ok(Some(Solved { states, path, statistics, method, warning, note: None }))
     }
 
     fn lane(&self, equation: &Equation, evolution: &Evolution, setting: Setting, shocks: bool) -> Result<Lane> {

@@ -12,6 +12,7 @@ use crate::tensor::{Context, Tensor, axis_index, in_precision};
 
 mod affine;
 mod kernel;
+mod lowered;
 
 pub use affine::AxisOperator;
 use kernel::Along;
@@ -274,6 +275,10 @@ impl Banded {
     /// When the axis has another length than the matrix has columns.
     pub fn apply(&self, x: &Tensor, axis: i64) -> Result<Tensor> {
         let along = self.along(x, axis)?;
+        if !x.context().device().has_kernels() && !along.shape.contains(&0) && lowered::fits(self) {
+            let out = lowered::apply(self, x, axis_index("a map along an axis", axis, x.rank())?)?;
+            return Ok(self.with_rule(out, x, axis));
+        }
         let out = in_precision!(x.precision(), T => {
             let mut numbers = vec![T::default(); along.outer * self.rows() * along.inner];
             along.multiply::<T>(self, x, &mut numbers)?;

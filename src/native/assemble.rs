@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::fused::{Operand, Program};
 use super::graph::{Graph, Id, Kernel, Node, Operator, Source, Term, behind};
-use super::machine::{Addend, OnColumns, OnRows, Outcome, Phase};
+use super::machine::{Addend, Computed, OnColumns, OnRows, Outcome, Phase};
 
 /// Which multiplier.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -191,7 +191,7 @@ impl<'a> Assembler<'a> {
             let places = run.graph.arguments(*id).into_iter().map(|a| (a, self.scalar(run, a))).collect();
             let to = self.shared.fresh_scalar();
             run.scalars.insert(*id, to);
-            list.push((to, node.clone(), places));
+            list.push(Computed { to, node: node.clone(), places });
         }
         if !list.is_empty() {
             self.flush();

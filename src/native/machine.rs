@@ -3,13 +3,14 @@
 //! Everything that a phase does to a block of columns, or to a band of rows, is done before the next one is touched: it stays in cache.
 //! Blocks and bands of one phase do not depend on one another, so that threads can share them where one sample is large.
 
+use std::mem::MaybeUninit;
 use std::sync::Mutex;
 
 use rayon::prelude::*;
 use rustfft::num_complex::Complex;
 
 use super::fused::{self, Program, Tiles};
-use super::graph::Node;
+use super::graph::{Id, Node};
 use super::kernels::{self, Factors};
 use super::layout::Layout;
 use super::transform::{Transforms, reals, reals_mut};
@@ -85,13 +86,24 @@ pub struct OnRows {
     pub results: Vec<(usize, Outcome)>,
 }
 
+/// A scalar that is computed from others.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    /// Which one.
+    pub to: usize,
+    /// How.
+    pub node: Node,
+    /// Where the arguments of the node are.
+    pub places: Vec<(Id, usize)>,
+}
+
 /// A part of a step.
 #[derive(Clone, Debug)]
 pub enum Phase {
     /// The time of the step and a part of it becomes scalar 0.
     Time(f64),
     /// Scalars from others.
-    Numbers(Vec<(usize, Node, Vec<(usize, usize)>)>),
+    Numbers(Vec<Computed>),
     /// Adds a scalar to a number that is kept.
     Keep { to: usize, scalar: usize },
     /// Over all blocks of columns.
@@ -142,6 +154,12 @@ impl<T: Real> Drop for Lent<'_, T> {
 }
 
 impl<T: Real> Plan<T> {
+    /// Bytes of one sample at work.
+    pub fn bytes(&self) -> usize {
+        let layout = &self.layout;
+        let complex = layout.modes() * (self.registers + self.transformed);
+        (2 * complex + layout.points() * self.kept) * size_of::<T>()
+    }
     fn lend(&self) -> Lent<'_, T> {
         let kept = self.scratch.lock().ok().and_then(|mut pool| pool.pop());
         let zero = Complex::new(T::default(), T::default());
@@ -231,21 +249,27 @@ impl<T: Real> Machine<T> {
         })
     }
     /// Copies points that were kept.
-    pub fn points(&self, number: usize, to: &mut [T]) {
-        let mut start = 0;
+    pub fn points(&self, number: usize, to: &mut [MaybeUninit<T>]) {
+        let mut rest = to;
         for band in &self.bands {
             let points = &band.points[number];
-            to[start..start + points.len()].copy_from_slice(points);
-            start += points.len();
+            let (part, others) = rest.split_at_mut(points.len());
+            part.write_copy_of_slice(points);
+            rest = others;
         }
     }
+    /// Points that were kept.
+    pub fn points_of(&self, number: usize) -> Vec<T> {
+        self.bands.iter().flat_map(|band| band.points[number].iter().copied()).collect()
+    }
+
     /// Runs phases; `time` is that of the step, `arrays` are values at points.
     pub fn run(&mut self, plan: &Plan<T>, phases: &[Phase], time: f64, arrays: &[&[T]]) {
         for phase in phases {
             match phase {
                 Phase::Time(part) => self.scalars[0] = T::of(time + part),
                 Phase::Numbers(list) => {
-                    for (to, node, places) in list {
+                    for Computed { to, node, places } in list {
                         let number = |id| places.iter().find(|p| p.0 == id).map_or(T::default(), |p| self.scalars[p.1]);
                         if let Some(value) = fused::of_numbers(node, number) {
                             self.scalars[*to] = value;

@@ -1,5 +1,6 @@
 //! All samples through all steps.
 
+use std::mem::MaybeUninit;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -210,14 +211,10 @@ pub(super) fn assemble(
                             continue;
                         };
                         let number = number_of(functions, step.h, step.functions[*function]);
-                        for column in 0..channels {
+                        for (column, register) in from.iter().enumerate() {
                             if problem.is_matrix || column == row {
                                 let multiplier = Multiplier::Function { number, row, column, conjugate: false };
-                                list.push(Part {
-                                    register: from[column],
-                                    multiplier: Some(multiplier),
-                                    weight: *weight,
-                                });
+                                list.push(Part { register: *register, multiplier: Some(multiplier), weight: *weight });
                             }
                         }
                     }
@@ -271,6 +268,8 @@ pub struct March<T: Real> {
     pub arrays: Vec<Given<T>>,
     /// Output times, the first of them the start.
     pub times: usize,
+    /// The first output time that is asked for: 1 where nobody wants the start again.
+    pub first: usize,
 }
 
 /// What is kept for a gradient.
@@ -321,24 +320,29 @@ impl<T: Real> March<T> {
         self.channels * self.plan.layout.points()
     }
 
-    /// From `start`, `[sample, channel, x…]`, to the states at all output times but the first, `[sample, time, channel, x…]`, in `out`
-    /// (which has a place for the first as well). `keep` says what is kept for a gradient.
+    /// Output times that are asked for.
+    pub fn slots(&self) -> usize {
+        self.times - self.first
+    }
+
+    /// From `start`, `[sample, channel, x…]`, to the states at the output times that are asked for, `[sample, time, channel, x…]`, in `out`, all of
+    /// which is written. `keep` says what is kept for a gradient.
     ///
     /// # Errors
     /// When a state is not finite, or an interrupt was asked for.
     pub fn forward(
         &self,
         start: &[T],
-        out: &mut [T],
+        out: &mut [MaybeUninit<T>],
         keep: Keep,
         progress: Option<&mut Progress>,
     ) -> std::result::Result<Vec<Kept<T>>, Stop> {
         let len = self.state_len();
         let samples = start.len() / len.max(1);
-        let work = |(sample, (start, out)): (usize, (&[T], &mut [T])), machine: &mut Machine<T>, done: &AtomicUsize| {
-            self.sample(machine, sample, start, out, keep, done)
-        };
-        let (times, done) = (self.times * len, AtomicUsize::new(0));
+        let work = |(sample, (start, out)): (usize, (&[T], &mut [MaybeUninit<T>])),
+                    machine: &mut Machine<T>,
+                    done: &AtomicUsize| { self.sample(machine, sample, start, out, keep, done) };
+        let (times, done) = (self.slots() * len, AtomicUsize::new(0));
         let run = || -> Vec<std::result::Result<Kept<T>, Stop>> {
             let items = start.chunks_exact(len).zip(out.chunks_exact_mut(times)).enumerate();
             if samples == 1 || self.is_small(samples) {
@@ -379,12 +383,15 @@ impl<T: Real> March<T> {
         machine: &mut Machine<T>,
         sample: usize,
         start: &[T],
-        out: &mut [T],
+        out: &mut [MaybeUninit<T>],
         keep: Keep,
         done: &AtomicUsize,
     ) -> std::result::Result<Kept<T>, Stop> {
         let points = self.plan.layout.points();
         self.enter(machine, sample);
+        if self.first == 0 {
+            out[..start.len()].write_copy_of_slice(start);
+        }
         let channels: Vec<&[T]> = start.chunks_exact(points).collect();
         machine.run(&self.plan, &self.programs.input, 0.0, &channels);
         let arrays = self.arrays_of(sample);
@@ -405,9 +412,9 @@ impl<T: Real> March<T> {
             if (0..self.channels).any(|c| !machine.is_finite(&self.plan, c)) {
                 return Err(Stop::NotFinite(number));
             }
-            if let Some(time) = step.output {
+            if let Some(slot) = step.output.map(|time| time - self.first) {
                 machine.run(&self.plan, &self.programs.output, 0.0, &[]);
-                let state = &mut out[time * channels.len() * points..][..channels.len() * points];
+                let state = &mut out[slot * channels.len() * points..][..channels.len() * points];
                 for (c, values) in state.chunks_exact_mut(points).enumerate() {
                     machine.points(c, values);
                 }

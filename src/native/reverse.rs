@@ -285,7 +285,7 @@ impl<T: Real> March<T> {
     /// When an interrupt was asked for.
     pub fn backward(&self, kept: &[Kept<T>], keep: Keep, g: &[T]) -> Result<Vec<Gradients<T>>, Stop> {
         let samples = kept.len();
-        let each = self.times * self.state_len();
+        let each = self.slots() * self.state_len();
         let one = |(sample, (kept, g)): (usize, (&Kept<T>, &[T]))| self.back_over(sample, samples, kept, keep, g);
         let items = kept.iter().zip(g.chunks_exact(each.max(1))).enumerate();
         if samples == 1 {
@@ -336,8 +336,8 @@ impl<T: Real> March<T> {
                 _ => std::slice::from_ref(memory),
             };
             for (step, trace) in schedule[first..end].iter().zip(traces).rev() {
-                if let Some(time) = step.output {
-                    let g = &g[time * self.channels * points..][..self.channels * points];
+                if let Some(slot) = step.output.map(|time| time - self.first) {
+                    let g = &g[slot * self.channels * points..][..self.channels * points];
                     machine.run(plan, &reverse.input, 0.0, &g.chunks_exact(points).collect::<Vec<_>>());
                 }
                 for (at, part) in trace.chunks_exact(modes).enumerate() {
@@ -353,18 +353,12 @@ impl<T: Real> March<T> {
             end = first;
         }
         // What was added up at points comes before the start, which takes its place.
-        let arrays = (0..reverse.arrays.len()).map(|i| {
-            let mut values = vec![T::default(); points];
-            machine.points(i, &mut values);
-            values
-        });
-        let arrays = arrays.collect();
+        let arrays = (0..reverse.arrays.len()).map(|i| machine.points_of(i)).collect();
         let functions =
             (0..reverse.functions.len()).map(|i| self.registers(&machine, &[reverse.functions_at + i])).collect();
         let scalars = machine.numbers[..reverse.scalars.len()].to_vec();
         machine.run(plan, &reverse.output, 0.0, &[]);
-        let mut start = vec![T::default(); self.channels * points];
-        start.chunks_exact_mut(points).enumerate().for_each(|(c, part)| machine.points(c, part));
+        let start = (0..self.channels).flat_map(|c| machine.points_of(c)).collect();
         Ok(Gradients { start, scalars, arrays, functions })
     }
 }

@@ -135,7 +135,13 @@ impl Conv {
         ))
     }
     fn options(&self, padding: Vec<(usize, usize)>) -> ConvOptions {
-        ConvOptions { stride: self.stride.clone(), padding, dilation: self.dilation.clone(), groups: self.groups }
+        ConvOptions {
+            stride: self.stride.clone(),
+            padding,
+            dilation: self.dilation.clone(),
+            groups: self.groups,
+            ..ConvOptions::new(self.stride.len())
+        }
     }
     fn biased(&self, scope: &Scope, y: Tensor) -> Result<Tensor> {
         if !self.bias {
@@ -176,6 +182,15 @@ impl Axis {
     }
 }
 
+/// Refuses axes that a periodic kernel reaches around more than once.
+fn refuse_short(scope: &Scope, module: &dyn Module, x: &Tensor, widths: &[(usize, usize)]) -> Result<()> {
+    let long = x.shape().iter().skip(2).zip(widths).all(|(len, (before, after))| before.max(after) <= len);
+    if long {
+        return Ok(());
+    }
+    Err(scope.misfit(module, format!("shape {:?}", x.shape()), "axes at least as long as the kernel reaches"))
+}
+
 /// A tensor extended by its other side, axis by axis.
 fn wrapped(scope: &Scope, module: &dyn Module, x: &Tensor, widths: &[(usize, usize)]) -> Result<Tensor> {
     let mut out = x.clone();
@@ -198,13 +213,20 @@ impl Module for Conv {
         let (x, axes) = self.checked(self, scope, inputs)?;
         let none = vec![(0, 0); axes.len()];
         let same: Vec<_> = axes.iter().map(Axis::same).collect();
-        let (x, padding) = match &self.edges {
-            Edges::Valid => (x.clone(), none),
-            Edges::Same => (x.clone(), same),
-            Edges::Periodic => (wrapped(scope, self, x, &same)?, none),
-            Edges::Zeros(widths) => (x.clone(), widths.clone()),
+        let padding = match &self.edges {
+            Edges::Valid | Edges::Periodic => none,
+            Edges::Same => same.clone(),
+            Edges::Zeros(widths) => widths.clone(),
         };
-        let y = x.conv(&scope.parameter("weight")?, &self.options(padding)).map_err(|e| e.within(scope.path()))?;
+        let (weight, options) = (scope.parameter("weight")?, self.options(padding));
+        let y = match &self.edges {
+            Edges::Periodic => {
+                refuse_short(scope, self, x, &same)?;
+                x.conv_periodic(&weight, &same, &options)
+            }
+            _ => x.conv(&weight, &options),
+        };
+        let y = y.map_err(|e| e.within(scope.path()))?;
         self.biased(scope, y)
     }
 }

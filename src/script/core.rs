@@ -144,5 +144,18 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("seconds()").brief("Seconds since the session began, for timing.").example("seconds() >= 0", "true").run(|c| {
             Ok(c.session.age().as_secs_f64().into())
         }),
+        entry("device([name])")
+            .brief("What tensors are computed on; with a name, the device that they are computed on from now on.")
+            .text("\"cpu\", \"cuda\" (the first card) or \"cuda:N\"; `ansatz devices` lists them. The device is chosen before the first tensor is \
+                   made: operands must be on one device. The command line chooses it with --device.")
+            .example("device()", "cpu")
+            .example("device(\"cpu\"); zeros(2).device", "cpu")
+            .run(|c| {
+                let context = c.session.context();
+                if c.has(0) {
+                    context.set_device(crate::tensor::Device::named(&c.string(0)?)?)?;
+                }
+                Ok(context.device().to_string().into())
+            }),
     ]
 }

@@ -25,10 +25,12 @@ pub use run_folder::{RunFolder, write_atomically, write_stoppable};
 pub use sinks::{Sink, Terminal};
 
 use crate::error::Result;
-use crate::tensor::{Context, Precision};
+use crate::tensor::{Context, Device, Precision};
 
 /// What a session is made from.
 pub struct Options {
+    /// What tensors are computed on; the CPU by default.
+    pub device: Device,
     /// Precision of new tensors; `f32` by default.
     pub precision: Precision,
     /// The seed that random numbers without a seed of their own derive from; 0 by default.
@@ -50,6 +52,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            device: Device::CPU,
             precision: Precision::F32,
             seed: 0,
             parameters: BTreeMap::new(),
@@ -83,9 +86,9 @@ struct Inner {
 }
 
 impl Session {
-    /// Begins a session on the CPU.
+    /// Begins a session.
     pub fn new(options: Options) -> Self {
-        let context = Context::cpu(options.precision);
+        let context = Context::on(options.device, options.precision);
         context.set_memory_limit(options.limits.tensor_bytes);
         Self(Rc::new(Inner {
             context,

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::tensor::{Complex, Real, Tensor, in_precision, record_joint, unbroadcast};
+use crate::tensor::{Complex, Real, Tensor, Unary, in_precision, record_joint, unbroadcast};
 
 /// Factors of the modes of a spectrum: one for each unknown, `[sample|1, m, k…]`, or a matrix, `[sample|1, m, m, k…]`.
 #[derive(Clone)]
@@ -20,9 +20,13 @@ impl Multiplier {
     /// Leaves the imaginary part out where it is 0 and no gradient goes through it.
     pub fn new(m: Complex, is_matrix: bool) -> Result<Self> {
         let real = !m.im.is_tracked()
-            && in_precision!(m.im.precision(), T => {
-                m.im.with_numbers::<T, _>(|x| x.iter().all(|x| *x == T::default()))?
-            });
+            && if !m.im.context().device().has_kernels() {
+                m.im.is_empty() || m.im.unary(Unary::Abs)?.max(&[], false)?.item()? == 0.0
+            } else {
+                in_precision!(m.im.precision(), T => {
+                    m.im.with_numbers::<T, _>(|x| x.iter().all(|x| *x == T::default()))?
+                })
+            };
         Ok(Self { re: m.re, im: if real { None } else { Some(m.im) }, is_matrix })
     }
     /// The transpose with respect to real and imaginary parts: conjugate, and rows for columns.

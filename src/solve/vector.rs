@@ -1,7 +1,7 @@
 //! States of a system: what an integrator may do with them.
 
 use crate::error::{Error, Result};
-use crate::tensor::{Complex, Context, Precision, Real, Tensor, in_precision};
+use crate::tensor::{Binary, Complex, Context, Precision, Real, Tensor, Unary, in_precision};
 
 use super::combination::combine;
 
@@ -79,9 +79,14 @@ pub trait Vector: Clone + 'static {
     /// Whether every element is finite.
     fn is_finite(&self) -> Result<bool> {
         for tensor in self.tensors() {
-            let finite = in_precision!(tensor.precision(), T => {
-                tensor.with_numbers::<T, _>(all_finite)?
-            });
+            // Elsewhere one number comes back, not the state.
+            let finite = if !tensor.context().device().has_kernels() {
+                tensor.is_empty() || tensor.is_finite()?.min(&[], false)?.item()? != 0.0
+            } else {
+                in_precision!(tensor.precision(), T => {
+                    tensor.with_numbers::<T, _>(all_finite)?
+                })
+            };
             if !finite {
                 return Ok(false);
             }
@@ -193,6 +198,9 @@ impl<V: Vector> Vector for Pair<V> {
 /// `Σ a b`.
 fn product_sum(a: &Tensor, b: &Tensor) -> Result<f64> {
     let (a, b) = a.joined(b)?;
+    if !a.context().device().has_kernels() {
+        return a.detach().cast(Precision::F64)?.mul(&b.detach())?.sum_all()?.item();
+    }
     in_precision!(a.precision(), T => {
         a.with_numbers::<T, _>(|a| b.with_numbers::<T, _>(|b| a.iter().zip(b).map(|(a, b)| a.f64() * b.f64()).sum()))?
     })
@@ -201,6 +209,11 @@ fn product_sum(a: &Tensor, b: &Tensor) -> Result<f64> {
 /// `Σ (e / (atol + rtol · max(|a|, |b|)))²`.
 fn weighted_squares(e: &Tensor, a: &Tensor, b: &Tensor, atol: f64, rtol: f64) -> Result<f64> {
     let (a, b) = (a.cast(e.precision())?, b.cast(e.precision())?);
+    if !e.context().device().has_kernels() {
+        let [e, a, b] = [e, &a, &b].map(|t| t.detach().cast(Precision::F64));
+        let size = a?.unary(Unary::Abs)?.binary(Binary::Max, &b?.unary(Unary::Abs)?)?.scale(rtol)?.shift(atol)?;
+        return e?.div(&size)?.unary(Unary::Square)?.sum_all()?.item();
+    }
     in_precision!(e.precision(), T => {
         let ratio = |e: T, a: T, b: T| (e.f64() / (atol + rtol * a.abs().max(b.abs()).f64())).powi(2);
         let sum = |e: &[T], a: &[T], b: &[T]| e.iter().zip(a).zip(b).map(|((e, a), b)| ratio(*e, *a, *b)).sum();
@@ -214,6 +227,12 @@ fn weighted_squares(e: &Tensor, a: &Tensor, b: &Tensor, atol: f64, rtol: f64) ->
 fn spectral_sizes(u_hat: &Complex) -> Result<Vec<f64>> {
     let shape = u_hat.shape();
     let modes: usize = shape.iter().skip(2).product::<usize>().max(1);
+    if !u_hat.re.context().device().has_kernels() && shape.len() >= 2 {
+        let squares = u_hat.map(|t| t.detach().cast(Precision::F64))?.abs_squared()?;
+        let lines = shape[0] * shape[1];
+        let sums = squares.reshape(&[lines, modes])?.sum(&[1], false)?.to_vec()?;
+        return Ok(sums.into_iter().map(|sum| (2.0 * sum).sqrt() / (2 * modes) as f64).collect());
+    }
     let (re, im) = (u_hat.re.to_vec()?, u_hat.im.to_vec()?);
     let size = |(re, im): (&[f64], &[f64])| {
         let sum: f64 = re.iter().zip(im).map(|(re, im)| re * re + im * im).sum();

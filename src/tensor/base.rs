@@ -6,7 +6,7 @@ use burn::backend::ops::{FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, DispatchTensor, Flex, TensorData, TensorMetadata};
 use burn::tensor::Element;
 
-use super::context::{Claim, Context, Precision};
+use super::context::{Claim, Context, Precision, failed};
 use super::elementwise::{self, Deferred, Value};
 use super::shape::{Shape, element_count};
 use super::tape::Output;
@@ -73,6 +73,7 @@ impl Tensor {
     // --- making -------------------------------------------------------------------------------------------------
 
     /// Numbers in row-major order, in the session's precision.
+    #[track_caller]
     pub fn new(context: &Context, values: Vec<f64>, shape: &[usize]) -> Result<Self> {
         match context.precision() {
             Precision::F32 => Self::from_vec(context, values.into_iter().map(|v| v as f32).collect(), shape),
@@ -81,6 +82,7 @@ impl Tensor {
     }
 
     /// Numbers in row-major order, in the precision of the vector.
+    #[track_caller]
     pub(crate) fn from_vec<T: Real>(context: &Context, values: Vec<T>, shape: &[usize]) -> Result<Self> {
         let count = element_count(shape)?;
         if count != values.len() {
@@ -89,8 +91,9 @@ impl Tensor {
                 .expected(format!("{count} for the shape {shape:?}")));
         }
         context.reserve(count * size_of::<T>())?;
+        context.copied_to_device(count * size_of::<T>());
         let data = TensorData::new(values, shape.to_vec());
-        Ok(Self::made(context, Dispatch::float_from_data(data, context.device())))
+        Ok(Self::held(context, Dispatch::float_from_data(data, &context.burn_device())))
     }
 
     /// One number, of rank 0 (shape `[]`), in the session's precision.
@@ -99,11 +102,16 @@ impl Tensor {
     }
     /// One number of the given precision.
     pub fn scalar_in(context: &Context, precision: Precision, value: f64) -> Self {
+        if !context.device().has_kernels() {
+            // Filled there: a copy of one number costs as much as one of a thousand.
+            let one = Dispatch::float_full([1].into(), value.into(), &context.burn_device(), precision.dtype());
+            return Self::made(context, Dispatch::float_reshape(one, Vec::<usize>::new().into()));
+        }
         let data = match precision {
             Precision::F32 => TensorData::new(vec![value as f32], Vec::<usize>::new()),
             Precision::F64 => TensorData::new(vec![value], Vec::<usize>::new()),
         };
-        Self::made(context, Dispatch::float_from_data(data, context.device()))
+        Self::held(context, Dispatch::float_from_data(data, &context.burn_device()))
     }
 
     /// The same number everywhere.
@@ -117,7 +125,7 @@ impl Tensor {
             return in_precision!(precision, T => Self::from_vec(context, vec![T::of(value); count], shape));
         }
         context.reserve(count.saturating_mul(precision.bytes()))?;
-        let data = Dispatch::float_full(shape.into(), value.into(), context.device(), precision.dtype());
+        let data = Dispatch::float_full(shape.into(), value.into(), &context.burn_device(), precision.dtype());
         Ok(Self::made(context, data))
     }
     /// A tensor of the same shape, precision and device with one number everywhere.
@@ -125,8 +133,17 @@ impl Tensor {
         Self::full_in(self.context(), self.precision(), &self.shape(), value)
     }
 
-    /// Wraps what Burn returned; the buffer is new and counts.
+    /// Wraps what an operation of Burn returned; the buffer is new and counts.
     pub(crate) fn made(context: &Context, data: DispatchTensor) -> Self {
+        context.counts().operation();
+        Self::held(context, data)
+    }
+    /// Wraps what is kept on the device anyhow, and is on no account.
+    pub(super) fn kept(context: &Context, data: DispatchTensor) -> Self {
+        Self { value: Value::Ready(data), claim: context.claim(0), node: None }
+    }
+    /// Wraps a new buffer that no operation made.
+    fn held(context: &Context, data: DispatchTensor) -> Self {
         let bytes = data.shape().num_elements() * data.dtype().size();
         Self { value: Value::Ready(data), claim: context.claim(bytes), node: None }
     }
@@ -180,9 +197,9 @@ impl Tensor {
     pub fn precision(&self) -> Precision {
         self.value.precision()
     }
-    /// Where the numbers are: `"cpu"` or the name of the accelerator.
+    /// Where the numbers are: `"cpu"` or `"gpu"`.
     pub fn device_name(&self) -> &'static str {
-        if self.value.is_on_cpu() { "cpu" } else { "gpu" }
+        self.context().device().place()
     }
     /// Whether a gradient that is being taken goes through this tensor.
     pub fn is_tracked(&self) -> bool {
@@ -192,10 +209,12 @@ impl Tensor {
     // --- reading ------------------------------------------------------------------------------------------------
 
     /// The numbers in row-major order, as doubles.
+    #[track_caller]
     pub fn to_vec(&self) -> Result<Vec<f64>> {
-        in_precision!(self.precision(), T => Ok(self.read::<T>()?.into_iter().map(Real::f64).collect()))
+        in_precision!(self.precision(), T => { let numbers = self.read::<T>()?; Ok(numbers.into_iter().map(Real::f64).collect()) })
     }
     /// The numbers in row-major order, in the tensor's own precision.
+    #[track_caller]
     pub(crate) fn read<T: Real>(&self) -> Result<Vec<T>> {
         if self.is_tracked() {
             self.context().take_out();
@@ -205,13 +224,15 @@ impl Tensor {
         {
             return Ok(slice.to_vec());
         }
+        self.context().copied_to_host(self.len() * size_of::<T>());
         let data = Dispatch::float_into_data(self.data().clone());
         let data = burn::tensor::try_read_sync(data)
             .ok_or_else(|| Error::internal("the device did not answer at once"))?
-            .map_err(|e| Error::internal(format!("reading from the device failed: {e:?}")))?;
+            .map_err(|e| failed(&format!("{e:?}")))?;
         data.try_to_vec::<T>().map_err(|e| Error::internal(format!("reading a tensor: {e:?}")))
     }
     /// Hands the numbers to `f` in row-major order: borrowed where they lie so on the CPU, else copied.
+    #[track_caller]
     pub(crate) fn with_numbers<T: Real, R>(&self, f: impl FnOnce(&[T]) -> R) -> Result<R> {
         if let Some(flex) = self.flex()
             && flex.is_contiguous()
@@ -223,6 +244,7 @@ impl Tensor {
         Ok(f(&self.read::<T>()?))
     }
     /// The one number of a tensor with one element.
+    #[track_caller]
     pub fn item(&self) -> Result<f64> {
         if self.len() != 1 {
             return Err(Error::shape("only a tensor with one element is a number")
@@ -234,8 +256,11 @@ impl Tensor {
 
     // --- the CPU's own storage ----------------------------------------------------------------------------------
 
-    /// The CPU storage, when the tensor is on the CPU.
+    /// The CPU storage, when the tensor is on the CPU and its kernels are used.
     pub(crate) fn flex(&self) -> Option<&FlexTensor> {
+        if !self.context().device().has_kernels() {
+            return None;
+        }
         elementwise::flex(self.data())
     }
     /// The CPU storage in row-major order, when the tensor is on the CPU; copies only a strided view.
@@ -260,8 +285,10 @@ impl Tensor {
         Self { node: None, ..self.clone() }
     }
     /// Whole numbers as an index tensor of the device.
+    #[track_caller]
     pub(crate) fn indices(context: &Context, indices: &[i64], shape: &[usize]) -> DispatchTensor {
-        Dispatch::int_from_data(TensorData::new(indices.to_vec(), shape.to_vec()), context.device())
+        context.copied_to_device(size_of_val(indices));
+        Dispatch::int_from_data(TensorData::new(indices.to_vec(), shape.to_vec()), &context.burn_device())
     }
 
     /// Both operands in the wider of their precisions.

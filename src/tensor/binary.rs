@@ -1,7 +1,7 @@
 //! Functions of two tensors, element by element, with broadcasting.
 
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps};
-use burn::backend::{Dispatch, DispatchTensor};
+use burn::backend::{Dispatch, DispatchTensor, DispatchTensorKind};
 use burn::tensor::BoolStore;
 
 use super::base::Tensor;
@@ -262,6 +262,11 @@ fn right_rule(op: Binary, a: &Tensor, b: &Tensor, g: &Tensor) -> Result<Tensor> 
 }
 
 /// The representation of masks that the device of a tensor prefers.
-pub(crate) fn bool_store(_like: &DispatchTensor) -> burn::tensor::BoolDType {
-    BoolStore::Native
+pub(crate) fn bool_store(like: &DispatchTensor) -> burn::tensor::BoolDType {
+    match like.kind {
+        DispatchTensorKind::Flex(_) => BoolStore::Native,
+        // No kernel on an accelerator takes native ones.
+        #[allow(unreachable_patterns)]
+        _ => BoolStore::U8,
+    }
 }

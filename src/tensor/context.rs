@@ -1,10 +1,13 @@
 //! What every tensor of one session shares: device, precision, the memory account, and whether operations are recorded.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
-use burn::backend::{DispatchDevice, FloatDType};
+use burn::backend::{Dispatch, DispatchDevice, DispatchTensor, FloatDType};
 
+use super::counts::Counts;
+use super::device::Device;
 use crate::error::{Error, Result};
 
 /// The precision of a tensor's numbers.
@@ -55,7 +58,11 @@ impl Precision {
 pub struct Context(Rc<Inner>);
 
 struct Inner {
-    device: DispatchDevice,
+    device: Cell<Device>,
+    burn: RefCell<DispatchDevice>,
+    counts: Counts,
+    /// Numbers that operations need again and again, kept on the device; see [`Context::constant`].
+    constants: RefCell<HashMap<String, DispatchTensor>>,
     precision: Cell<Precision>,
     live: Cell<usize>,
     peak: Cell<usize>,
@@ -74,8 +81,15 @@ struct Inner {
 impl Context {
     /// A context on the CPU.
     pub fn cpu(precision: Precision) -> Self {
+        Self::on(Device::CPU, precision)
+    }
+    /// A context on a device.
+    pub fn on(device: Device, precision: Precision) -> Self {
         Self(Rc::new(Inner {
-            device: DispatchDevice::Flex(Default::default()),
+            device: Cell::new(device),
+            burn: RefCell::new(device.burn()),
+            counts: Counts::default(),
+            constants: RefCell::default(),
             precision: Cell::new(precision),
             live: Cell::new(0),
             peak: Cell::new(0),
@@ -88,8 +102,80 @@ impl Context {
         }))
     }
 
-    pub(crate) fn device(&self) -> &DispatchDevice {
-        &self.0.device
+    pub(crate) fn burn_device(&self) -> DispatchDevice {
+        self.0.burn.borrow().clone()
+    }
+    /// What tensors are computed on.
+    pub fn device(&self) -> Device {
+        self.0.device.get()
+    }
+    /// Computes on another device from now on.
+    ///
+    /// # Errors
+    /// When tensors are held already: operands must be on one device.
+    pub fn set_device(&self, device: Device) -> Result<()> {
+        if device == self.device() {
+            return Ok(());
+        }
+        if self.live_bytes() > 0 {
+            return Err(Error::value("the device cannot be changed while tensors are held")
+                .got(format!("{} on {}, asked for {device}", human_bytes(self.live_bytes()), self.device()))
+                .advice("choose it in the first line of the script, or with --device"));
+        }
+        self.0.constants.borrow_mut().clear();
+        self.0.device.set(device);
+        *self.0.burn.borrow_mut() = device.burn();
+        Ok(())
+    }
+    /// Waits until the device has done everything it was given.
+    ///
+    /// # Errors
+    /// When something of it failed.
+    pub fn synchronise(&self) -> Result<()> {
+        use burn::backend::Backend;
+        Dispatch::sync(&self.burn_device()).map_err(|e| failed(&format!("{e:?}")))
+    }
+    /// Operations and copies between host and device so far.
+    pub fn counts(&self) -> &Counts {
+        &self.0.counts
+    }
+    #[track_caller]
+    pub(crate) fn copied_to_device(&self, bytes: usize) {
+        if !self.device().has_kernels() {
+            self.0.counts.to_device(bytes);
+        }
+    }
+    #[track_caller]
+    pub(crate) fn copied_to_host(&self, bytes: usize) {
+        if !self.device().has_kernels() {
+            self.0.counts.to_host(bytes);
+        }
+    }
+    /// What `make` makes, made once and kept on the device: matrices of a transform, say. The name says all that it depends on.
+    /// Not counted as memory of tensors; when too many are kept, all are dropped.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub(crate) fn constant(
+        &self,
+        name: String,
+        make: impl FnOnce() -> Result<super::base::Tensor>,
+    ) -> Result<super::base::Tensor> {
+        const MOST: usize = 512;
+        let known = self.0.constants.borrow().get(&name).cloned();
+        let data = match known {
+            Some(data) => data,
+            None => {
+                let made = make()?.data().clone();
+                let mut constants = self.0.constants.borrow_mut();
+                if constants.len() >= MOST {
+                    constants.clear();
+                }
+                constants.insert(name, made.clone());
+                made
+            }
+        };
+        Ok(super::base::Tensor::kept(self, data))
     }
     /// The precision of new tensors.
     pub fn precision(&self) -> Precision {
@@ -216,6 +302,17 @@ impl Drop for Claim {
         let live = &self.context.0.live;
         live.set(live.get().saturating_sub(self.bytes));
     }
+}
+
+/// What a device said when it could not do what it was given.
+pub(super) fn failed(said: &str) -> Error {
+    let lower = said.to_ascii_lowercase();
+    if lower.contains("out of memory") || lower.contains("outofmemory") || lower.contains("buffertoobig") {
+        return Error::limit("the device has no memory left")
+            .got(said)
+            .advice("use smaller batches or grids, or check what else runs on the card");
+    }
+    Error::internal(format!("the device failed: {said}"))
 }
 
 /// `1536` as `"1.5 KiB"`.

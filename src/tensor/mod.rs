@@ -11,6 +11,8 @@ mod chain;
 mod complex;
 mod context;
 mod conv;
+pub mod counts;
+pub mod device;
 mod display;
 pub mod einsum;
 pub(crate) mod elementwise;
@@ -39,6 +41,8 @@ pub use binary::{Binary, Compare};
 pub use complex::Complex;
 pub use context::{Context, Precision, human_bytes};
 pub use conv::{ConvOptions, same_padding};
+pub use counts::Counts;
+pub use device::Device;
 pub use display::number;
 pub use einsum::einsum;
 pub use fft::{

@@ -176,6 +176,8 @@ fn convolve(c: &mut Call) -> Result<Dynamic> {
                 .collect();
             if matches!(padding, Padding::Constant(_)) && widths.len() == dims {
                 options.padding = widths;
+            } else if padding == Padding::Periodic && widths.len() == dims {
+                return placed(c, x.conv_periodic(&weight, &widths, &options)?);
             } else {
                 for (i, (before, after)) in widths.into_iter().enumerate() {
                     x = x.pad(i as i64 + 2, before, after, padding)?;

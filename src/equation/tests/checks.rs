@@ -165,11 +165,11 @@ fn residuals_are_differentiable() {
 
 #[test]
 fn products_in_fourier_space_bound_explicit_steps() {
-    // Two thirds of the wavenumbers of 30 points: up to 10.
+    // Products keep wavenumbers up to 10 of 30 points; the linear part has them up to 15, odd derivatives up to 14.
     for (equation, start, real, imaginary) in [
         ("equation(|u| dt(u) + u * dx(u))", "1 + sin(x)", 1.0, 20.0),
         ("equation(|u, x| dt(u) - div((2 + sin(x)) * grad(u)))", "sin(x)", 300.0, 0.0),
-        ("equation(|u| dt(u) + 3 * dx(u) + u * dx(u) - 0.1 * dx(u, 2))", "1 + 0 * x", 0.1 * 225.0, 45.0),
+        ("equation(|u| dt(u) + 3 * dx(u) + u * dx(u) - 0.1 * dx(u, 2))", "1 + 0 * x", 0.1 * 225.0, 42.0),
         ("equation(|u| dt(dt(u)) - u * dx(u, 2))", "4 + 0 * x", 0.0, 20.0),
     ] {
         super::with_host(move |mut host| {

@@ -120,7 +120,7 @@ fn a_lane_that_cannot_says_why() {
             "solve(equation(|u| dt(u) + u * dx(u)), grid::periodic([16], [TAU]).sample(|x| sin(x)), 0.1, #{{ {options} }})"
         )
     };
-    let error = refused(&script("lane: \"native\", scheme: \"dormand_prince\""));
+    let error = refused(&script("lane: \"native\", derivatives: \"fourier\", scheme: \"dormand_prince\""));
     assert!(error.contains("cannot be compiled") && error.contains("tolerance"), "{error}");
     let error = refused(&script("lane: \"native\", scheme: \"rk4\", steps: 2, derivatives: \"central\""));
     assert!(error.contains("cannot be compiled"), "{error}");

@@ -1,7 +1,7 @@
 //! Maps along an axis that the values of edge conditions enter.
 
 use super::kernel::add_side;
-use super::{Banded, Row};
+use super::{Banded, Row, lowered};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, axis_index, broadcast, in_precision};
 
@@ -67,14 +67,24 @@ impl AxisOperator {
         }
         let (u, sides) = self.sides(u, axis, &ends)?;
         let along = self.matrix.along(&u, axis)?;
-        let mut out = in_precision!(u.precision(), T => {
+        let device = u.context().device();
+        let mut out = if !device.has_kernels() && !along.shape.contains(&0) && lowered::fits(&self.matrix) {
+            let place = axis_index("a map along an axis", axis, u.rank())?;
+            let mut sum = lowered::apply(&self.matrix, &u, place)?;
+            for (weights, value) in &sides {
+                sum = sum.add(&lowered::side(weights, value, place)?)?;
+            }
+            sum
+        } else {
+            in_precision!(u.precision(), T => {
             let mut numbers = vec![T::default(); along.outer * self.matrix.rows() * along.inner];
             along.multiply::<T>(&self.matrix, &u, &mut numbers)?;
             for (weights, value) in &sides {
                 add_side(&mut numbers, weights, &value.detach().read::<T>()?, along.inner);
             }
             Tensor::from_vec(u.context(), numbers, &along.shape)?
-        });
+            })
+        };
         out = self.matrix.with_rule(out, &u, axis);
         for (weights, value) in sides {
             let column = |(i, &w): (usize, &f64)| (i, w);

@@ -1,4 +1,5 @@
-//! The three partials of `⟨g, conv(x, w)⟩` on the CPU: patches of the input as columns of a matrix, and matrix products.
+//! The three partials of `⟨g, conv(x, w)⟩` on the CPU: [`direct`] sums where the stride is 1, else patches of the input as columns of
+//! a matrix, and matrix products.
 //!
 //! Work is done a band of output rows at a time, so that the columns stay in cache. Samples and groups run in parallel;
 //! sums over samples are taken in fixed portions, so that the number of threads does not change the result.
@@ -7,6 +8,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::direct;
 use super::geometry::Geometry;
 use crate::tensor::base::Real;
 use crate::tensor::product::{Matrix, multiply};
@@ -94,13 +96,23 @@ fn each_part<T: Real>(
     }
 }
 
+/// The weights of each group, in the order in which the direct way reads them.
+fn packed<T: Real>(plan: Option<&direct::Plan>, w: &[T], group: usize) -> Vec<Vec<T>> {
+    plan.map_or_else(Vec::new, |plan| w.chunks_exact(group.max(1)).map(|w| plan.pack(w)).collect())
+}
+
 /// `conv(x, w)`
 pub(super) fn forward<T: Real>(geometry: &Geometry, x: &[T], w: &[T]) -> Vec<T> {
     let (m, k, points) = (geometry.channels_out, geometry.patch(), geometry.output_points());
     let (part_x, width) = (geometry.channels_in * geometry.input_points(), geometry.output[2]);
     let mut out = vec![T::default(); geometry.samples * geometry.groups * m * points];
+    let direct = direct::Plan::forward(geometry);
+    let packed = packed(direct.as_ref(), w, m * k);
     each_part(geometry, &mut out, m * points, |i, out, columns| {
         let x = &x[i * part_x..][..part_x];
+        if let (Some(plan), Some(packed)) = (&direct, packed.get(i % geometry.groups)) {
+            return plan.run(x, packed, out, columns);
+        }
         let w = &w[i % geometry.groups * m * k..][..m * k];
         if geometry.is_pointwise() {
             return multiply(out, points, Matrix::new(w, m, k, k), Matrix::new(x, k, points, points), false);
@@ -135,8 +147,13 @@ pub(super) fn input<T: Real>(geometry: &Geometry, g: &[T], w: &[T]) -> Vec<T> {
     let (m, k, points) = (geometry.channels_out, geometry.patch(), geometry.output_points());
     let (part_x, width) = (geometry.channels_in * geometry.input_points(), geometry.output[2]);
     let mut out = vec![T::default(); geometry.samples * geometry.groups * part_x];
+    let direct = direct::Plan::backward(geometry);
+    let packed = packed(direct.as_ref(), w, m * k);
     each_part(geometry, &mut out, part_x, |i, out, columns| {
         let g = &g[i * m * points..][..m * points];
+        if let (Some(plan), Some(packed)) = (&direct, packed.get(i % geometry.groups)) {
+            return plan.run(g, packed, out, columns);
+        }
         let w = &w[i % geometry.groups * m * k..][..m * k];
         let transposed = Matrix::new(w, m, k, k).transposed();
         if geometry.is_pointwise() {
@@ -167,12 +184,17 @@ pub(super) fn weight<T: Real>(geometry: &Geometry, g: &[T], x: &[T]) -> Vec<T> {
     let (part_x, width) = (geometry.channels_in * geometry.input_points(), geometry.output[2]);
     let portion = geometry.samples.div_ceil(PORTIONS).max(1);
     let portions = geometry.samples.div_ceil(portion);
+    let direct = direct::Plan::forward(geometry);
     let mut sums = vec![T::default(); portions * geometry.groups * m * k];
     each_part(geometry, &mut sums, m * k, |i, out, columns| {
         let (group, first) = (i % geometry.groups, i / geometry.groups * portion);
         for sample in first..(first + portion).min(geometry.samples) {
             let i = sample * geometry.groups + group;
             let (g, x) = (&g[i * m * points..][..m * points], &x[i * part_x..][..part_x]);
+            if let Some(plan) = &direct {
+                plan.add_weights(x, g, out, columns);
+                continue;
+            }
             if geometry.is_pointwise() {
                 multiply(
                     out,

@@ -4,6 +4,7 @@
 //! them, and the rules of each are the other two.
 
 mod device;
+mod direct;
 mod geometry;
 mod kernels;
 
@@ -32,12 +33,27 @@ pub struct ConvOptions {
     pub dilation: Vec<usize>,
     /// Channels are split into as many groups, each convolved on its own.
     pub groups: usize,
+    /// The padding is the other side of the input in the place of zeros; not for [`conv_transpose`](Tensor::conv_transpose).
+    pub periodic: bool,
 }
 
 impl ConvOptions {
     /// Stride 1, no padding, dilation 1, one group.
     pub fn new(dims: usize) -> Self {
-        Self { stride: vec![1; dims], padding: vec![(0, 0); dims], dilation: vec![1; dims], groups: 1 }
+        Self { stride: vec![1; dims], padding: vec![(0, 0); dims], dilation: vec![1; dims], groups: 1, periodic: false }
+    }
+    /// With the other side of the input as padding, where a kernel for that serves.
+    fn wrapped(&self, x: &Tensor, weight: &Tensor, padding: &[(usize, usize)]) -> Option<Geometry> {
+        let options = Self { padding: padding.to_vec(), periodic: true, ..self.clone() };
+        let own = options.padding.len() == self.padding.len() && self.padding.iter().all(|p| *p == (0, 0));
+        if !own || x.is_empty() || x.flex().is_none() {
+            return None;
+        }
+        let geometry = Geometry::new("conv", &x.shape(), &weight.shape(), &options).ok()?;
+        let same = geometry.input == geometry.output;
+        let reach = padding.iter().zip(x.shape().iter().skip(2)).all(|((a, b), len)| a.max(b) <= len);
+        let direct = direct::Plan::forward(&geometry).is_some() && direct::Plan::backward(&geometry).is_some();
+        (same && reach && direct).then_some(geometry)
     }
 }
 
@@ -51,6 +67,9 @@ impl std::fmt::Display for ConvOptions {
             write!(f, "{}", each.join(", "))?;
         }
         write!(f, ", dilation {:?}", self.dilation)?;
+        if self.periodic {
+            write!(f, " periodic")?;
+        }
         if self.groups == 1 { Ok(()) } else { write!(f, ", {} groups", self.groups) }
     }
 }
@@ -59,9 +78,27 @@ impl Tensor {
     /// `y[n, o, p] = Σ x[n, c, p · stride + k · dilation − padding] w[o, c, k]`: input `[sample, channel, space…]`, weight
     /// `[channel out, channel in / groups, kernel…]`. The kernel is not mirrored.
     pub fn conv(&self, weight: &Self, options: &ConvOptions) -> Result<Self> {
+        if options.periodic {
+            let dims = options.padding.len();
+            let plain = ConvOptions { padding: vec![(0, 0); dims], periodic: false, ..options.clone() };
+            return self.conv_periodic(weight, &options.padding, &plain);
+        }
         let geometry = Geometry::new("conv", &self.shape(), &weight.shape(), options)?;
         let (x, w) = self.joined(weight)?;
         forward(&geometry, &x, &w)
+    }
+
+    /// [`conv`](Self::conv) of the input with `padding` points of its other side before and after each spatial axis.
+    pub fn conv_periodic(&self, weight: &Self, padding: &[(usize, usize)], options: &ConvOptions) -> Result<Self> {
+        if let Some(geometry) = options.wrapped(self, weight, padding) {
+            let (x, w) = self.joined(weight)?;
+            return forward(&geometry, &x, &w);
+        }
+        let mut wide = self.clone();
+        for (i, &(before, after)) in padding.iter().enumerate() {
+            wide = wide.pad(i as i64 + 2, before, after, super::Padding::Periodic)?;
+        }
+        wide.conv(weight, options)
     }
 
     /// The transpose of [`conv`](Self::conv): weight `[channel in, channel out / groups, kernel…]`, lengths
@@ -76,6 +113,9 @@ impl Tensor {
                 .expected("[sample, channel, 1 to 3 spatial axes] and [channel in, channel out, as many axes]"));
         }
         options.check(OP, dims)?;
+        if options.periodic {
+            return Err(Error::option(format!("{OP}: there is no periodic padding")).got(options));
+        }
         let channels =
             w[1].checked_mul(options.groups).ok_or_else(|| Error::limit(format!("{OP}: too many groups")))?;
         let mut target: Shape = vec![x[0], channels];

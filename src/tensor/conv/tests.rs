@@ -13,7 +13,13 @@ fn distance(a: &Tensor, b: &Tensor) -> f64 {
     a.to_vec().unwrap().iter().zip(b.to_vec().unwrap()).fold(0.0, |m, (a, b)| f64::max(m, (a - b).abs()))
 }
 fn options(stride: &[usize], padding: &[(usize, usize)], dilation: &[usize], groups: usize) -> ConvOptions {
-    ConvOptions { stride: stride.to_vec(), padding: padding.to_vec(), dilation: dilation.to_vec(), groups }
+    ConvOptions {
+        stride: stride.to_vec(),
+        padding: padding.to_vec(),
+        dilation: dilation.to_vec(),
+        groups,
+        ..ConvOptions::new(stride.len())
+    }
 }
 
 /// The input, the weight and the way: 1 to 3 axes, every option, few and many channels.
@@ -30,6 +36,10 @@ fn cases() -> Vec<(Vec<usize>, Vec<usize>, ConvOptions)> {
         (vec![2, 3, 4, 5], vec![5, 3, 1, 1], options(&[2, 2], &[(3, 0), (0, 3)], &[1, 1], 1)),
         (vec![2, 2, 3, 4, 4], vec![3, 2, 2, 3, 1], options(&[1, 2, 1], &[(1, 0), (1, 1), (0, 0)], &[1, 1, 1], 1)),
         (vec![1, 2, 2, 2], vec![2, 2, 2, 2], options(&[5, 5], &[(4, 4), (4, 4)], &[1, 1], 1)),
+        (vec![3, 5, 9, 37], vec![11, 5, 3, 5], options(&[1, 1], &[(1, 0), (2, 3)], &[1, 1], 1)),
+        (vec![2, 6, 4, 12], vec![8, 3, 2, 3], options(&[1, 1], &[(1, 1), (2, 0)], &[1, 1], 2)),
+        (vec![2, 3, 40], vec![5, 3, 4], options(&[1], &[(3, 0)], &[1], 1)),
+        (vec![2, 3, 40], vec![5, 3, 4], options(&[1], &[(4, 5)], &[1], 1)),
         (vec![20, 8, 16, 16], vec![16, 8, 3, 3], options(&[1, 1], &[(1, 1), (1, 1)], &[1, 1], 1)),
     ]
 }
@@ -85,6 +95,49 @@ fn all_three_partials_agree_with_sums_and_with_burn() {
         let (a, b, d) = (dot(&g, &y), dot(&of_x, &x), dot(&of_w, &w));
         assert!((a - b).abs() < 1e-9 * a.abs().max(1.0) && (a - d).abs() < 1e-9 * a.abs().max(1.0), "{a} {b} {d}");
     }
+}
+
+#[test]
+fn periodic_margins_are_those_of_a_padded_input() {
+    let c = context();
+    for (x_shape, w_shape, widths, groups) in [
+        (vec![2, 3, 5, 13], vec![4, 3, 3, 3], vec![(1, 1), (1, 1)], 1),
+        (vec![1, 4, 6, 16], vec![6, 2, 4, 5], vec![(1, 2), (2, 2)], 2),
+        (vec![2, 1, 20], vec![1, 1, 3], vec![(1, 1)], 1),
+        // Served by padding: too narrow, and more margin than kernel.
+        (vec![2, 3, 5, 6], vec![4, 3, 3, 3], vec![(1, 1), (1, 1)], 1),
+        (vec![2, 3, 5, 13], vec![4, 3, 3, 3], vec![(2, 1), (1, 2)], 1),
+    ] {
+        let o = ConvOptions { groups, ..ConvOptions::new(widths.len()) };
+        let padded = |x: &Tensor, w: &Tensor| {
+            let x = widths.iter().enumerate().try_fold(x.clone(), |x, (i, &(before, after))| {
+                x.pad(i as i64 + 2, before, after, crate::tensor::Padding::Periodic)
+            });
+            x.unwrap().conv(w, &o).unwrap()
+        };
+        let inputs = [sample(&c, &x_shape, 1), sample(&c, &w_shape, 2)];
+        let y = inputs[0].conv_periodic(&inputs[1], &widths, &o).unwrap();
+        assert!(distance(&y, &padded(&inputs[0], &inputs[1])) < 1e-12, "{x_shape:?}");
+        let gradients = |periodic: bool| {
+            let loss = |x: &[Tensor]| {
+                let y = if periodic { x[0].conv_periodic(&x[1], &widths, &o)? } else { padded(&x[0], &x[1]) };
+                y.unary(Unary::Sin)?.sum_all()
+            };
+            value_and_gradient(&c, &inputs, loss).unwrap().1
+        };
+        for (a, b) in gradients(true).iter().zip(&gradients(false)) {
+            assert!(distance(a, b) < 1e-11, "{x_shape:?}");
+        }
+    }
+    let inputs = [sample(&c, &[1, 2, 3, 12], 1), sample(&c, &[2, 2, 3, 3], 2)];
+    let second = gradient_error(&inputs, |x| {
+        let loss = |y: &[Tensor]| {
+            y[0].conv_periodic(&y[1], &[(1, 1), (1, 1)], &ConvOptions::new(2))?.unary(Unary::Square)?.sum_all()
+        };
+        let (_, g) = value_and_gradient(&c, x, loss)?;
+        g.into_iter().map(|g| g.unary(Unary::Square)?.sum_all()).reduce(|a, b| a?.add(&b?)).unwrap()
+    });
+    assert!(second < 1e-6, "{second:e}");
 }
 
 #[test]

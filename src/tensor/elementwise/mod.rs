@@ -136,7 +136,7 @@ impl Tensor {
         numbers: &[f64],
         shape: Shape,
     ) -> Result<Option<Self>> {
-        if operands.iter().any(|t| !t.value().is_on_cpu()) {
+        if !context.device().has_kernels() || operands.iter().any(|t| !t.value().is_on_cpu()) {
             return Ok(None);
         }
         let count = element_count(&shape)?;
@@ -339,7 +339,7 @@ impl Recipe {
                 },
             };
         }
-        program.code.push(Instruction { operation: self.operation, from, to: Place::Output(0) });
+        program.code.push(Instruction { operation: self.operation.clone(), from, to: Place::Output(0) });
         let given: Vec<Input<'_, T>> = inputs.iter().map(Lying::input).collect();
         let made = program.run(&given, count).pop().unwrap_or_default();
         tensor_of(made, shape)
@@ -459,7 +459,7 @@ impl Chain {
                         *from = Place::Input(place);
                     }
                 }
-                program.code.push(Instruction { operation: recipe.operation, from, to });
+                program.code.push(Instruction { operation: recipe.operation.clone(), from, to });
             }
             places.push(to);
             // Operands are given back after the result has its place: no instruction writes what it reads.

@@ -12,7 +12,7 @@ use crate::tensor::random::{self, Draw, Drawable};
 use crate::tensor::{Binary, Compare, Real, Unary};
 
 /// What is done to elements.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Operation {
     /// A function of one.
     Unary(Unary),
@@ -42,7 +42,7 @@ pub(crate) enum Place {
 }
 
 /// One operation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Instruction {
     pub operation: Operation,
     /// As many as the operation has operands; the rest is not read.
@@ -162,8 +162,8 @@ impl Program {
             },
         };
         let [a, b, c] = instruction.from;
-        match instruction.operation {
-            Operation::Unary(function) => match read(a) {
+        match &instruction.operation {
+            &Operation::Unary(function) => match read(a) {
                 Values::Many(a) => evaluate(function, a, to),
                 Values::One(a) => {
                     let mut one = [T::default()];
@@ -171,8 +171,8 @@ impl Program {
                     to.fill(one[0]);
                 }
             },
-            Operation::Binary(op) => operations::binary(op, read(a), read(b), to),
-            Operation::Compare(op) => operations::compare(op, read(a), read(b), to),
+            &Operation::Binary(op) => operations::binary(op, read(a), read(b), to),
+            &Operation::Compare(op) => operations::compare(op, read(a), read(b), to),
             Operation::Choose => operations::choose(read(a), read(b), read(c), to),
             Operation::Clamp => operations::clamp(read(a), read(b), read(c), to),
             Operation::Draw(draw) => random::fill_part(draw, start + at, to),

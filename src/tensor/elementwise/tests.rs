@@ -84,6 +84,21 @@ fn long_tensors_are_split_among_threads() {
 }
 
 #[test]
+fn draws_of_many_samples_are_those_of_each() {
+    let c = context();
+    let samples: Vec<u64> = (0..9001).map(|i| i * 7919).collect();
+    let key = Key::new(5).step(2);
+    for shape in [vec![], vec![1], vec![2], vec![4], vec![5]] {
+        let all = random::normal_samples(&c, key, &samples, &shape).unwrap().scale(1.0).unwrap().to_vec().unwrap();
+        let len: usize = shape.iter().product();
+        for at in [0, 1, 255, 256, 4096, 9000] {
+            let one = random::normal(&c, key.sample(samples[at]), &shape).unwrap().to_vec().unwrap();
+            assert_eq!(all[at * len..][..len], one, "{shape:?}, sample {at}");
+        }
+    }
+}
+
+#[test]
 fn a_loop_is_computed_in_portions() {
     let c = context();
     let run = || {

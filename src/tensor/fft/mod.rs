@@ -9,6 +9,8 @@
 
 mod axes;
 mod kernels;
+mod lowered;
+#[cfg(test)]
 mod matrix;
 mod multiply;
 mod volume;
@@ -86,17 +88,17 @@ fn transform(x: &Complex, axes: &Axes, direction: Direction, scale: f64) -> Resu
     if axes.is_empty() {
         return x.scale(scale);
     }
-    let (Some(re), Some(im)) = (axes.gather(&x.re)?, axes.gather(&x.im)?) else {
-        return matrix::transform(x, axes, direction, scale);
-    };
     let context = x.re.context();
     context.reserve(x.re.len().saturating_mul(2 * x.re.precision().bytes()))?;
-    let outputs = in_precision!(x.re.precision(), T => {
-        let (lens, points) = (axes.lens(), x.re.len());
-        let work = move || Some(kernels::complex::<T>((re.as_slice()?, im.as_slice()?), &lens, direction, scale));
-        let (re, im) = stoppable(points, work)?;
-        vec![axes.scatter(context, re, &axes.gathered())?, axes.scatter(context, im, &axes.gathered())?]
-    });
+    let outputs = match (axes.gather(&x.re)?, axes.gather(&x.im)?) {
+        (Some(re), Some(im)) => in_precision!(x.re.precision(), T => {
+            let (lens, points) = (axes.lens(), x.re.len());
+            let work = move || Some(kernels::complex::<T>((re.as_slice()?, im.as_slice()?), &lens, direction, scale));
+            let (re, im) = stoppable(points, work)?;
+            vec![axes.scatter(context, re, &axes.gathered())?, axes.scatter(context, im, &axes.gathered())?]
+        }),
+        _ => parts(lowered::transform(x, axes, direction, scale)?),
+    };
     let axes = axes.clone();
     pair(record_joint(&[&x.re, &x.im], outputs, move |g| {
         let Some(g) = gradient_pair(g)? else { return Ok(vec![None, None]) };
@@ -107,15 +109,18 @@ fn transform(x: &Complex, axes: &Axes, direction: Direction, scale: f64) -> Resu
 
 /// `scale · c(k) · Σ x e^{−ikx}` on the half spectrum, with `c = 2` for inner wavenumbers when doubled.
 fn forward_real(x: &Tensor, axes: &Axes, weights: Weights) -> Result<Complex> {
-    let Some(flex) = axes.gather(x)? else { return matrix::forward_real(x, axes, weights) };
     let context = x.context();
     let spectrum = axes.half_spectrum();
     context.reserve(element_count(&spectrum)?.saturating_mul(2 * x.precision().bytes()))?;
-    let outputs = in_precision!(x.precision(), T => {
-        let lens = axes.lens();
-        let (re, im) = stoppable(x.len(), move || Some(kernels::forward_real::<T>(flex.as_slice()?, &lens, weights)))?;
-        vec![axes.scatter(context, re, &spectrum)?, axes.scatter(context, im, &spectrum)?]
-    });
+    let outputs = match axes.gather(x)? {
+        Some(flex) => in_precision!(x.precision(), T => {
+            let lens = axes.lens();
+            let work = move || Some(kernels::forward_real::<T>(flex.as_slice()?, &lens, weights));
+            let (re, im) = stoppable(x.len(), work)?;
+            vec![axes.scatter(context, re, &spectrum)?, axes.scatter(context, im, &spectrum)?]
+        }),
+        None => parts(lowered::forward_real(x, axes, weights)?),
+    };
     let axes = axes.clone();
     pair(record_joint(&[x], outputs, move |g| {
         let Some(g) = gradient_pair(g)? else { return Ok(vec![None]) };
@@ -125,16 +130,16 @@ fn forward_real(x: &Tensor, axes: &Axes, weights: Weights) -> Result<Complex> {
 
 /// `scale · Re Σ c(k) x(k) e^{ikx}` over the half spectrum: the transpose of [`forward_real`].
 fn inverse_real(x: &Complex, axes: &Axes, weights: Weights) -> Result<Tensor> {
-    let (Some(re), Some(im)) = (axes.gather(&x.re)?, axes.gather(&x.im)?) else {
-        return matrix::inverse_real(x, axes, weights);
-    };
     let context = x.re.context();
     context.reserve(element_count(axes.shape())?.saturating_mul(x.re.precision().bytes()))?;
-    let out = in_precision!(x.re.precision(), T => {
-        let (lens, points) = (axes.lens(), x.re.len());
-        let out = stoppable(points, move || Some(kernels::inverse_real::<T>((re.as_slice()?, im.as_slice()?), &lens, weights)))?;
-        axes.scatter(context, out, &axes.gathered())?
-    });
+    let out = match (axes.gather(&x.re)?, axes.gather(&x.im)?) {
+        (Some(re), Some(im)) => in_precision!(x.re.precision(), T => {
+            let (lens, points) = (axes.lens(), x.re.len());
+            let work = move || Some(kernels::inverse_real::<T>((re.as_slice()?, im.as_slice()?), &lens, weights));
+            axes.scatter(context, stoppable(points, work)?, &axes.gathered())?
+        }),
+        _ => lowered::inverse_real(x, axes, weights)?,
+    };
     let axes = axes.clone();
     let outputs = record_joint(&[&x.re, &x.im], vec![out], move |g| {
         let Some(Some(g)) = g.first() else { return Ok(vec![None, None]) };
@@ -244,6 +249,9 @@ fn stoppable<R: Send + 'static>(points: usize, work: impl FnOnce() -> Option<R> 
 }
 fn other_device() -> Error {
     Error::internal("operands are on different devices")
+}
+fn parts(z: Complex) -> Vec<Tensor> {
+    vec![z.re, z.im]
 }
 fn pair(outputs: Vec<Tensor>) -> Result<Complex> {
     match <[Tensor; 2]>::try_from(outputs) {

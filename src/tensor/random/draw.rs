@@ -16,9 +16,60 @@ pub(crate) trait Drawable: Real {
 }
 
 /// `2⁻³²`
-const CELL: f64 = 1.0 / 4_294_967_296.0;
+pub(super) const CELL: f64 = 1.0 / 4_294_967_296.0;
 /// The fraction √½ of 2³²: above it the logarithm is taken around 1, below it after splitting off the exponent.
-const SPLIT: u32 = 0xB504_F334;
+pub(super) const SPLIT: u32 = 0xB504_F334;
+
+/// Cephes `logf` on [√½ − 1, √2 − 1], `sinf` and `cosf` on [−π/4, π/4]; highest power first.
+pub(super) const LN_F32: [f32; 9] = [
+    7.037_683_6e-2,
+    -1.151_461e-1,
+    1.167_699_9e-1,
+    -1.242_014_1e-1,
+    1.424_932_3e-1,
+    -1.666_805_7e-1,
+    2.000_071_5e-1,
+    -2.499_999_4e-1,
+    3.333_333e-1,
+];
+pub(super) const SIN_F32: [f32; 3] = [-1.951_529_6e-4, 8.332_161e-3, -1.666_665_5e-1];
+pub(super) const COS_F32: [f32; 3] = [2.443_315_7e-5, -1.388_731_6e-3, 4.166_664_6e-2];
+/// The same of fdlibm.
+pub(super) const LN_F64: [f64; 7] = [
+    1.479_819_860_511_658_6e-1,
+    1.531_383_769_920_937_3e-1,
+    1.818_357_216_161_805e-1,
+    2.222_219_843_214_978_4e-1,
+    2.857_142_874_366_239e-1,
+    3.999_999_999_940_942e-1,
+    6.666_666_666_666_735e-1,
+];
+pub(super) const SIN_F64: [f64; 6] = [
+    1.589_690_995_211_55e-10,
+    -2.505_076_025_340_686_3e-8,
+    2.755_731_370_707_007e-6,
+    -1.984_126_982_985_795e-4,
+    8.333_333_333_322_49e-3,
+    -1.666_666_666_666_663_2e-1,
+];
+pub(super) const COS_F64: [f64; 6] = [
+    -1.135_964_755_778_819_5e-11,
+    2.087_572_321_298_175e-9,
+    -2.755_731_435_139_066_3e-7,
+    2.480_158_728_947_673e-5,
+    -1.388_888_888_887_411e-3,
+    4.166_666_666_666_66e-2,
+];
+
+/// A polynomial, the highest coefficient first.
+#[inline(always)]
+fn horner<T: Real, const N: usize>(x: T, coefficients: &[T; N]) -> T {
+    let mut sum = coefficients[0];
+    for c in &coefficients[1..] {
+        sum = sum * x + *c;
+    }
+    sum
+}
 
 /// An angle as quarter turns and a rest in [−½, ½) quarter turns, in units of 2⁻³⁰ quarter turns.
 #[inline(always)]
@@ -64,15 +115,7 @@ fn ln_f32(k: u32) -> f32 {
     let z = if near_one { -down * CELL as f32 } else { mantissa - 1.0 };
     let e = if near_one { 0.0 } else { (exponent - 32) as f32 };
     // Cephes logf: ln(1 + z) = z − z²/2 + z³ P(z) on [√½ − 1, √2 − 1].
-    let mut p = 7.037_683_6e-2;
-    p = p * z - 1.151_461e-1;
-    p = p * z + 1.167_699_9e-1;
-    p = p * z - 1.242_014_1e-1;
-    p = p * z + 1.424_932_3e-1;
-    p = p * z - 1.666_805_7e-1;
-    p = p * z + 2.000_071_5e-1;
-    p = p * z - 2.499_999_4e-1;
-    p = p * z + 3.333_333e-1;
+    let p = horner(z, &LN_F32);
     let zz = z * z;
     let small = z * zz * p + e * -2.121_944_4e-4 - 0.5 * zz;
     z + small + e * 0.693_359_4
@@ -84,8 +127,8 @@ fn turn_f32(turns: u32, rest: f32) -> (f32, f32) {
     let x = rest * std::f32::consts::FRAC_PI_2;
     let z = x * x;
     // Cephes sinf and cosf on [−π/4, π/4].
-    let s = ((-1.951_529_6e-4 * z + 8.332_161e-3) * z - 1.666_665_5e-1) * z * x + x;
-    let c = ((2.443_315_7e-5 * z - 1.388_731_6e-3) * z + 4.166_664_6e-2) * z * z - 0.5 * z + 1.0;
+    let s = horner(z, &SIN_F32) * z * x + x;
+    let c = horner(z, &COS_F32) * z * z - 0.5 * z + 1.0;
     let odd = turns & 1 == 1;
     let (cos, sin) = (if odd { s } else { c }, if odd { c } else { s });
     let (flip_cos, flip_sin) = ((turns.wrapping_add(1) & 2) << 30, (turns & 2) << 30);
@@ -136,14 +179,7 @@ fn ln_f64(coarse: u32, fine: u32) -> f64 {
     // fdlibm: with s = f/(2 + f), ln(1 + f) = f − f²/2 + s (f²/2 + R(s²)).
     let s = f / (2.0 + f);
     let z = s * s;
-    let mut r = 1.479_819_860_511_658_6e-1;
-    r = r * z + 1.531_383_769_920_937_3e-1;
-    r = r * z + 1.818_357_216_161_805e-1;
-    r = r * z + 2.222_219_843_214_978_4e-1;
-    r = r * z + 2.857_142_874_366_239e-1;
-    r = r * z + 3.999_999_999_940_942e-1;
-    r = r * z + 6.666_666_666_666_735e-1;
-    r *= z;
+    let r = horner(z, &LN_F64) * z;
     let half = 0.5 * f * f;
     e * 6.931_471_803_691_238e-1 - ((half - (s * (half + r) + e * 1.908_214_929_270_587_7e-10)) - f)
 }
@@ -154,19 +190,9 @@ fn turn_f64(turns: u32, rest: f64) -> (f64, f64) {
     let x = rest * std::f64::consts::FRAC_PI_2;
     let z = x * x;
     // fdlibm kernels of sine and cosine on [−π/4, π/4].
-    let mut s = 1.589_690_995_211_55e-10;
-    s = s * z - 2.505_076_025_340_686_3e-8;
-    s = s * z + 2.755_731_370_707_007e-6;
-    s = s * z - 1.984_126_982_985_795e-4;
-    s = s * z + 8.333_333_333_322_49e-3;
-    s = s * z - 1.666_666_666_666_663_2e-1;
+    let s = horner(z, &SIN_F64);
     let s = x + x * z * s;
-    let mut c = -1.135_964_755_778_819_5e-11;
-    c = c * z + 2.087_572_321_298_175e-9;
-    c = c * z - 2.755_731_435_139_066_3e-7;
-    c = c * z + 2.480_158_728_947_673e-5;
-    c = c * z - 1.388_888_888_887_411e-3;
-    c = c * z + 4.166_666_666_666_66e-2;
+    let c = horner(z, &COS_F64);
     let c = 1.0 - (0.5 * z - z * z * c);
     let odd = turns & 1 == 1;
     let (cos, sin) = (if odd { s } else { c }, if odd { c } else { s });

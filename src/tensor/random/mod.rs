@@ -15,7 +15,10 @@
 //! finer tail (to 9.5σ against 6.8σ).
 
 mod draw;
+mod lowered;
 mod philox;
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -128,15 +131,19 @@ pub(crate) enum Law {
     Sign,
 }
 
-/// Numbers of one sample, each a function of its place.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Numbers, each a function of its place: of one sample, or one of each sample.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Draw {
     key: Key,
     law: Law,
+    samples: Option<Arc<[u64]>>,
 }
 
 /// The numbers from place `start` on, a multiple of 4.
-pub(crate) fn fill_part<T: Drawable>(draw: Draw, start: usize, out: &mut [T]) {
+pub(crate) fn fill_part<T: Drawable>(draw: &Draw, start: usize, out: &mut [T]) {
+    if let Some(samples) = &draw.samples {
+        return fill(draw.key, &samples[start..start + out.len()], 0, 1, draw.law, out);
+    }
     fill(draw.key, &[draw.key.sample], start as u64 / 4, out.len(), draw.law, out);
 }
 
@@ -152,9 +159,14 @@ fn draw(context: &Context, key: Key, samples: &[u64], row: &[usize], target: &[u
     }
     let count = element_count(target)?;
     context.reserve(count.saturating_mul(context.precision().bytes()))?;
-    if samples.len() == 1 && len == count {
-        let draw = Draw { key: key.sample(samples[0]), law };
-        return Tensor::drawn(context, draw, target);
+    if !context.device().has_kernels() {
+        return lowered::draw(context, key, samples, len, target, law);
+    }
+    if let (&[sample], true) = (samples, len == count) {
+        return Tensor::drawn(context, Draw { key: key.sample(sample), law, samples: None }, target);
+    }
+    if len == 1 {
+        return Tensor::drawn(context, Draw { key, law, samples: Some(samples.into()) }, target);
     }
     in_precision!(context.precision(), T => {
         let mut out = vec![T::default(); count];
@@ -193,6 +205,31 @@ vectorised! {
         let mut fine: Words = [[0; BATCH]; 4];
         let mut numbers = [[T::default(); BATCH]; 4];
         let mut interleaved = [[T::default(); 4]; BATCH];
+        if blocks == 1 {
+            // Many short rows: a block for each.
+            for (samples, out) in samples.chunks(BATCH).zip(out.chunks_mut(BATCH * len)) {
+                let width = samples.len().next_multiple_of(16).min(BATCH);
+                (words[0], words[1]) = ([first as u32; BATCH], [key.step; BATCH]);
+                for (i, sample) in samples.iter().enumerate() {
+                    (words[2][i], words[3][i]) = (*sample as u32, (*sample >> 32) as u32);
+                }
+                if T::FINE {
+                    fine = words;
+                    fine[1].fill(key.step | FINE);
+                    scramble(&mut fine, width, key.key);
+                }
+                scramble(&mut words, width, key.key);
+                numbers_of(&words, &fine, width, law, &mut numbers);
+                if len == 1 {
+                    out.copy_from_slice(&numbers[0][..samples.len()]);
+                    continue;
+                }
+                for (i, out) in out.chunks_exact_mut(len).enumerate() {
+                    out.iter_mut().zip(&numbers).for_each(|(out, numbers)| *out = numbers[i]);
+                }
+            }
+            return;
+        }
         let mut places = [(0, 0); BATCH];
         let (mut row, mut at) = (0, 0);
         for start in (0..total).step_by(BATCH) {

@@ -6,9 +6,9 @@ pub(super) const BATCH: usize = 256;
 /// The words of as many counters: `[word][counter]`.
 pub(super) type Words = [[u32; BATCH]; 4];
 
-const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
-const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-const ROUNDS: usize = 10;
+pub(super) const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
+pub(super) const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+pub(super) const ROUNDS: usize = 10;
 
 /// The four words of a single counter.
 #[inline(always)]

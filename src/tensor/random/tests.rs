@@ -177,3 +177,33 @@ fn speed() {
         println!("{precision:?} {shape:?}: {:.0} M normals/s", n as f64 / best / 1e6);
     }
 }
+
+#[test]
+fn tensor_operations_draw_the_same_bits() {
+    use crate::tensor::Device;
+    let key = Key::new(11).purpose("noise").step(5);
+    for precision in [Precision::F32, Precision::F64] {
+        let (cpu, low) = (Context::cpu(precision), Context::on(Device::LOWERED, precision));
+        let draws = |c: &Context| {
+            [
+                normal(c, key, &[100_003]).unwrap(),
+                normal_samples(c, key, &[0, 1, 2, 3], &[3, 7]).unwrap(),
+                // Not in order, and with a high word.
+                normal_samples(c, key, &[9, 1 << 40, u64::MAX, 0], &[5]).unwrap(),
+                uniform(c, key.sample(3), -2.5, 7.25, &[10_001]).unwrap(),
+                uniform(c, key, 1e6, 1e6 + 1.0, &[1000]).unwrap(),
+                rademacher(c, key.step(9), &[10, 100]).unwrap(),
+                normal(c, key, &[]).unwrap(),
+                normal(c, key, &[0, 4]).unwrap(),
+            ]
+        };
+        for (i, (a, b)) in draws(&cpu).iter().zip(draws(&low)).enumerate() {
+            assert_eq!(a.shape(), b.shape());
+            let (a, b) = (a.to_vec().unwrap(), b.to_vec().unwrap());
+            let differ = a.iter().zip(&b).filter(|(a, b)| a != b).count();
+            assert_eq!(differ, 0, "draw {i}, {precision:?}: {differ} of {}", a.len());
+        }
+        // Nothing was copied there but the samples that are not in order, and a tensor without numbers.
+        assert!(low.counts().snapshot().to_device <= 5, "{:?}", low.counts().places());
+    }
+}

@@ -54,6 +54,9 @@ impl Adam {
         rate: f64,
         t: u64,
     ) -> Result<(Tensor, Vec<Tensor>)> {
+        if !p.context().device().has_kernels() {
+            return self.lowered(p, g, moments, rate, t);
+        }
         in_precision!(p.precision(), T => self.update_in::<T>(p, g, moments, rate, t))
     }
     fn update_in<T: Real>(

@@ -3,7 +3,7 @@
 use super::slices::fused;
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
-use crate::tensor::{Real, Tensor, in_precision};
+use crate::tensor::{Precision, Real, Tensor, Unary, in_precision};
 
 /// What to do with a gradient that is not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,6 +71,13 @@ impl Guard {
 /// The Euclidean norm of all numbers together, summed in doubles.
 pub(crate) fn norm_of(values: &Parameters) -> Result<f64> {
     let mut sum = 0.0;
+    let elsewhere = |t: &Tensor| !t.context().device().has_kernels();
+    if values.values().first().is_some_and(elsewhere) {
+        // One number comes back for all parameters together.
+        let squares = values.values().iter().map(|t| t.detach().cast(Precision::F64)?.unary(Unary::Square)?.sum_all());
+        let squares = squares.map(|t| t?.reshape(&[1])).collect::<Result<Vec<_>>>()?;
+        return Ok(Tensor::concat(&squares, 0)?.sum_all()?.item()?.sqrt());
+    }
     for value in values.values() {
         sum += in_precision!(value.precision(), T => value.with_numbers::<T, _>(|x| {
             x.iter().map(|&x| x.f64() * x.f64()).sum::<f64>()
@@ -80,10 +87,17 @@ pub(crate) fn norm_of(values: &Parameters) -> Result<f64> {
 }
 
 fn count_not_finite<T: Real>(gradient: &Tensor) -> Result<usize> {
+    if !gradient.context().device().has_kernels() {
+        let finite = gradient.is_finite()?.cast(Precision::F64)?.sum_all()?.item()?;
+        return Ok(gradient.len().saturating_sub(finite as usize));
+    }
     gradient.with_numbers::<T, _>(|g| g.iter().filter(|g| !g.is_finite()).count())
 }
 
 fn zeroed<T: Real>(gradient: &Tensor) -> Result<Tensor> {
+    if !gradient.context().device().has_kernels() {
+        return gradient.is_finite()?.choose(gradient, &gradient.full_like(0.0)?);
+    }
     let (cleaned, []) = fused::<T, 0>(gradient, gradient, [], |p, _, []| {
         for p in p.iter_mut().filter(|p| !p.is_finite()) {
             *p = T::of(0.0);

@@ -5,6 +5,7 @@ mod bounds;
 mod guard;
 mod lbfgs;
 mod line_search;
+mod lowered;
 mod projected;
 mod sgd;
 mod slices;

@@ -41,6 +41,9 @@ impl Sgd {
         moments: &[Tensor],
         rate: f64,
     ) -> Result<(Tensor, Vec<Tensor>)> {
+        if !p.context().device().has_kernels() {
+            return self.lowered(p, g, moments, rate);
+        }
         in_precision!(p.precision(), T => self.update_in::<T>(p, g, moments, rate))
     }
     fn update_in<T: Real>(

@@ -1,0 +1,363 @@
+//! One script, two devices: every example of the reference, equations, samplers, trainings and gradients give the same numbers.
+//!
+//! Tests whose name begins with `gpu_` are for a machine with a card and run when asked for:
+//!
+//!     cargo test --release --features cuda --test gpu -- --ignored --test-threads=1
+//!
+//! `ANSATZ_TEST_DEVICE` names the device, `cuda` when it is not set; `cpu` compares the CPU with itself. The tests `lowered_…` are part of
+//! every run: they take the CPU by the tensor operations alone that a card is given, which shows everything but the kernels of the card.
+//! Numbers are compared relative to the largest of a result: 1e-5 in `f32`, 2e-4 where products and convolutions sum many terms.
+
+mod common;
+
+use std::rc::Rc;
+
+use ansatz::field::{Field, Path};
+use ansatz::script::{Host, Registry, stack};
+use ansatz::session::{Limits, Options, Session, Terminal};
+use ansatz::tensor::{Complex, Device, Precision, Tensor};
+use rhai::{Array, Dynamic, Map};
+
+const TIGHT: f64 = 1e-5;
+const PRODUCTS: f64 = 2e-4;
+
+fn other() -> Device {
+    let name = std::env::var("ANSATZ_TEST_DEVICE").unwrap_or_else(|_| "cuda".into());
+    Device::named(&name).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn host(device: Device, precision: Precision) -> Host {
+    let folder = std::env::temp_dir().join(format!("ansatz-gpu-{}-{device}", std::process::id()));
+    Host::new(Session::new(Options {
+        device,
+        precision,
+        limits: Limits { granted: vec![common::data()], ..Limits::default() },
+        script_folder: Some(common::data().join("reference")),
+        run_folder: folder,
+        sink: Rc::new(Terminal::new(true)),
+        ..Options::default()
+    }))
+}
+
+/// All numbers of a value in a fixed order; what holds none gives none.
+fn numbers(value: &Dynamic, out: &mut Vec<f64>) {
+    let tensor = |t: &Tensor, out: &mut Vec<f64>| out.extend(t.to_vec().expect("numbers of a tensor"));
+    if let Some(t) = value.read_lock::<Tensor>() {
+        tensor(&t, out);
+    } else if let Some(z) = value.read_lock::<Complex>() {
+        tensor(&z.re, out);
+        tensor(&z.im, out);
+    } else if let Some(field) = value.read_lock::<Field>() {
+        tensor(field.values(), out);
+    } else if let Some(path) = value.read_lock::<Path>() {
+        tensor(path.values(), out);
+    } else if let Some(array) = value.read_lock::<Array>() {
+        array.iter().for_each(|v| numbers(v, out));
+    } else if let Some(map) = value.read_lock::<Map>() {
+        map.values().for_each(|v| numbers(v, out));
+    } else if let Ok(number) = value.as_float() {
+        out.push(number);
+    } else if let Ok(number) = value.as_int() {
+        out.push(number as f64);
+    }
+}
+
+/// The largest difference relative to the largest number; infinite where one is finite and the other not.
+fn difference(a: &[f64], b: &[f64]) -> f64 {
+    if a.len() != b.len() {
+        return f64::INFINITY;
+    }
+    let largest = a.iter().filter(|x| x.is_finite()).fold(1e-30f64, |m, x| m.max(x.abs()));
+    let apart = |(a, b): (&f64, &f64)| match (a.is_finite(), b.is_finite()) {
+        (true, true) => (a - b).abs() / largest,
+        _ if a == b || (a.is_nan() && b.is_nan()) => 0.0,
+        _ => f64::INFINITY,
+    };
+    a.iter().zip(b).map(apart).fold(0.0, f64::max)
+}
+
+/// What a script gives on a device.
+fn run(host: &mut Host, name: &str, script: &str) -> Result<Vec<f64>, String> {
+    host.reset();
+    let value = host.evaluate(name, script).map_err(|error| error.to_string())?;
+    let mut out = Vec::new();
+    numbers(&value, &mut out);
+    Ok(out)
+}
+
+/// Runs scripts on both devices and compares; an error must be an error on both.
+fn compare(device: Device, precision: Precision, rows: Vec<(String, String, f64)>) {
+    let work = move || {
+        let (mut here, mut there) = (host(Device::CPU, precision), host(device, precision));
+        let (mut faults, mut worst) = (Vec::new(), (0.0, String::new()));
+        for (name, script, tolerance) in &rows {
+            let (a, b) = (run(&mut here, name, script), run(&mut there, name, script));
+            match (a, b) {
+                (Ok(a), Ok(b)) => {
+                    let apart = difference(&a, &b);
+                    // Not `>`: NaN is a difference.
+                    if !(apart <= *tolerance) {
+                        faults.push(format!("{name}: differs by {apart:.1e}, tolerated {tolerance:.0e}\n    {script}"));
+                    } else if apart > worst.0 {
+                        worst = (apart, name.clone());
+                    }
+                }
+                (Err(_), Err(_)) => {}
+                (Ok(_), Err(e)) => faults.push(format!("{name}: fails on {device} only\n    {script}\n{e}")),
+                (Err(e), Ok(_)) => faults.push(format!("{name}: fails on the CPU only\n    {script}\n{e}")),
+            }
+        }
+        println!("{} scripts on cpu and {device}: at most {:.1e} apart ({})", rows.len(), worst.0, worst.1);
+        let counts = there.session().context().counts();
+        println!("{:?}", counts.snapshot());
+        let [to_host, _] = counts.places();
+        to_host.iter().take(40).for_each(|(at, n)| println!("  {n:6} to the host at {at}"));
+        faults
+    };
+    let faults = stack::on_large_stack(work).expect("the engine's thread lives");
+    assert!(faults.is_empty(), "{} differ:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// Names whose results sum many products.
+fn tolerance(name: &str) -> f64 {
+    let sums =
+        ["conv", "matmul", "einsum", "nn::", "train", "solve", "minimize", "linalg", "fft", "spectr", "smdp", "sde"];
+    if sums.iter().any(|part| name.contains(part)) { PRODUCTS } else { TIGHT }
+}
+
+/// What cannot be the same twice: clocks, names of devices, the state of the machine.
+const NOT_COMPARED: [&str; 3] = ["device", "seconds", "tensor.device"];
+
+fn examples(device: Device) {
+    let registry = Registry::new();
+    let rows = registry.entries().iter().filter(|entry| !NOT_COMPARED.contains(&entry.full_name().as_str())).flat_map(
+        |entry| {
+            let name = entry.full_name();
+            let row = |code: &str| (name.clone(), code.to_string(), tolerance(&name));
+            entry.examples.iter().map(|e| row(e.code)).collect::<Vec<_>>()
+        },
+    );
+    compare(device, Precision::F32, rows.collect());
+}
+
+/// Time steps of every lane and scheme, short enough that nothing chaotic grows.
+const EQUATIONS: &[(&str, &str)] = &[
+    (
+        "heat, exact",
+        "let g = grid::periodic([48, 40], [TAU, TAU]); solve(equation(|u| dt(u) - laplacian(u)), g.sample(|x, y| sin(x) * cos(2 * y)), 0.3)",
+    ),
+    (
+        "Burgers, etdrk2",
+        "let g = grid::periodic([90], [[-1, 2]]); solve(equation(|u| dt(u) + u * dx(u) - 0.05 * dx(u, 2)), g.sample(|x| sin(TAU * x / 3)), 0.5, #{ scheme: \"etdrk2\", steps: 50 })",
+    ),
+    (
+        "Kuramoto and Sivashinsky, etdrk4",
+        "let g = grid::periodic([300], [60]); solve(equation(|u| dt(u) + u * dx(u) + dx(u, 2) + dx(u, 4)), g.sample(|x| cos(TAU * x / 30)), 2.0, #{ scheme: \"etdrk4\", steps: 20 })",
+    ),
+    (
+        "vorticity",
+        "let g = grid::periodic([32, 32], [TAU, TAU]); let flow = equation([\"w\", \"psi\"], |w, psi| [dt(w) + dy(psi) * dx(w) - dx(psi) * dy(w) - 1e-2 * laplacian(w), laplacian(psi) + w]); solve(flow, g.sample(|x, y| cos(x) + sin(2 * y) * cos(x)), 0.2, #{ scheme: \"etdrk2\", steps: 20 })",
+    ),
+    (
+        "waves",
+        "let g = grid::periodic([101], [2]); solve(equation(|u| dt(dt(u)) - 4 * dx(u, 2)), g.sample(|x| exp(cos(PI * x))), 0.77).u",
+    ),
+    (
+        "Schrödinger",
+        "let g = grid::periodic([33], [TAU]); let nls = equation(|p, q| [dt(p) + 0.5 * dx(q, 2) + (p * p + q * q) * q, dt(q) - 0.5 * dx(p, 2) - (p * p + q * q) * p]); let end = solve(nls, #{ p: |x| 0.7 * cos(2 * x), q: |x| 0.7 * sin(2 * x) }, 0.5, #{ grid: g, steps: 50, scheme: \"etdrk4\" }); [end.p, end.q]",
+    ),
+    (
+        "between walls, rk4",
+        "let g = grid::interval(0, 1, 40, #{ edges: dirichlet(0) }); solve(equation(|u| dt(u) + u * dx(u) - 0.05 * dx(u, 2)), g.sample(|x| sin(PI * x)), 0.1, #{ scheme: \"rk4\", steps: 200 })",
+    ),
+    (
+        "walls with fluxes",
+        "let g = grid::interval(-2, 3, 60, #{ edges: neumann(0) }); solve(equation(|u| dt(u) - dx(u, 2) - u * (1 - u)), g.sample(|x| exp(-x * x)), 0.2, #{ scheme: \"rk4\", steps: 200 })",
+    ),
+    (
+        "reaction and diffusion",
+        "let eq = equation(|u, v| [dt(u) - 2e-3 * laplacian(u) + u * v * v - 0.03 * (1 - u), dt(v) - 1e-3 * laplacian(v) - u * v * v + 0.085 * v]); solve(eq, #{ u: |x, y| 1 - 0.4 * exp(cos(TAU * x) + cos(PI * y) - 2), v: |x, y| 0.3 * exp(cos(TAU * x - 1) + cos(PI * y) - 2) }, 2.0, #{ grid: grid::periodic([24, 30], [1, 2]), scheme: \"etdrk4\", step: 0.5 }).values",
+    ),
+    (
+        "adaptive",
+        "let g = grid::periodic([64], [TAU]); solve(equation(|u| dt(u) + u * dx(u) - 0.1 * dx(u, 2)), g.sample(|x| sin(x)), 0.5, #{ rtol: 1e-4 })",
+    ),
+];
+
+const SAMPLERS: &[(&str, &str)] = &[
+    ("normal", "random::normal([1000, 3], #{ seed: 7 })"),
+    ("uniform", "random::uniform([1001], #{ low: -2, high: 3, seed: 7 })"),
+    ("signs", "random::rademacher([77], #{ seed: 1 })"),
+    ("a field of noise", "random::gaussian_field(grid::periodic([20, 24], [TAU, TAU]), #{ samples: 3, seed: 2 })"),
+    ("paths", "sample(sde::process(|x, t| -x, #{ diffusion: 0.7 }), ones([200, 2]), linspace(0, 1, 21), #{ seed: 3 })"),
+    (
+        "a spectral process",
+        "let g = grid::periodic([32], [TAU]); let heat = spectral::operator(g, |k| -k * k); sample(sde::process(heat, #{ diffusion: 0.1 }), g.sample(|x| sin(x)), linspace(0, 0.2, 11), #{ seed: 3 })",
+    ),
+    (
+        "reverse time",
+        "reverse(sde::process(|x, t| -x, #{ diffusion: 1.0 }), |x, t| -x, random::normal([100, 2], #{ seed: 1 }), linspace(0, 1, 21), #{ seed: 4 })",
+    ),
+    (
+        "probability flow",
+        "probability_flow(sde::process(|x, t| -x, #{ diffusion: 1.0 }), |x, t| -x, random::normal([100, 2], #{ seed: 1 }), linspace(0, 1, 21))",
+    ),
+];
+
+const GRADIENTS: &[(&str, &str)] = &[
+    (
+        "functions",
+        "grad(|x| sum(tanh(x) * sin(3 * x) + exp(-x * x) + softplus(x) + gelu(x)), random::normal([50], #{ seed: 1 }))",
+    ),
+    (
+        "a filter",
+        "let g = grid::periodic([30, 25], [TAU, TAU]); grad(|x| sum(square(fft::irfft(fft::rfft(x, [0, 1]), 25, [0, 1]))), random::normal([30, 25], #{ seed: 1 }))",
+    ),
+    (
+        "convolution",
+        "value_and_grad(|w, x| mean(square(conv(x, w, #{ padding: \"periodic\" }))), [0.1 * random::normal([4, 3, 3, 3], #{ seed: 2 }), random::normal([2, 3, 12, 12], #{ seed: 1 })])",
+    ),
+    (
+        "through a rollout",
+        "let g = grid::periodic([48], [TAU]); let burgers = equation(|u| dt(u) + u * dx(u) - 0.05 * dx(u, 2)); grad(|u| mean(square(solve(burgers, u.field(g), 0.2, #{ scheme: \"etdrk2\", steps: 20 }).values)), g.sample(|x| sin(x)).values)",
+    ),
+    (
+        "through walls",
+        "let g = grid::interval(0, 1, 30, #{ edges: dirichlet(0) }); let heat = equation(|u| dt(u) - dx(u, 2) + u * u); grad(|u| mean(square(solve(heat, u.field(g), 0.01, #{ scheme: \"rk4\", steps: 40 }).values)), g.sample(|x| sin(PI * x)).values)",
+    ),
+    (
+        "a training",
+        "let net = nn::mlp(#{ inputs: [\"x\"], outputs: [\"y\"], hidden: [8, 8], activation: \"tanh\", seed: 3 }); let x = linspace(-1, 1, 32).reshape([32, 1]); let o = optim::adam(#{ lr: 1e-2 }); train(net, #{ steps: 20, optimizer: o, loss: |net| mse(net.forward(x), sin(3 * x)), checkpoints: false }); net.forward(x)",
+    ),
+];
+
+fn table(rows: &[(&str, &str)], tolerance: f64) -> Vec<(String, String, f64)> {
+    rows.iter().map(|(name, script)| (name.to_string(), script.to_string(), tolerance)).collect()
+}
+
+/// Two runs on one device give the same bits.
+fn deterministic(device: Device) {
+    let work = move || {
+        for (name, script) in EQUATIONS.iter().take(3).chain(SAMPLERS).chain(GRADIENTS) {
+            let once =
+                || run(&mut host(device, Precision::F32), name, script).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let (a, b) = (once(), once());
+            let differ = a.iter().zip(&b).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+            assert_eq!(differ, 0, "{name} on {device}: {differ} of {} numbers", a.len());
+        }
+    };
+    stack::on_large_stack(work).expect("the engine's thread lives");
+}
+
+/// Tensors of a loop are freed: as many bytes are held after many steps as after a few. And what a step copies is a few numbers.
+fn memory_is_flat(device: Device, steps: usize) {
+    let work = move || {
+        let mut host = host(device, Precision::F32);
+        let script = |steps: usize| {
+            format!(
+                "let g = grid::periodic([64, 64], [TAU, TAU]); let heat = spectral::operator(g, |k, l| -k * k - l * l);
+                 let w = 0.1 * random::normal([8, 1, 3, 3], #{{ seed: 1 }}); let u = g.sample(|x, y| sin(x) * cos(y));
+                 for i in 0..{steps} {{
+                     let got = value_and_grad(|w| mean(square(conv(u.values, w, #{{ padding: \"periodic\" }}))), w);
+                     w -= 0.01 * got[1]; u = heat.propagate(u, 1e-4);
+                 }}
+                 sum(w)"
+            )
+        };
+        run(&mut host, "a few", &script(5)).unwrap_or_else(|e| panic!("{e}"));
+        host.reset();
+        let context = host.session().context().clone();
+        let held = context.live_bytes();
+        context.reset_peak();
+        run(&mut host, "peak", &script(5)).unwrap_or_else(|e| panic!("{e}"));
+        let peak = context.peak_bytes();
+        context.reset_peak();
+        let before = context.counts().snapshot();
+        run(&mut host, "many", &script(steps)).unwrap_or_else(|e| panic!("{e}"));
+        host.reset();
+        assert!(context.live_bytes() <= held, "{} bytes held, {held} before", context.live_bytes());
+        assert!(context.peak_bytes() <= peak, "a peak of {} bytes, {peak} in the first steps", context.peak_bytes());
+        let made = context.counts().snapshot().since(before);
+        println!("{steps} steps on {device}: {made:?}");
+        if device != Device::CPU {
+            let [to_host, to_device] = context.counts().places();
+            assert!(made.bytes_to_host <= 64 * steps as u64, "{made:?} {to_host:?}");
+            assert!(made.bytes_to_device <= (64 * steps as u64).max(1 << 20), "{made:?} {to_device:?}");
+        }
+    };
+    stack::on_large_stack(work).expect("the engine's thread lives");
+}
+
+#[test]
+fn lowered_examples() {
+    examples(Device::LOWERED);
+}
+#[test]
+fn lowered_equations() {
+    compare(Device::LOWERED, Precision::F32, table(EQUATIONS, PRODUCTS));
+}
+#[test]
+fn lowered_samplers() {
+    compare(Device::LOWERED, Precision::F32, table(SAMPLERS, TIGHT));
+}
+#[test]
+fn lowered_gradients() {
+    compare(Device::LOWERED, Precision::F32, table(GRADIENTS, PRODUCTS));
+}
+#[test]
+fn lowered_in_double_precision() {
+    let rows = [EQUATIONS, SAMPLERS, GRADIENTS].map(|rows| table(rows, 1e-9)).concat();
+    compare(Device::LOWERED, Precision::F64, rows);
+}
+#[test]
+fn lowered_loops_hold_and_copy_little() {
+    memory_is_flat(Device::LOWERED, 50);
+}
+
+#[test]
+#[ignore = "needs a card"]
+fn gpu_examples() {
+    examples(other());
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_equations() {
+    compare(other(), Precision::F32, table(EQUATIONS, TIGHT));
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_samplers() {
+    compare(other(), Precision::F32, table(SAMPLERS, TIGHT));
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_gradients() {
+    compare(other(), Precision::F32, table(GRADIENTS, PRODUCTS));
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_double_precision() {
+    let rows = [EQUATIONS, SAMPLERS, GRADIENTS].map(|rows| table(rows, 1e-9)).concat();
+    compare(other(), Precision::F64, rows);
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_determinism() {
+    deterministic(other());
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_memory_over_1000_steps() {
+    memory_is_flat(other(), 1000);
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_out_of_memory_is_an_error() {
+    let work = || {
+        let mut host = host(other(), Precision::F32);
+        let error = run(&mut host, "too much", "let x = zeros([1000000, 1000000]); sum(x * x)");
+        assert!(error.as_ref().is_err_and(|e| e.contains("memory")), "{error:?}");
+        assert_eq!(run(&mut host, "after it", "sum(ones(10))"), Ok(vec![10.0]));
+    };
+    stack::on_large_stack(work).expect("the engine's thread lives");
+}
