@@ -108,6 +108,7 @@ class Session(unittest.TestCase):
         self.run_cell("let shown_by_who = 7;")
         self.assertIn("shown_by_who", self.run_cell("%who").of("display_data")[0]["data"]["text/html"])
         self.assertIn("cpu", self.run_cell("%device").of("display_data")[0]["data"]["text/plain"])
+        self.assertRegex(self.run_cell("%device nowhere").error["evalue"], "there is no device of that name")
         self.run_cell("%limits seconds=0.2")
         self.assertEqual(self.run_cell("loop { }").error["ename"], "LimitError")
         self.run_cell("%limits seconds=0")
@@ -122,6 +123,9 @@ class Session(unittest.TestCase):
             book.run("%reset precision=f64")
             self.assertEqual(book.run("a").status, "error")
             self.assertIn("f64", book.run("print(tensor([1, 2]))").text())
+            book.run("%device lowered")
+            self.assertIn("lowered", book.run("%device").of("display_data")[0]["data"]["text/plain"])
+            self.assertIn("[2, 3] f64", book.run("print(matmul(ones([2, 4]), ones([4, 3])))").text())
 
     def test_fifty_interrupts(self):
         self.run_cell("let kept = linspace(0, 1, 11); let i = 0;")

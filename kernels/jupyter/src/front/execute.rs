@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jupyter_protocol::{ExecuteRequest, InputReply, JupyterMessage, JupyterMessageContent, ReplyStatus};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, sleep_until};
 
+use super::Shared;
 use super::iopub::IoPub;
 use super::messages::message;
+use super::reply::help;
 use super::worker::{Said, Worker};
-use super::{Shared, assist};
-use crate::wire::{Bundle, Event, Failure, Outcome, Request};
+use crate::wire::{Event, Failure, Outcome, Request};
 
 /// Native output may come so long after the end of a cell.
 const LATE: Duration = Duration::from_millis(200);
@@ -25,12 +26,12 @@ const LAST_LINES: usize = 20;
 pub struct Executor {
     pub(super) worker: Worker,
     pub(super) iopub: IoPub,
-    replies: UnboundedSender<JupyterMessage>,
+    pub(super) replies: UnboundedSender<JupyterMessage>,
     questions: UnboundedSender<JupyterMessage>,
     answers: UnboundedReceiver<InputReply>,
     pub(super) shared: Arc<Shared>,
     /// The number in `In [count]`.
-    count: usize,
+    pub(super) count: usize,
     /// Cells and parts of cells that the worker was given.
     given: u64,
     last_errors: VecDeque<String>,
@@ -307,85 +308,10 @@ impl Executor {
         }
         failure
     }
-
-    /// `?name`: the text of a primitive or a variable in the pager.
-    fn help(&self, name: &str, payload: &mut Vec<Value>) -> Ending {
-        let session = self.shared.names.lock().map(|names| names.clone()).unwrap_or_default();
-        match assist::about(&session, name) {
-            Some(text) => {
-                payload.push(json!({ "source": "page", "data": { "text/plain": text }, "start": 0 }));
-                Ending { outcome: Outcome::Value(None), expressions: Vec::new() }
-            }
-            None => failure("NameError", &format!("nothing is called {name:?}")).into(),
-        }
-    }
-
-    fn reply(&mut self, cell: &Cell, ending: Ending, payload: Vec<Value>) {
-        let Ending { outcome, expressions } = ending;
-        let mut content = json!({ "execution_count": self.count });
-        let mut put = |key: &str, value: Value| {
-            if let Some(content) = content.as_object_mut() {
-                content.insert(key.to_string(), value);
-            }
-        };
-        match outcome {
-            Outcome::Value(bundle) => {
-                if let Some(bundle) = bundle.filter(|_| !cell.asked.silent) {
-                    self.result(&cell.parent, bundle);
-                }
-                put("status", "ok".into());
-                put("payload", payload.into());
-                let answers = expressions.into_iter().map(|(name, outcome)| (name, of_expression(outcome)));
-                put("user_expressions", Value::Object(answers.collect()));
-            }
-            Outcome::Error(failure) => {
-                let error = json!({ "ename": failure.name, "evalue": failure.value, "traceback": failure.traceback });
-                if !cell.asked.silent {
-                    self.iopub.send(message("error", error.clone(), Some(&cell.parent)));
-                }
-                put("status", "error".into());
-                for (key, value) in error.as_object().cloned().unwrap_or_default() {
-                    put(&key, value);
-                }
-            }
-        }
-        let _ = self.replies.send(message("execute_reply", content, Some(&cell.parent)));
-    }
-
-    fn result(&mut self, parent: &JupyterMessage, bundle: Bundle) {
-        if let Some(text) = bundle.data.get("text/plain").and_then(Value::as_str)
-            && let Ok(mut history) = self.shared.history.lock()
-        {
-            history.result(text);
-        }
-        let content = json!({ "execution_count": self.count, "data": bundle.data, "metadata": bundle.metadata });
-        self.iopub.send(message("execute_result", content, Some(parent)));
-    }
-}
-
-fn of_expression(outcome: Outcome) -> Value {
-    match outcome {
-        Outcome::Value(bundle) => {
-            let bundle = bundle.unwrap_or_default();
-            json!({ "status": "ok", "data": bundle.data, "metadata": bundle.metadata })
-        }
-        Outcome::Error(failure) => {
-            let (name, value) = (failure.name, failure.value);
-            json!({ "status": "error", "ename": name, "evalue": value, "traceback": failure.traceback })
-        }
-    }
 }
 
 /// An error of the front's own.
 pub(super) fn failure(name: &str, value: &str) -> Failure {
     let traceback = vec![format!("\u{1b}[1;31merror\u{1b}[0m: {value}")];
     Failure { name: name.into(), value: value.into(), traceback }
-}
-
-/// The name in `?name` or `name?`, when that is all of a cell.
-fn help(code: &str) -> Option<String> {
-    let code = code.trim();
-    let name = code.strip_prefix('?').or_else(|| code.strip_suffix('?'))?.trim();
-    let fits = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    (!name.is_empty() && name.chars().all(fits)).then(|| name.to_string())
 }

@@ -1,12 +1,15 @@
 //! The front: the process that Jupyter starts. It owns the sockets and outlives whatever happens to the session.
 
 mod assist;
+#[cfg(feature = "rust-cells")]
+mod compiler;
 mod execute;
 mod history;
 mod iopub;
 mod marks;
 mod messages;
 mod receive;
+mod reply;
 mod running;
 #[cfg(feature = "rust-cells")]
 mod rust_cells;

@@ -8,29 +8,17 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use evcxr::{CommandContext, Error, EvalContext};
-use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
+use super::compiler::{Answer, compile};
 use super::execute::{Cell, Ending, Executor, failure};
 use super::worker::Said;
 use crate::relay;
-use crate::wire::{Bundle, Event, Failure, Outcome, Request};
+use crate::wire::{Event, Failure, Outcome, Request};
 
-/// The crate that cells use to add operators, as it is written to the user's cache.
-const CELL: [(&str, &str); 3] = [
-    ("src/lib.rs", include_str!("../../../cell/src/lib.rs")),
-    ("src/abi.rs", include_str!("../../../cell/src/abi.rs")),
-    (
-        "Cargo.toml",
-        "[package]\nname = \"ansatz-cell\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[lib]\ndoctest = false\n\n[workspace]\n",
-    ),
-];
-
-type Answer = Result<Bundle, Failure>;
 /// The way to the relay that is connected; without it the relay ends.
 type Back = Arc<Mutex<Option<UnboundedSender<Vec<u8>>>>>;
 
@@ -243,109 +231,6 @@ async fn accept(listener: UnixListener, back: Back, say: UnboundedSender<(String
                 }
             }
         });
-    }
-}
-
-/// The thread that owns evcxr.
-fn compile(
-    socket: &std::path::Path,
-    queue: &std::sync::mpsc::Receiver<(String, oneshot::Sender<Answer>)>,
-    print: &UnboundedSender<(bool, String)>,
-    lost: &AtomicBool,
-) {
-    let mut context: Option<CommandContext> = None;
-    for (code, answer) in queue {
-        // A child that went with the worker is noticed by evcxr only with the next cell, which would fail: so it gets an empty one.
-        if lost.swap(false, Ordering::SeqCst)
-            && let Some(context) = &mut context
-        {
-            let _ = context.execute("();");
-        }
-        let outcome = match &mut context {
-            Some(context) => execute(context, &code),
-            None => match start(socket, print) {
-                Ok(mut new) => {
-                    let outcome = execute(&mut new, &code);
-                    context = Some(new);
-                    outcome
-                }
-                Err(error) => Err(failure("RustCells", &format!("evcxr cannot start: {error}"))),
-            },
-        };
-        let _ = answer.send(outcome);
-    }
-}
-
-fn start(socket: &std::path::Path, print: &UnboundedSender<(bool, String)>) -> Result<CommandContext, Error> {
-    let program = std::env::current_exe()?;
-    let mut relay = std::process::Command::new(program);
-    relay.env(relay::SOCKET, socket);
-    let (context, outputs) = EvalContext::with_subprocess_command(relay)?;
-    for (stderr, lines) in [(false, outputs.stdout), (true, outputs.stderr)] {
-        let print = print.clone();
-        std::thread::spawn(move || {
-            for line in lines {
-                let _ = print.send((stderr, line));
-            }
-        });
-    }
-    let mut context = CommandContext::with_eval_context(context);
-    let folder = written()?;
-    context.execute(&format!(":dep ansatz-cell = {{ path = {:?} }}", folder.display().to_string()))?;
-    Ok(context)
-}
-
-/// The folder with the crate for cells.
-fn written() -> std::io::Result<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
-    let root =
-        cache.unwrap_or_else(std::env::temp_dir).join("ansatz").join(concat!("cell-", env!("CARGO_PKG_VERSION")));
-    std::fs::create_dir_all(root.join("src"))?;
-    for (name, text) in CELL {
-        let path = root.join(name);
-        // A newer time of the same text would make cargo compile it again.
-        if std::fs::read_to_string(&path).ok().as_deref() != Some(text) {
-            std::fs::write(&path, text)?;
-        }
-    }
-    Ok(root)
-}
-
-fn execute(context: &mut CommandContext, code: &str) -> Answer {
-    match context.execute(code) {
-        Ok(outputs) => {
-            let content = outputs.content_by_mime_type.into_iter();
-            let data = content.map(|(kind, text)| (kind, Value::String(text.trim_end_matches('\n').into()))).collect();
-            Ok(Bundle { data, metadata: Default::default() })
-        }
-        Err(Error::CompilationErrors(errors)) => {
-            let mut traceback = Vec::new();
-            for error in errors.iter().filter(|error| error.is_from_user_code() || errors.len() == 1) {
-                let mut text = Vec::new();
-                match error.build_report("cell".into(), code.to_string(), evcxr::Theme::Light) {
-                    Some(report)
-                        if report.write(("cell".to_string(), ariadne::Source::from(code)), &mut text).is_ok() =>
-                    {
-                        traceback.extend(String::from_utf8_lossy(&text).lines().map(str::to_string));
-                    }
-                    _ => traceback.extend(error.rendered().lines().map(str::to_string)),
-                }
-                traceback.extend(error.help().into_iter().map(|help| format!("help: {help}")));
-            }
-            let value = errors.first().map_or_else(String::new, |error| error.message());
-            Err(Failure { name: "CompilationError".into(), value, traceback })
-        }
-        Err(Error::SubprocessTerminated(text)) => Err(failure("SessionLost", &text)),
-        Err(error) => {
-            let mut text = error.to_string();
-            if text.contains("explicit type") && std::env::var_os("ANSATZ_RUST_SRC").is_none() {
-                text.push_str(
-                    " (ANSATZ_RUST_SRC=1 in the environment of Jupyter finds more types, and starts slower.)",
-                );
-            }
-            Err(failure("RustError", &text))
-        }
     }
 }
 

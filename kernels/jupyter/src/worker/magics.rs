@@ -6,7 +6,8 @@ use ansatz::display::Rich;
 use ansatz::script::table::{Table, cell};
 use ansatz::script::value::type_name;
 use ansatz::session::{Limits, Sink};
-use ansatz::tensor::{Precision, human_bytes};
+use ansatz::tensor::device::devices;
+use ansatz::tensor::{Device, Precision, human_bytes};
 use rhai::Dynamic;
 
 use super::errors::{failure, plain};
@@ -20,7 +21,7 @@ pub const MAGICS: [(&str, &str); 7] = [
     ("%who", "variables and functions of the session"),
     ("%reset", "forget all variables and functions; %reset precision=f64 seed=7 begins a session like that"),
     ("%limits", "what the session may use; %limits seconds=10 tensor_bytes=4G operations=0 sets it"),
-    ("%device", "what tensors are computed on, and with how many bits"),
+    ("%device", "what tensors are computed on, and what else there is; %device cuda begins a session there"),
     ("%help", "this list"),
     ("%%rust", "in the first line: the cell is Rust, compiled by evcxr"),
 ];
@@ -64,7 +65,8 @@ fn obey(worker: &mut Worker, name: &str, line: &str) -> Result<Dynamic, Failure>
         "%who" => show_table(worker, "", &who(worker)),
         "%reset" => reset(worker, rest)?,
         "%limits" => limits(worker, rest)?,
-        "%device" => device(worker),
+        "%device" if rest.is_empty() => device(worker),
+        "%device" => reset(worker, &format!("device={rest}"))?,
         "%help" | "%lsmagic" => {
             let mut table = Table::new("", vec!["magic".into(), "what it does".into()]);
             table.rows.extend(MAGICS.iter().map(|(name, text)| vec![name.to_string(), text.to_string()]));
@@ -118,12 +120,15 @@ fn who(worker: &Worker) -> Table {
 fn device(worker: &Worker) {
     let context = worker.host.session().context();
     let mut table = Table::new("", vec![String::new(), String::new()]);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     table.rows = vec![
-        vec!["device".into(), format!("cpu, {threads} threads")],
+        vec!["device".into(), worker.settings.device.to_string()],
         vec!["precision".into(), context.precision().name().into()],
         vec!["seed".into(), worker.settings.seed.to_string()],
     ];
+    table.rows.extend(devices().into_iter().map(|found| {
+        let text = found.unusable.map_or(found.text.to_string(), |why| format!("not usable: {why}"));
+        vec![format!("there is {}", found.name), text]
+    }));
     show_table(worker, "", &table);
 }
 
@@ -144,8 +149,12 @@ fn reset(worker: &mut Worker, text: &str) -> Result<(), Failure> {
             ("precision", "f32") => settings.precision = Precision::F32,
             ("precision", "f64") => settings.precision = Precision::F64,
             ("precision", _) => return Err(unfit(name, value, "f32 or f64")),
+            ("device", _) => {
+                let named = Device::named(value);
+                settings.device = named.map_err(|error| plain("MagicError", error.to_string()))?;
+            }
             ("seed", _) => settings.seed = value.parse().map_err(|_| unfit(name, value, "a whole number"))?,
-            _ => return Err(unfit(name, value, "precision or seed")),
+            _ => return Err(unfit(name, value, "device, precision or seed")),
         }
     }
     worker.reset(settings);

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use ansatz::script::{Host, stack};
 use ansatz::session::{Limits, Options, Session};
-use ansatz::tensor::Precision;
+use ansatz::tensor::{Device, Precision};
 
 use crate::wire::{self, Event, Named, Outcome, Request};
 use interrupts::Interrupts;
@@ -26,6 +26,7 @@ use sink::NotebookSink;
 /// What a session is made with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
+    pub device: Device,
     pub precision: Precision,
     pub seed: u64,
 }
@@ -92,7 +93,7 @@ struct Worker {
 impl Worker {
     fn new(front: Front, interrupts: Arc<Interrupts>, typed: mpsc::Receiver<Option<String>>) -> Self {
         let sink = Rc::new(NotebookSink::new(front.clone(), typed));
-        let settings = Settings { precision: Precision::F32, seed: 0 };
+        let settings = Settings { device: Device::CPU, precision: Precision::F32, seed: 0 };
         let host = Self::host(settings, Limits::default(), sink.clone());
         Self { host, settings, front, sink, interrupts }
     }
@@ -100,6 +101,7 @@ impl Worker {
     /// A session in the folder of the notebook; what is written goes to `runs/notebook` there.
     fn host(settings: Settings, limits: Limits, sink: Rc<NotebookSink>) -> Host {
         Host::new(Session::new(Options {
+            device: settings.device,
             precision: settings.precision,
             seed: settings.seed,
             limits,
@@ -112,7 +114,10 @@ impl Worker {
 
     /// A new session; variables and functions are gone.
     fn reset(&mut self, settings: Settings) {
-        let limits = (*self.host.session().limits()).clone();
+        let mut limits = (*self.host.session().limits()).clone();
+        if settings.device != self.settings.device {
+            limits.tensor_bytes = settings.device.usual_limit();
+        }
         self.settings = settings;
         self.host = Self::host(settings, limits, self.sink.clone());
     }
