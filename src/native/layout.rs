@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 /// Rows of a band: as many complex numbers as a cache line holds in `f32`, so that a column is read and written line by line.
-const BAND: usize = 8;
+pub const BAND: usize = 8;
 /// Complex numbers of a register in a block of columns.
 const BLOCK: usize = 1024;
 

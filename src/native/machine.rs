@@ -12,7 +12,7 @@ use rustfft::num_complex::Complex;
 use super::fused::{self, Program, Tiles};
 use super::graph::{Id, Node};
 use super::kernels::{self, Factors};
-use super::layout::Layout;
+use super::layout::{BAND, Layout};
 use super::transform::{Transforms, reals, reals_mut};
 use crate::tensor::Real;
 
@@ -470,6 +470,7 @@ fn gather<T: Real>(
 ) {
     let even = layout.row.is_multiple_of(2);
     let columns = if narrow { layout.kept } else { layout.columns };
+    let count_of_rows = rows.len();
     for block in blocks.iter().take_while(|block| block.columns.start < columns) {
         let count = block.columns.len();
         let data = &block.data[register * count * layout.rows..][..count * layout.rows];
@@ -481,7 +482,25 @@ fn gather<T: Real>(
             out[block.columns.start..end].copy_from_slice(&data[..end - block.columns.start]);
             continue;
         }
-        for (column, data) in block.columns.clone().zip(data.chunks_exact(layout.rows)) {
+        let mut done = block.columns.start;
+        if count_of_rows == BAND {
+            // Four columns at a time: what is written lies together, as does what is read.
+            for four in data.chunks_exact(4 * layout.rows) {
+                if done + 4 > width {
+                    break;
+                }
+                let part = |i: usize| four[i * layout.rows + rows.start..].first_chunk::<BAND>();
+                let (Some(a), Some(b), Some(c), Some(d)) = (part(0), part(1), part(2), part(3)) else { break };
+                for (row, out) in out.chunks_exact_mut(width).enumerate().take(BAND) {
+                    if let Some(out) = out[done..].first_chunk_mut::<4>() {
+                        *out = [a[row], b[row], c[row], d[row]];
+                    }
+                }
+                done += 4;
+            }
+        }
+        let rest = data.chunks_exact(layout.rows).skip(done - block.columns.start);
+        for (column, data) in (done..block.columns.end).zip(rest) {
             if column < width {
                 let targets = out[column..].iter_mut().step_by(width);
                 targets.zip(&data[rows.clone()]).for_each(|(to, from)| *to = *from);
@@ -510,9 +529,19 @@ fn gather<T: Real>(
 /// The half spectra of rows into columns of a band.
 fn scatter<T: Real>(rows: &[Complex<T>], width: usize, layout: &Layout, columns: usize, out: &mut [Complex<T>]) {
     let even = layout.row.is_multiple_of(2);
+    let inner = columns.min(width);
+    let full = rows.len() == BAND * width && layout.band == BAND;
+    if full {
+        for (column, out) in out.as_chunks_mut::<BAND>().0.iter_mut().take(inner).enumerate() {
+            for (row, out) in out.iter_mut().enumerate() {
+                *out = rows[row * width + column];
+            }
+        }
+    }
     for (at, row) in rows.chunks_exact(width).enumerate() {
-        let inner = columns.min(width);
-        out[at..].iter_mut().step_by(layout.band).zip(&row[..inner]).for_each(|(to, from)| *to = *from);
+        if !full {
+            out[at..].iter_mut().step_by(layout.band).zip(&row[..inner]).for_each(|(to, from)| *to = *from);
+        }
         if even {
             let (low, high) = (row[0].re, row[0].im);
             out[at] = Complex::new(low, T::default());
