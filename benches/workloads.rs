@@ -241,9 +241,14 @@ fn line(name: &str, mut times: Vec<f64>, first: Option<f64>, peak: Option<usize>
     })
 }
 
+/// Below `ANSATZ_ROOT`, where benchmarks run on another machine than the one that built them.
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/workloads")
+    std::env::var_os("ANSATZ_ROOT")
+        .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+        .join("benches/workloads")
 }
 fn out() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("benchmarks")
+    let elsewhere = std::env::var_os("ANSATZ_ROOT").is_some();
+    let folder = if elsewhere { std::env::temp_dir() } else { Path::new(env!("CARGO_TARGET_TMPDIR")).to_path_buf() };
+    folder.join("benchmarks")
 }

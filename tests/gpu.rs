@@ -85,7 +85,7 @@ fn run(host: &mut Host, name: &str, script: &str) -> Result<Vec<f64>, String> {
     Ok(out)
 }
 
-/// Runs scripts on both devices and compares; an error must be an error on both.
+/// Runs scripts on both devices and compares; none may fail.
 fn compare(device: Device, precision: Precision, rows: Vec<(String, String, f64)>) {
     let work = move || {
         let (mut here, mut there) = (host(Device::CPU, precision), host(device, precision));
@@ -102,7 +102,7 @@ fn compare(device: Device, precision: Precision, rows: Vec<(String, String, f64)
                         worst = (apart, name.clone());
                     }
                 }
-                (Err(_), Err(_)) => {}
+                (Err(e), Err(_)) => faults.push(format!("{name}: fails on both\n    {script}\n{e}")),
                 (Ok(_), Err(e)) => faults.push(format!("{name}: fails on {device} only\n    {script}\n{e}")),
                 (Err(e), Ok(_)) => faults.push(format!("{name}: fails on the CPU only\n    {script}\n{e}")),
             }
@@ -225,9 +225,10 @@ const GRADIENTS: &[(&str, &str)] = &[
         "through walls",
         "let g = grid::interval(0, 1, 30, #{ edges: dirichlet(0) }); let heat = equation(|u| dt(u) - dx(u, 2) + u * u); grad(|u| mean(square(solve(heat, u.field(g), 0.01, #{ scheme: \"rk4\", steps: 40 }).values)), g.sample(|x| sin(PI * x)).values)",
     ),
+    // Not odd in x: a gradient that is 0 by symmetry is rounding only, which Adam would scale up to whole steps.
     (
         "a training",
-        "let net = nn::mlp(#{ inputs: [\"x\"], outputs: [\"y\"], hidden: [8, 8], activation: \"tanh\", seed: 3 }); let x = linspace(-1, 1, 32).reshape([32, 1]); let o = optim::adam(#{ lr: 1e-2 }); train(net, #{ steps: 20, optimizer: o, loss: |net| mse(net.forward(x), sin(3 * x)), checkpoints: false }); net.forward(x)",
+        "let net = nn::mlp(#{ inputs: [\"x\"], outputs: [\"y\"], hidden: [8, 8], activation: \"tanh\", seed: 3 }); let x = linspace(-0.7, 2, 32).reshape([32, 1]); let o = optim::adam(#{ lr: 1e-2 }); train(net, #{ steps: 20, optimizer: o, samples: 32, loss: |net, batch| mse(net.forward(x.samples(batch)), exp(-x.samples(batch))) }); net.forward(x)",
     ),
 ];
 

@@ -78,15 +78,17 @@ pub trait Vector: Clone + 'static {
     }
     /// Whether every element is finite.
     fn is_finite(&self) -> Result<bool> {
-        for tensor in self.tensors() {
-            // Elsewhere one number comes back, not the state.
-            let finite = if !tensor.context().device().has_kernels() {
-                tensor.is_empty() || tensor.is_finite()?.min(&[], false)?.item()? != 0.0
-            } else {
-                in_precision!(tensor.precision(), T => {
-                    tensor.with_numbers::<T, _>(all_finite)?
-                })
-            };
+        let tensors = self.tensors();
+        if tensors.first().is_some_and(|t| !t.context().device().has_kernels()) {
+            // One number comes back, not the state.
+            let lowest = |t: &Tensor| t.is_finite()?.cast(Precision::F32)?.min(&[], false)?.reshape(&[1]);
+            let parts = tensors.iter().filter(|t| !t.is_empty()).map(lowest).collect::<Result<Vec<_>>>()?;
+            return Ok(parts.is_empty() || Tensor::concat(&parts, 0)?.min(&[], false)?.item()? != 0.0);
+        }
+        for tensor in tensors {
+            let finite = in_precision!(tensor.precision(), T => {
+                tensor.with_numbers::<T, _>(all_finite)?
+            });
             if !finite {
                 return Ok(false);
             }

@@ -105,7 +105,8 @@ impl Tensor {
         if !context.device().has_kernels() {
             // Filled there: a copy of one number costs as much as one of a thousand.
             let one = Dispatch::float_full([1].into(), value.into(), &context.burn_device(), precision.dtype());
-            return Self::made(context, Dispatch::float_reshape(one, Vec::<usize>::new().into()));
+            let scalar = Self::made(context, Dispatch::float_reshape(one, Vec::<usize>::new().into()));
+            return scalar.uniform(value);
         }
         let data = match precision {
             Precision::F32 => TensorData::new(vec![value as f32], Vec::<usize>::new()),
@@ -126,7 +127,8 @@ impl Tensor {
         }
         context.reserve(count.saturating_mul(precision.bytes()))?;
         let data = Dispatch::float_full(shape.into(), value.into(), &context.burn_device(), precision.dtype());
-        Ok(Self::made(context, data))
+        let full = Self::made(context, data);
+        Ok(if context.device().has_kernels() { full } else { full.uniform(value) })
     }
     /// A tensor of the same shape, precision and device with one number everywhere.
     pub fn full_like(&self, value: f64) -> Result<Self> {
@@ -137,6 +139,12 @@ impl Tensor {
     pub(crate) fn made(context: &Context, data: DispatchTensor) -> Self {
         context.counts().operation();
         Self::held(context, data)
+    }
+    /// Notes the number that is everywhere in a new buffer, as its precision rounds it.
+    fn uniform(self, value: f64) -> Self {
+        let rounded = in_precision!(self.precision(), T => T::of(value).f64());
+        self.claim.number.set(Some(rounded));
+        self
     }
     /// Wraps what is kept on the device anyhow, and is on no account.
     pub(super) fn kept(context: &Context, data: DispatchTensor) -> Self {
@@ -218,6 +226,9 @@ impl Tensor {
     pub(crate) fn read<T: Real>(&self) -> Result<Vec<T>> {
         if self.is_tracked() {
             self.context().take_out();
+        }
+        if let Some(number) = self.claim.number.get() {
+            return Ok(vec![T::of(number); self.len()]);
         }
         if let Some(flex) = self.flex()
             && let Some(slice) = flex.as_slice::<T>()

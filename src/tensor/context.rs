@@ -217,7 +217,7 @@ impl Context {
         let live = self.0.live.get().saturating_add(bytes);
         self.0.live.set(live);
         self.0.peak.set(self.0.peak.get().max(live));
-        Rc::new(Claim { context: self.clone(), bytes })
+        Rc::new(Claim { context: self.clone(), bytes, number: Cell::new(None) })
     }
 
     pub(crate) fn is_recording(&self) -> bool {
@@ -296,6 +296,8 @@ impl<T: Copy> Drop for Restore<'_, T> {
 pub(crate) struct Claim {
     pub context: Context,
     bytes: usize,
+    /// The number that is everywhere in the buffer, where it was made so on another device: nobody has to ask there.
+    pub number: Cell<Option<f64>>,
 }
 impl Drop for Claim {
     fn drop(&mut self) {

@@ -1,7 +1,7 @@
 //! What tests that run scripts share.
 #![allow(dead_code)] // each test uses its own part
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -10,9 +10,9 @@ use ansatz::session::{Limits, Options, Session, Terminal};
 use ansatz::tensor::{Precision, Tensor};
 use rhai::Dynamic;
 
-/// The folder with reference solutions.
+/// The folder with reference solutions: below `ANSATZ_ROOT`, where tests run on another machine than the one that built them.
 pub fn data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
+    std::env::var_os("ANSATZ_ROOT").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from).join("tests/data")
 }
 
 /// A session in double precision that reads scripts and data of the tests and prints nothing.

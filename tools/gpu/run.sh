@@ -17,9 +17,8 @@ while [ $# -gt 0 ]; do
         *) echo "unknown option $1" >&2; exit 2 ;;
     esac
 done
-# Programs look for data where they were built: that folder is made here, where it is not there.
-built=$(cat BUILT_IN)
-if [ ! -e "$built/tests/data" ] && mkdir -p "$(dirname "$built")" 2> /dev/null; then ln -sfn "$PWD" "$built"; fi
+# Where tests and benchmarks find scripts and data.
+export ANSATZ_ROOT=$PWD
 report=$PWD/report
 mkdir -p "$report"
 : > "$report/steps.jsonl"

@@ -67,12 +67,12 @@ mod tests {
     use crate::tensor::random::{Key, normal};
     use crate::tensor::{Context, Device};
 
+    type Rule<'a> = &'a dyn Fn(&Tensor, &Tensor, &[Tensor], u64) -> Result<(Tensor, Vec<Tensor>)>;
+
     #[test]
     fn the_rules_are_those_of_the_slices() {
         for precision in [Precision::F32, Precision::F64] {
-            let run = |device: Device,
-                       rule: &dyn Fn(&Tensor, &Tensor, &[Tensor], u64) -> Result<(Tensor, Vec<Tensor>)>,
-                       slots: usize| {
+            let run = |device: Device, rule: Rule<'_>, slots: usize| {
                 let c = Context::on(device, precision);
                 let mut p = normal(&c, Key::new(1), &[7, 3]).unwrap();
                 let mut moments = vec![p.full_like(0.0).unwrap(); slots];
@@ -87,12 +87,11 @@ mod tests {
                     .chain(moments.iter().flat_map(|m| m.to_vec().unwrap()))
                     .collect::<Vec<_>>()
             };
-            let same =
-                |slots: usize, rule: &dyn Fn(&Tensor, &Tensor, &[Tensor], u64) -> Result<(Tensor, Vec<Tensor>)>| {
-                    let (a, b) = (run(Device::CPU, rule, slots), run(Device::LOWERED, rule, slots));
-                    let error = a.iter().zip(&b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
-                    assert!(error < 20.0 * precision.epsilon(), "{slots} {precision:?}: {error:e}");
-                };
+            let same = |slots: usize, rule: Rule<'_>| {
+                let (a, b) = (run(Device::CPU, rule, slots), run(Device::LOWERED, rule, slots));
+                let error = a.iter().zip(&b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
+                assert!(error < 20.0 * precision.epsilon(), "{slots} {precision:?}: {error:e}");
+            };
             for (slots, sgd) in [
                 (0, Sgd { decay: 0.1, ..Sgd::default() }),
                 (1, Sgd { momentum: 0.9, decay: 0.1, ..Sgd::default() }),
