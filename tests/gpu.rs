@@ -95,8 +95,7 @@ fn compare(device: Device, precision: Precision, rows: Vec<(String, String, f64)
             match (a, b) {
                 (Ok(a), Ok(b)) => {
                     let apart = difference(&a, &b);
-                    // Not `>`: NaN is a difference.
-                    if !(apart <= *tolerance) {
+                    if apart.is_nan() || apart > *tolerance {
                         faults.push(format!("{name}: differs by {apart:.1e}, tolerated {tolerance:.0e}\n    {script}"));
                     } else if apart > worst.0 {
                         worst = (apart, name.clone());
