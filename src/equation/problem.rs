@@ -111,7 +111,10 @@ impl Choices {
                 let judged = !linear && times.len() > 1 && !start.context().is_differentiating();
                 if let Some(mut solved) = self.compiled(&system, method, start, times, progress)? {
                     if let Some(end) = solved.states.last().filter(|_| judged) {
-                        let unresolved = super::resolution::warning(system.lane(), &system.lane().spectrum(end)?)?;
+                        let unresolved = {
+                            let spectrum = |state: &Tensor| system.lane().spectrum(&state.detach());
+                            super::resolution::warning(system.lane(), &spectrum(start)?, &spectrum(end)?)?
+                        };
                         solved.warning = solved.warning.or(unresolved);
                     }
                     return Ok(solved);
@@ -119,7 +122,7 @@ impl Choices {
                 let y0 = system.lane().spectrum(start)?;
                 let Solution { states, statistics, warning } = self.march(&system, method, &y0, times, progress)?;
                 let unresolved = match states.last().filter(|_| judged) {
-                    Some(end) => super::resolution::warning(system.lane(), end)?,
+                    Some(end) => super::resolution::warning(system.lane(), &y0, end)?,
                     None => None,
                 };
                 let warning = warning.or(unresolved);
@@ -216,7 +219,7 @@ impl Choices {
         let evolution = if transport == Transport::Central {
             evolution
         } else {
-            planned = super::transport::planned(evolution, &setting)?;
+            planned = super::transport::planned(evolution, &setting, transport)?;
             &planned
         };
         let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();

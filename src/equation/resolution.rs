@@ -9,10 +9,23 @@ const FINEST: f64 = 0.15;
 /// The share of the largest mode above which the finest ones are not empty.
 const SHARE: f64 = 0.01;
 
-/// A warning where the finest modes of a solution are not small.
+/// A warning where the finest modes of a solution are not small, and were so at its start.
 ///
 /// Where products lose the modes above a third, the finest are those below that: nothing but the linear part acts on the others.
-pub(super) fn warning(lane: &Spectral, end: &Complex) -> Result<Option<String>> {
+pub(super) fn warning(lane: &Spectral, start: &Complex, end: &Complex) -> Result<Option<String>> {
+    let share = share(lane, end)?;
+    // Who starts from noise knows that it is no smooth function.
+    if share.is_nan() || share <= SHARE || share <= 2.0 * self::share(lane, start)? {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "solve: the grid does not resolve the solution: its finest modes have {} % of the largest; take more points, or where shocks form transport: \"weno5\"",
+        number((1000.0 * share).round() / 10.0)
+    )))
+}
+
+/// The largest of the finest modes relative to the largest of all.
+fn share(lane: &Spectral, state: &Complex) -> Result<f64> {
     let points = lane.setting().grid.shape();
     let limit = if lane.is_dealiased() { 1.0 / 3.0 } else { 0.5 };
     let modes = lane.setting().grid.spectral_shape();
@@ -38,7 +51,7 @@ pub(super) fn warning(lane: &Spectral, end: &Complex) -> Result<Option<String>> 
     if let Some(mean) = ranks.first_mut() {
         *mean = 0;
     }
-    let (re, im) = (end.re.to_vec()?, end.im.to_vec()?);
+    let (re, im) = (state.re.to_vec()?, state.im.to_vec()?);
     let (mut largest, mut finest) = (0.0f64, 0.0f64);
     for ((re, im), rank) in re.iter().zip(&im).zip(ranks.iter().cycle()) {
         let size = re * re + im * im;
@@ -48,12 +61,5 @@ pub(super) fn warning(lane: &Spectral, end: &Complex) -> Result<Option<String>> 
             _ => finest = finest.max(size),
         }
     }
-    let share = (finest / largest.max(finest)).sqrt();
-    if share.is_nan() || share <= SHARE {
-        return Ok(None);
-    }
-    Ok(Some(format!(
-        "solve: the grid does not resolve the solution: its finest modes have {} % of the largest; take more points, or where shocks form transport: \"weno5\"",
-        number((1000.0 * share).round() / 10.0)
-    )))
+    Ok((finest / largest.max(finest)).sqrt())
 }

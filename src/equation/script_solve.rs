@@ -31,7 +31,7 @@ pub(crate) const KEYS: [(&str, &str); 14] = [
     ("accuracy", "order of central differences: 2, 4 or 6 (2)"),
     (
         "transport",
-        "differences of what is carried along: \"central\", \"upwind\" (order 1), \"upwind3\" or \"weno5\"; the latter three keep shocks (central)",
+        "differences of what is carried along: \"central\", \"upwind\" (order 1, of terms as they are written), \"upwind3\" or \"weno5\" (which take u dx(u) as a flux, so shocks have their speed); weno5 on grids with edges and where shocks form, else central",
     ),
     ("dealias", "whether products lose the modes above a third (true)"),
     ("checkpoints", "what is kept for gradients: \"none\", \"sqrt\", or every so many steps (none)"),

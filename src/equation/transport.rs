@@ -6,7 +6,7 @@
 //! - `∂u_i/∂t = … − ∂F_i(u)/∂x` becomes a difference of Rusanov's fluxes, `(F(l) + F(r))/2 − a (r − l)/2`, with the states on
 //!   both sides of a face from polynomials that lean to their side, and `a` a bound of the speeds of waves there;
 //! - `∂u_i/∂t = … − v ∂u_i/∂x` with a `v` that is not a constant takes the difference against the direction of `v`; where `v` is a power
-//!   of `u_i` it is a flux.
+//!   of `u_i` it is a flux, but for differences of order 1, which take a term as it is written.
 //!
 //! The speeds are the eigenvalues of `∂F/∂u`. For n of them, real, with mean m and mean square s, none is further from m than
 //! `√((n − 1)(s − m²))` (P. A. Samuelson, *J. Am. Stat. Assoc.* 63 (1968) 1522), and both come from traces: exact for one and two unknowns,
@@ -68,7 +68,7 @@ impl Transport {
 ///
 /// # Errors
 /// Those of expressions that grow too deep.
-pub(super) fn planned(evolution: &Evolution, setting: &Setting) -> Result<Evolution> {
+pub(super) fn planned(evolution: &Evolution, setting: &Setting, transport: Transport) -> Result<Evolution> {
     let constant = |e: &Expr| setting.is_constant(e);
     let dimensions = setting.grid.dimensions();
     let channels = evolution.rates.len();
@@ -78,7 +78,11 @@ pub(super) fn planned(evolution: &Evolution, setting: &Setting) -> Result<Evolut
     for (i, rate) in evolution.rates.iter().enumerate() {
         let mut others = Vec::new();
         for (c, body) in terms(rate, &constant)? {
-            match transported(&body, i).map(|found| conservative(found, i)).transpose()? {
+            let found = match transported(&body, i) {
+                Some(found) if transport != Transport::Upwind => Some(conservative(found, i)?),
+                found => found,
+            };
+            match found {
                 Some(Found::Flux(f, axis)) => {
                     if let Some(flux) = fluxes.get_mut(axis).and_then(|f| f.get_mut(i)) {
                         *flux = flux.sub(&c.mul(&f)?)?;
