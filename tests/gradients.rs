@@ -105,6 +105,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("maximum", "a; row", "maximum(x, y)"),
     ("minimum", "a; row", "minimum(x, y)"),
     ("clamp", "a", "clamp(x, -0.5, 0.6)"),
+    ("ready", "a", "ready(x)"),
     ("where", "a; row", "where(a > 0.2, x, y)"),
     ("where", "z1; z2", "where([1, 0], x, y)"),
     ("where", "row - 0.5", "where(x > 0.5, sqrt(x) * ln(x) / (x - 0.9) ** 0.5, 3 * x)"),

@@ -526,7 +526,6 @@ const LONG: &[&str] = &[
     "fft::fft(ones([4194301]))",
     "fft::rfft(ones([64, 64, 64, 32]))",
     "random::permutation(4000000)",
-    "random::normal([200000000])",
 ];
 
 #[test]
