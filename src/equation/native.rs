@@ -1,5 +1,7 @@
 //! The native lane of spectral evolutions: what it takes, and what it needs from the tensors.
 
+use std::rc::Rc;
+
 use super::base::Equation;
 use super::form::Evolution;
 use super::lower::{Leaf, Lowered, lower};
@@ -19,7 +21,7 @@ use crate::solve::{
     Adaptive, Checkpoints, Method, Planned, Rollout, Statistics, StepRule, SymbolFunction, System, difference, largest,
     not_finite,
 };
-use crate::tensor::{Complex, Context, Precision, Real, Tensor, in_precision, record_joint, unbroadcast};
+use crate::tensor::{Claim, Complex, Context, Precision, Real, Tensor, in_precision, record_joint, unbroadcast};
 
 /// Different lengths of steps have tables of their own; with more of them than this the tensors are as fast.
 const MOST_LENGTHS: usize = 32;
@@ -275,10 +277,10 @@ impl<T: Real> Native<T> {
             return Err(Error::not_finite("the initial state is not finite"));
         }
         let len = self.march.state_len();
-        let keep = self.keep(rollout, values.len() / len.max(1));
-        if keep == Keep::All {
-            context.reserve(self.march.kept_by_all().saturating_mul(values.len() / len.max(1) * size_of::<T>()))?;
-        }
+        let keep = self.keep(rollout);
+        let (held, _) = self.kept_bytes(keep, values.len() / len.max(1));
+        context.reserve(held.saturating_add(working))?;
+        let work = context.claim(working);
         // Memory that nobody clears: a long path is as large as all that is written to it.
         let mut out: Vec<T> = Vec::with_capacity(count);
         let places = out.spare_capacity_mut().get_mut(..count).unwrap_or_default();
@@ -294,20 +296,19 @@ impl<T: Real> Native<T> {
         // SAFETY: `forward` has written every element of `places`, which are the first `count` of the capacity.
         unsafe { out.set_len(count) };
         let path = Tensor::from_vec::<T>(&context, out, &shape)?;
+        let held = context.claim(held);
+        drop(work);
         let steps = schedule.iter().map(|s| (s.t, s.h)).collect();
         let statistics = Statistics { steps, rejected: 0, evaluations: self.evaluations };
-        let path = if keep == Keep::Nothing { path } else { self.recorded(start, path, kept, keep)? };
+        let path = if keep == Keep::Nothing { path } else { self.recorded(start, path, (kept, held), keep)? };
         Ok((path, statistics))
     }
-    /// What is kept for a gradient. What fits into little memory is kept in any case.
-    fn keep(&self, rollout: &Rollout, samples: usize) -> Keep {
-        const LITTLE: usize = 64 << 20;
+    /// What is kept for a gradient.
+    fn keep(&self, rollout: &Rollout) -> Keep {
         if self.march.programs.reverse.is_none() {
             return Keep::Nothing;
         }
-        let all = self.march.kept_by_all().saturating_mul(samples).saturating_mul(size_of::<T>());
         match rollout.checkpoints {
-            _ if all <= LITTLE => Keep::All,
             Checkpoints::None => Keep::All,
             Checkpoints::Every(n) => Keep::Every(n.max(1)),
             Checkpoints::Sqrt => {
@@ -315,9 +316,27 @@ impl<T: Real> Native<T> {
             }
         }
     }
+    /// Bytes that a gradient holds of so many samples, and those that its reverse pass takes beside them.
+    fn kept_bytes(&self, keep: Keep, samples: usize) -> (usize, usize) {
+        let (held, passing) = self.march.kept(keep);
+        let threads = rayon::current_num_threads().min(samples.max(1));
+        let machines = if matches!(keep, Keep::Every(_)) { 2 } else { 1 };
+        let working = self.march.plan.bytes().saturating_mul(machines);
+        let bytes = size_of::<T>();
+        (
+            held.saturating_mul(samples).saturating_mul(bytes),
+            passing.saturating_mul(bytes).saturating_add(working).saturating_mul(threads),
+        )
+    }
 
     /// The path as one operation of the start and of what else has a gradient.
-    fn recorded(self, start: &Tensor, path: Tensor, kept: Vec<Kept<T>>, keep: Keep) -> Result<Tensor> {
+    fn recorded(
+        self,
+        start: &Tensor,
+        path: Tensor,
+        (kept, held): (Vec<Kept<T>>, Rc<Claim>),
+        keep: Keep,
+    ) -> Result<Tensor> {
         let Some(reverse) = &self.march.programs.reverse else { return Ok(path) };
         let mut inputs = vec![start.clone()];
         // Scalar 0 is the time.
@@ -338,6 +357,8 @@ impl<T: Real> Native<T> {
                     Error::value("a compiled solution has no gradient of its gradient here").advice("lane: \"burn\"")
                 );
             }
+            // On the account of memory as long as this closure lives.
+            let _ = &held;
             let parts = self.back(g, &kept, keep)?;
             let fit = |(t, (shape, precision)): (Tensor, &(Vec<usize>, Precision))| {
                 unbroadcast(&t, shape)?.cast(*precision).map(Some)
@@ -358,6 +379,9 @@ impl<T: Real> Native<T> {
     fn back(&self, g: &Tensor, kept: &[Kept<T>], keep: Keep) -> Result<Vec<Tensor>> {
         let march = &self.march;
         let Some(reverse) = &march.programs.reverse else { return Ok(Vec::new()) };
+        let (_, passing) = self.kept_bytes(keep, kept.len());
+        self.context.reserve(passing)?;
+        let _passing = self.context.claim(passing);
         let gradients = match march.backward(kept, keep, &g.read::<T>()?) {
             Ok(gradients) => gradients,
             Err(_) => return Err(stopped()),

@@ -402,9 +402,7 @@ impl<T: Real> March<T> {
                 (Keep::All, Some(back)) => kept.push(self.recorded(machine, back, step.t, &arrays)),
                 _ => {
                     if matches!(keep, Keep::Every(n) if number % n == 0) {
-                        kept.push(
-                            self.registers(machine, &(0..compiled.step.given * self.channels).collect::<Vec<_>>()),
-                        );
+                        kept.push(self.registers(machine, &self.given(step)));
                     }
                     machine.run(&self.plan, &compiled.forward, step.t, &arrays);
                 }
@@ -425,6 +423,10 @@ impl<T: Real> March<T> {
             }
         }
         Ok(kept)
+    }
+    /// The registers that a step begins with.
+    pub(super) fn given(&self, step: &Scheduled) -> Vec<usize> {
+        (0..self.programs.steps[step.program].step.given * self.channels).collect()
     }
     /// Copies of registers.
     pub(super) fn registers(&self, machine: &Machine<T>, registers: &[usize]) -> Vec<Complex<T>> {

@@ -268,10 +268,29 @@ pub struct Gradients<T> {
 
 impl<T: Real> March<T> {
     /// Numbers that are kept of one sample when everything is kept.
-    pub fn kept_by_all(&self) -> usize {
+    fn kept_by_all(&self) -> usize {
         let of = |program: usize| self.programs.steps[program].back.as_ref().map_or(0, |back| back.saved.len());
         let states: usize = self.programs.schedule.iter().map(|step| of(step.program)).sum();
         states.saturating_mul(2 * self.channels * self.plan.layout.modes())
+    }
+    /// Numbers that a gradient keeps of one sample: before its reverse pass, and in it beside one step at work.
+    pub fn kept(&self, keep: Keep) -> (usize, usize) {
+        let schedule = &self.programs.schedule;
+        let state = schedule.iter().map(|step| self.given(step).len()).max().unwrap_or(0);
+        let state = state.saturating_mul(2 * self.plan.layout.modes());
+        match keep {
+            Keep::Nothing => (0, 0),
+            Keep::All => (self.kept_by_all(), 0),
+            Keep::Every(n) => {
+                (schedule.len().div_ceil(n.max(1)).saturating_mul(state), state.saturating_mul(n.min(schedule.len())))
+            }
+        }
+    }
+    /// Writes registers from one on.
+    fn put(&self, machine: &mut Machine<T>, first: usize, values: &[Complex<T>]) {
+        for (register, part) in values.chunks_exact(self.plan.layout.modes()).enumerate() {
+            machine.write(&self.plan, first + register, part);
+        }
     }
     /// Makes a step and gives what its reverse needs.
     pub(super) fn recorded(&self, machine: &mut Machine<T>, back: &Back, t: f64, arrays: &[&[T]]) -> Vec<Complex<T>> {
@@ -314,35 +333,38 @@ impl<T: Real> March<T> {
         let mut end = schedule.len();
         for (number, memory) in kept.iter().enumerate().rev() {
             let first = if let Keep::Every(n) = keep { number * n } else { number };
-            let recorded: Vec<Vec<Complex<T>>>;
-            let traces: &[Vec<Complex<T>>] = match keep {
-                Keep::Every(_) => {
-                    let again = forward.get_or_insert_with(|| {
-                        let mut machine = self.machine(samples);
-                        self.enter(&mut machine, sample);
-                        machine
-                    });
-                    memory
-                        .chunks_exact(modes)
-                        .enumerate()
-                        .for_each(|(register, part)| again.write(plan, register, part));
-                    let steps = schedule[first..end].iter();
-                    recorded = steps
-                        .filter_map(|step| Some((step, self.programs.steps[step.program].back.as_ref()?)))
-                        .map(|(step, back)| self.recorded(again, back, step.t, &arrays))
-                        .collect();
-                    &recorded
+            let steps = &schedule[first..end];
+            // The states before the steps of this part; what the reverse of a step needs is made again when its turn comes, so that memory
+            // holds one state for a step and not all of its stages.
+            let mut before: Vec<Vec<Complex<T>>> = Vec::new();
+            if let Keep::Every(_) = keep {
+                let again = forward.get_or_insert_with(|| {
+                    let mut machine = self.machine(samples);
+                    self.enter(&mut machine, sample);
+                    machine
+                });
+                self.put(again, 0, memory);
+                for pair in steps.windows(2) {
+                    again.run(plan, &self.programs.steps[pair[0].program].forward, pair[0].t, &arrays);
+                    before.push(self.registers(again, &self.given(&pair[1])));
                 }
-                _ => std::slice::from_ref(memory),
-            };
-            for (step, trace) in schedule[first..end].iter().zip(traces).rev() {
+            }
+            for (place, step) in steps.iter().enumerate().rev() {
+                let made: Vec<Complex<T>>;
+                let trace = match (&mut forward, &self.programs.steps[step.program].back) {
+                    (Some(again), Some(back)) if keep != Keep::All => {
+                        let state = place.checked_sub(1).and_then(|i| before.get(i)).unwrap_or(memory);
+                        self.put(again, 0, state);
+                        made = self.recorded(again, back, step.t, &arrays);
+                        &made
+                    }
+                    _ => memory,
+                };
                 if let Some(slot) = step.output.map(|time| time - self.first) {
                     let g = &g[slot * self.channels * points..][..self.channels * points];
                     machine.run(plan, &reverse.input, 0.0, &g.chunks_exact(points).collect::<Vec<_>>());
                 }
-                for (at, part) in trace.chunks_exact(modes).enumerate() {
-                    machine.write(plan, reverse.saved_at + at, part);
-                }
+                self.put(&mut machine, reverse.saved_at, trace);
                 if let Some(back) = &self.programs.steps[step.program].back {
                     machine.run(plan, &back.reverse, step.t, &arrays);
                 }

@@ -39,6 +39,7 @@ pub use base::Tensor;
 pub(crate) use base::{Real, in_precision};
 pub use binary::{Binary, Compare};
 pub use complex::Complex;
+pub(crate) use context::Claim;
 pub use context::{Context, Precision, human_bytes};
 pub use conv::{ConvOptions, same_padding};
 pub use counts::Counts;
