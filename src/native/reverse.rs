@@ -325,7 +325,7 @@ impl<T: Real> March<T> {
     ) -> Result<Gradients<T>, Stop> {
         let Some(reverse) = &self.programs.reverse else { return Err(Stop::Interrupted) };
         let (plan, schedule) = (&self.plan, &self.programs.schedule);
-        let (points, modes) = (plan.layout.points(), plan.layout.modes());
+        let points = plan.layout.points();
         let arrays = self.arrays_of(sample);
         let mut machine = self.machine(samples);
         self.enter(&mut machine, sample);
