@@ -198,12 +198,15 @@ fn transported(body: &Expr, i: usize) -> Option<Found> {
                 (Some(axis), _) => Some(Found::Carried(b.clone(), axis)),
                 (None, Some(axis)) => Some(Found::Carried(a.clone(), axis)),
                 (None, None) => {
-                    // c (v ∂u): the factor may stand deeper.
-                    let (factor, inner) = match (transported(a, i), transported(b, i)) {
-                        (Some(Found::Carried(v, axis)), _) => (b, (v, axis)),
-                        (_, Some(Found::Carried(v, axis))) => (a, (v, axis)),
+                    // c (v ∂u): the factor may stand deeper, on one side: both would be one path more at every level.
+                    let slope = |e: &Expr| e.any(&mut |op| matches!(op, Op::Partial(..)));
+                    let (factor, deeper) = match (slope(a), slope(b)) {
+                        (true, false) => (b, a),
+                        (false, true) => (a, b),
                         _ => return None,
                     };
+                    let Some(Found::Carried(v, axis)) = transported(deeper, i) else { return None };
+                    let inner = (v, axis);
                     let v = factor.mul(&inner.0).ok()?;
                     Some(Found::Carried(v, inner.1))
                 }
