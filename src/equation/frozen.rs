@@ -92,20 +92,12 @@ impl Frozen {
                     let matrix = self.matrix(&k, &at);
                     let all = if self.channels == 1 { matrix } else { eigenvalues(&matrix, self.channels) };
                     for lambda in all.iter().filter(|lambda| lambda.is_finite()) {
-                        reach.real = reach.real.max(-lambda.re);
-                        reach.imaginary = reach.imaginary.max(lambda.im.abs());
+                        reach = reach.including(*lambda);
                     }
                 }
             }
         }
-        // Reaction beside waves, and rounding.
-        if reach.real < 1e-9 * reach.imaginary {
-            reach.real = 0.0;
-        }
-        if reach.imaginary < 1e-9 * reach.real {
-            reach.imaginary = 0.0;
-        }
-        Ok(reach)
+        Ok(reach.without_rounding())
     }
     fn matrix(&self, k: &[f64], at: &dyn Fn(usize) -> f64) -> Vec<C> {
         let mut matrix = Vec::with_capacity(self.channels * self.channels);

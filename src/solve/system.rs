@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use rustfft::num_complex::Complex64;
+
 use super::vector::Vector;
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -68,6 +70,18 @@ pub struct Reach {
     pub real: f64,
     /// The largest `|Im λ|`: advection, `|c|/Δx` for central differences, `|c| k` for spectra.
     pub imaginary: f64,
+}
+
+impl Reach {
+    /// The box that holds another eigenvalue too.
+    pub(crate) fn including(self, lambda: Complex64) -> Self {
+        Self { real: self.real.max(-lambda.re), imaginary: self.imaginary.max(lambda.im.abs()) }
+    }
+    /// Without a side that is the rounding of the other one.
+    pub(crate) fn without_rounding(self) -> Self {
+        let side = |own: f64, other: f64| if own < 1e-9 * other { 0.0 } else { own };
+        Self { real: side(self.real, self.imaginary), imaginary: side(self.imaginary, self.real) }
+    }
 }
 
 /// A system whose tracked tensors can be named: what checkpoints and implicit methods need to take gradients.

@@ -29,6 +29,8 @@ use super::random::{Draw, Drawable};
 use super::shape::{Shape, element_count};
 use crate::error::Result;
 
+pub(crate) use functions::evaluate;
+pub(crate) use operations::{Values, binary, pairs};
 pub(crate) use program::Operation;
 use program::{Input, Instruction, Place, Program};
 

@@ -13,8 +13,9 @@ pub(crate) enum Values<'a, T> {
     One(T),
 }
 
+/// A function of each pair.
 #[inline(always)]
-fn pairs<T: Real>(a: Values<'_, T>, b: Values<'_, T>, out: &mut [T], f: impl Fn(T, T) -> T) {
+pub(crate) fn pairs<T: Real>(a: Values<'_, T>, b: Values<'_, T>, out: &mut [T], f: impl Fn(T, T) -> T) {
     match (a, b) {
         (Values::Many(a), Values::Many(b)) => out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = f(*a, *b)),
         (Values::Many(a), Values::One(b)) => out.iter_mut().zip(a).for_each(|(o, a)| *o = f(*a, b)),

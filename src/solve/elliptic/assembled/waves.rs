@@ -42,20 +42,12 @@ impl Lattice {
                     }
                     let all = if self.channels == 1 { matrix } else { eigenvalues(&matrix, self.channels) };
                     for lambda in all {
-                        reach.real = reach.real.max(-lambda.re);
-                        reach.imaginary = reach.imaginary.max(lambda.im.abs());
+                        reach = reach.including(lambda);
                     }
                 }
             }
         }
-        // Rounding of a difference that has no real part.
-        if reach.real < 1e-9 * reach.imaginary {
-            reach.real = 0.0;
-        }
-        if reach.imaginary < 1e-9 * reach.real {
-            reach.imaginary = 0.0;
-        }
-        Ok(reach)
+        Ok(reach.without_rounding())
     }
     /// Whether a point is so far from edges that its row is that of the inside: those that lean have eigenvalues of their own,
     /// which are not the operator's.
