@@ -526,6 +526,13 @@ const LONG: &[&str] = &[
     "fft::fft(ones([4194301]))",
     "fft::rfft(ones([64, 64, 64, 32]))",
     "random::permutation(4000000)",
+    "conv(ones([1, 64, 512, 512]), ones([64, 64, 5, 5]))",
+    "conv(ones([1, 64, 1024, 1024]), ones([64, 64, 5, 5]), #{ stride: 2 })",
+    "conv(ones([1, 64, 1024, 1024]), ones([1, 64, 7, 7]))",
+    "grad(|w| sum(conv(ones([4, 32, 256, 256]), w)), ones([32, 32, 7, 7]))",
+    "matmul(ones([4000, 4000]), ones([4000, 4000]))",
+    "matmul(ones([64, 1000, 1000]), ones([64, 1000, 1000]))",
+    "plot::histogram(sin(arange(0, 10000000))).save(\"long.png\")",
 ];
 
 #[test]

@@ -272,3 +272,98 @@ fn potentials() {
     }
     judge(rows, POTENTIALS);
 }
+
+/// What is carried along, and values between points.
+const CARRIED: &str = r#"
+    fn turn(n, method) {
+        let g = ring(n);
+        let start = g.sample(|x| exp(sin(x)));
+        let u = start;
+        let steps = int(0.625 * n);
+        for i in 0..steps { u = advect(u, 0 * u + 1, TAU / steps, #{ method: method }); }
+        [size(u - start), h(g)]
+    }
+    fn between(g, length, f, method) {
+        let x = linspace(0, length, 4001);
+        let u = g.sample(f);
+        [item(max(abs(interpolate(u, x, #{ method: method }) - f.call(x)))), h(g)]
+    }
+    fn doubled(g, length, f, method) {
+        let u = g.sample(f);
+        let fine = refine(u, 2, #{ method: method });
+        [size(fine - fine.grid.sample(f)), h(g)]
+    }
+"#;
+
+#[test]
+fn carrying_and_interpolation() {
+    let fine: &[usize] = &[256, 384, 576, 864, 1296];
+    let mut rows: Vec<Row> = Vec::new();
+    // One order of the interpolation goes to the number of steps, which grows with that of points.
+    for (method, order, points) in
+        [("linear", 1, fine), ("mac_cormack", 2, &[96, 128, 192, 256, 384]), ("cubic", 3, &[64, 90, 128, 180, 256])]
+    {
+        rows.push((format!("a turn on the ring, {method}"), order.into(), points, format!("turn(n, \"{method}\")")));
+    }
+    for (method, order, points) in [("linear", 2, &[64, 90, 128, 180, 256]), ("cubic", 4, &[48, 64, 90, 128, 180])] {
+        for (place, grid, length, f) in [
+            ("a ring", "ring(n)", "TAU", "|x| exp(sin(x))"),
+            (
+                "an interval",
+                "grid::interval(0, 1, n, #{ left: neumann(0), right: neumann(0), values: \"nodes\" })",
+                "1",
+                "|x| exp(2 * x)",
+            ),
+        ] {
+            for way in ["between", "doubled"] {
+                rows.push((
+                    format!("{way}, {place}, {method}"),
+                    order.into(),
+                    points,
+                    format!("{way}({grid}, {length}, {f}, \"{method}\")"),
+                ));
+            }
+        }
+    }
+    judge(rows, CARRIED);
+}
+
+/// Walls that nothing passes: fluxes of even order, whose derivatives vanish at both ends.
+#[test]
+fn closed_walls() {
+    let mut rows: Vec<Row> = Vec::new();
+    for accuracy in [2, 4, 6] {
+        for values in ["centres", "nodes"] {
+            for (name, equation, exact) in [
+                ("u″", "dx(u, 2)", "-PI ** 2 * cos(PI * x)"),
+                (
+                    "(u³ − u − u″ / 10)″",
+                    "laplacian(u ** 3 - u - 0.1 * laplacian(u))",
+                    "-0.75 * PI ** 2 * (cos(PI * x) + 3 * cos(3 * PI * x)) + (PI ** 2 - 0.1 * PI ** 4) * cos(PI * x)",
+                ),
+                ("(u²)″", "dx(u * u, 2)", "-2 * PI ** 2 * cos(2 * PI * x)"),
+                (
+                    "(u² u′)′",
+                    "dx(u * u * dx(u))",
+                    "2 * PI ** 2 * sin(PI * x) ** 2 * cos(PI * x) - PI ** 2 * cos(PI * x) ** 3",
+                ),
+            ] {
+                rows.push((
+                    format!("{name} between closed walls at {values}, accuracy {accuracy}"),
+                    accuracy.into(),
+                    match accuracy {
+                        2 => &[32, 48, 72, 108, 162],
+                        4 => &[32, 45, 64, 90, 128],
+                        _ => &[24, 30, 38, 48, 60],
+                    },
+                    format!(
+                        "let g = grid::interval(0, 1, n, #{{ left: neumann(0), right: neumann(0), values: \"{values}\" }});
+                         let u = g.sample(|x| cos(PI * x));
+                         [size(rates(equation(|u| dt(u) - {equation}), u, #{{ accuracy: {accuracy} }}) - g.sample(|x| {exact})), h(g)]"
+                    ),
+                ));
+            }
+        }
+    }
+    judge(rows, "");
+}

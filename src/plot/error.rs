@@ -42,6 +42,9 @@ pub enum PlotError {
     #[error("stopped after {done} of {all} frames")]
     Interrupted { done: usize, all: usize },
 
+    #[error("stopped before the picture was finished")]
+    Stopped,
+
     #[error("drawing failed: {0}")]
     Draw(String),
 

@@ -72,6 +72,8 @@ pub use vectors::{Background, VectorField};
 
 use scene::{Area, Scene};
 
+use crate::session::interrupt;
+
 /// One kind of picture.
 #[derive(Clone, Debug)]
 pub enum Panel {
@@ -193,6 +195,6 @@ impl Figure {
         let mut scene = Scene::new(width, height);
         let area = scene.area();
         self.panel.draw(&mut scene, area)?;
-        Ok(scene)
+        if interrupt::pending().is_some() { Err(PlotError::Stopped) } else { Ok(scene) }
     }
 }

@@ -17,12 +17,15 @@ use self::several::{animation, panels};
 use super::{Animation, Figure, PlotError};
 use crate::error::Error;
 use crate::script::registry::{Entry, entry};
+use crate::session::interrupt;
 
 impl From<PlotError> for Error {
     fn from(error: PlotError) -> Self {
         match error {
             PlotError::Write { .. } | PlotError::Extension { .. } => Error::file(error.to_string()),
-            PlotError::Interrupted { .. } => Error::interrupted(),
+            PlotError::Interrupted { .. } | PlotError::Stopped => {
+                interrupt::poll().err().unwrap_or_else(Error::interrupted)
+            }
             PlotError::TooLarge { .. } => Error::limit(error.to_string()),
             other => Error::value(other.to_string()),
         }

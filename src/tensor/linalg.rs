@@ -13,25 +13,39 @@ use crate::error::{Error, Result};
 use crate::session::interrupt;
 
 /// Multiplications in a product that is not worth an interruption.
-const BLOCK: usize = 1 << 34;
+const BLOCK: usize = 1 << 32;
 
-/// The product of two stacks of matrices; a large one by blocks of rows, so that it can be interrupted.
+/// The product of two stacks of matrices of one rank; a large one by parts of the stack or blocks of rows, so that it can be interrupted.
 fn product(a: &Tensor, b: &Tensor) -> Result<DispatchTensor> {
-    let (&[m, k], &[_, n]) = (a.shape().as_slice(), b.shape().as_slice()) else {
-        return Ok(Dispatch::float_matmul(a.data().clone(), b.data().clone()));
+    let (left, right) = (a.shape(), b.shape());
+    let whole = || Ok(Dispatch::float_matmul(a.data().clone(), b.data().clone()));
+    // Along the first axis, of the stack or of the rows; an operand that is repeated along it takes part in each.
+    let [first, ..] = left[..] else { return whole() };
+    let (own, other) = match left.len() {
+        2 => (first, 1),
+        _ => (first, right.first().copied().unwrap_or(1)),
     };
-    let rows = (BLOCK / k.saturating_mul(n).max(1)).max(16);
-    if rows >= m {
-        return Ok(Dispatch::float_matmul(a.data().clone(), b.data().clone()));
+    let count = own.max(other);
+    let columns = right.last().copied().unwrap_or(1);
+    let each = left.iter().skip(1).chain([&columns]).fold(1usize, |work, &n| work.saturating_mul(n));
+    let part = (BLOCK / each.max(1)).max(if left.len() == 2 { 16 } else { 1 });
+    if part >= count {
+        return whole();
     }
-    a.context().reserve(m.saturating_mul(n).saturating_mul(2 * a.precision().bytes()))?;
-    let mut blocks = Vec::new();
-    for start in (0..m).step_by(rows) {
+    let batch = left.iter().zip(&right).take(left.len() - 2).map(|(a, b)| *a.max(b));
+    let rows = left.iter().rev().nth(1).copied().unwrap_or(1);
+    let bytes = 2 * a.precision().bytes();
+    a.context().reserve(batch.chain([rows, columns]).fold(bytes, usize::saturating_mul))?;
+    let mut parts = Vec::new();
+    for start in (0..count).step_by(part) {
         interrupt::poll()?;
-        let block = a.detach().narrow(0, start, rows.min(m - start))?;
-        blocks.push(Dispatch::float_matmul(block.data().clone(), b.data().clone()));
+        let of = |t: &Tensor, len: usize| match len {
+            1 => Ok(t.detach()),
+            _ => t.detach().narrow(0, start, part.min(count - start)),
+        };
+        parts.push(Dispatch::float_matmul(of(a, own)?.data().clone(), of(b, other)?.data().clone()));
     }
-    Ok(Dispatch::float_cat(blocks, 0))
+    Ok(Dispatch::float_cat(parts, 0))
 }
 
 impl Tensor {

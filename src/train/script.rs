@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, Map};
+use serde_json::Value;
 
 use super::*;
 use crate::error::{Error, Result};
@@ -24,7 +25,17 @@ pub(crate) struct Handle(pub(super) Rc<RefCell<Optimizer>>);
 impl fmt::Display for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.try_borrow() {
-            Ok(optimizer) => write!(f, "optimizer after {} steps: {}", optimizer.steps(), optimizer.describe()),
+            Ok(optimizer) => {
+                let all = optimizer.describe();
+                write!(f, "{}", in_words(&all["rule"], "method"))?;
+                write!(f, " at rate {}", in_words(&all["rate"], "schedule"))?;
+                for (key, name) in [("clip_value", "clip"), ("clip_norm", "clip_norm")] {
+                    if let Some(bound) = all[key].as_f64() {
+                        write!(f, ", {name} {bound}")?;
+                    }
+                }
+                write!(f, ", after {} steps", optimizer.steps())
+            }
             Err(_) => write!(f, "optimizer at work"),
         }
     }
@@ -36,8 +47,20 @@ impl fmt::Display for Batch {
 }
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "schedule {}", self.describe())
+        write!(f, "rate {}", in_words(&self.describe(), "schedule"))
     }
+}
+
+/// `name(key value, …)` of a description, without what is switched off; a constant is its number.
+fn in_words(description: &Value, name: &str) -> String {
+    let kind = description[name].as_str().unwrap_or_default();
+    if kind == "constant" {
+        return description["rate"].to_string();
+    }
+    let own = description.as_object().into_iter().flatten();
+    let set = own.filter(|(key, value)| *key != name && !value.is_null() && **value != Value::Bool(false));
+    let words: Vec<String> = set.map(|(key, value)| format!("{key} {value}")).collect();
+    format!("{kind}({})", words.join(", "))
 }
 
 pub(crate) fn types(engine: &mut Engine) {

@@ -23,6 +23,19 @@ fn orders_in_time() {
 }
 
 #[test]
+fn jumps_are_noted() {
+    for (coefficient, expected) in [("where(x < 0.3, 1.0, 2.0)", true), ("1 + x * x", false)] {
+        let noted = number(&format!(
+            "let g = grid::interval(0, 1, 16, #{{ edges: dirichlet(0) }}); let k = g.sample(|x| {coefficient});
+             let eq = equation(|u| dt(u) - 0.1 * dx(k * dx(u)));
+             let found = check::order(eq, g.sample(|x| sin(PI * x)), 0.1, #{{ grids: \"finer\" }});
+             if found.note == () {{ 0 }} else if found.note.contains(\"`k` jumps\") {{ 1 }} else {{ 2 }}"
+        ));
+        assert_eq!(noted, f64::from(u8::from(expected)), "{coefficient}");
+    }
+}
+
+#[test]
 fn orders_in_space() {
     for (edges, options) in [
         ("left: dirichlet(0), right: dirichlet(0)", ""),

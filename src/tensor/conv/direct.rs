@@ -4,6 +4,7 @@
 //! Each sum is taken in the same order for any width of vectors, without fused products, so the bits do not depend on the machine.
 
 use super::geometry::Geometry;
+use crate::session::interrupt;
 use crate::tensor::base::Real;
 use crate::tensor::simd::{Level, level, vectorised};
 
@@ -172,6 +173,9 @@ fn blocks<T: Real, const OUT: usize, const ALONG: usize>(plan: &Plan, padded: &[
     let points = plan.rows * columns;
     for (out, weights) in out.chunks_mut(OUT * points).zip(packed.chunks_exact(weights)) {
         for y in 0..plan.rows {
+            if interrupt::pending().is_some() {
+                return;
+            }
             for x in (0..columns).step_by(ALONG) {
                 let sums = stretch::<T, OUT, ALONG>(plan, &padded[y * row + x..], plane, row, weights);
                 let count = ALONG.min(columns - x);
@@ -234,6 +238,9 @@ fn weights<T: Real, const OUT: usize, const ALONG: usize>(plan: &Plan, padded: &
         // Beyond the last channel that channel is taken again, and not written.
         let lines: [&[T]; OUT] = std::array::from_fn(|o| &g[(first + o).min(plan.channels_out - 1) * sized..][..sized]);
         for c in 0..plan.channels_in {
+            if interrupt::pending().is_some() {
+                return;
+            }
             for ky in 0..kh {
                 let mut kx = 0;
                 while kx < kw {

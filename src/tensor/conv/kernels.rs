@@ -2,7 +2,8 @@
 //! a matrix, and matrix products.
 //!
 //! Work is done a band of output rows at a time, so that the columns stay in cache. Samples and groups run in parallel;
-//! sums over samples are taken in fixed portions, so that the number of threads does not change the result.
+//! sums over samples are taken in fixed portions, so that the number of threads does not change the result. An interrupt leaves a
+//! result unfinished: whoever asked polls next.
 
 use std::ops::Range;
 
@@ -10,6 +11,7 @@ use rayon::prelude::*;
 
 use super::direct;
 use super::geometry::Geometry;
+use crate::session::interrupt;
 use crate::tensor::base::Real;
 use crate::tensor::product::{Matrix, multiply};
 
@@ -26,7 +28,8 @@ impl Geometry {
     fn bands(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let (rows, width) = (self.output[0] * self.output[1], self.output[2]);
         let step = (BAND / (self.patch() * width).max(1)).clamp(1, rows.max(1));
-        (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
+        let bands = (0..rows).step_by(step).map(move |start| start..(start + step).min(rows));
+        bands.take_while(|_| interrupt::pending().is_none())
     }
     /// Few enough output channels that a product with a matrix is mostly the making of that matrix.
     fn is_thin(&self) -> bool {
@@ -239,6 +242,9 @@ pub(super) fn weight<T: Real>(geometry: &Geometry, g: &[T], x: &[T]) -> Vec<T> {
 fn each_pair(geometry: &Geometry, mut f: impl FnMut(usize, usize, usize)) {
     for o in 0..geometry.channels_out {
         for c in 0..geometry.channels_in {
+            if interrupt::pending().is_some() {
+                return;
+            }
             (0..geometry.taps()).for_each(|tap| f(o, c, tap));
         }
     }

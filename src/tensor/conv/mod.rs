@@ -12,6 +12,7 @@ use self::geometry::Geometry;
 use super::base::{Real, Tensor, in_precision};
 use super::shape::{Shape, element_count};
 use crate::error::{Error, Result};
+use crate::session::interrupt;
 
 /// Points before and after an axis that keep its length (divided by the stride, rounded up) under a kernel that reaches over
 /// `span` points; where their number is odd, the larger part comes after.
@@ -154,7 +155,9 @@ macro_rules! on_cpu {
             Tensor::full_in(a.context(), a.precision(), &shape, 0.0)?
         } else if let (Some(left), Some(right)) = (a.flex_contiguous(), b.flex_contiguous()) {
             in_precision!(a.precision(), T => {
+                interrupt::poll()?;
                 let out = $kernel($geometry, slice::<T>(&left)?, slice::<T>(&right)?);
+                interrupt::poll()?;
                 Tensor::from_vec(a.context(), out, &shape)?
             })
         } else {
