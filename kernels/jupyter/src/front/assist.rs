@@ -7,11 +7,12 @@ use ansatz::script::{Registry, reference};
 use rhai::{Engine, LexError, ParseErrorType};
 use serde_json::{Value, json};
 
+use super::rust_code::is_rust;
 use crate::wire::Named;
 use crate::worker::MAGICS;
 
 /// The byte that a position in characters stands for.
-fn byte_of(text: &str, characters: usize) -> usize {
+pub(super) fn byte_of(text: &str, characters: usize) -> usize {
     text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at)
 }
 
@@ -68,7 +69,12 @@ fn files(typed: &str, start: usize) -> (usize, Vec<String>) {
 /// The content of an inspection reply.
 pub fn inspect(session: &[Named], code: &str, position: usize) -> Value {
     let name = assist::name_at(code, byte_of(code, position));
-    match name.and_then(|name| about(session, &name)) {
+    found(name.and_then(|name| about(session, &name)))
+}
+
+/// The content of an inspection reply with what is known.
+pub(super) fn found(about: Option<String>) -> Value {
+    match about {
         Some(text) => json!({
             "status": "ok",
             "found": true,
@@ -89,7 +95,7 @@ pub fn about(session: &[Named], name: &str) -> Option<String> {
 
 /// The content of an is-complete reply.
 pub fn is_complete(code: &str) -> Value {
-    if code.trim_start().starts_with("%%rust") {
+    if is_rust(code) {
         return json!({ "status": "unknown" });
     }
     // Magics are not the language's.
