@@ -84,6 +84,8 @@ async fn serve(
     }
     let shared = executor.shared.clone();
     let mut running = None;
+    // Both outputs have their end marks and the session tells its names, each by a way of its own: evcxr goes on when all have come.
+    let mut awaited = 0;
     let mut lost = None;
     let mut asked: Option<Instant> = None;
     let mut tick = tokio::time::interval(Duration::from_millis(50));
@@ -94,7 +96,7 @@ async fn serve(
             Some((stderr, line)) = rust.lines.recv() => executor.output(cell, stderr, format!("{line}\n")),
             Some((library, function)) = rust.loads.recv() => {
                 let id = executor.next();
-                running = Some(id);
+                (running, awaited) = (Some(id), 3);
                 watch.begin();
                 executor.worker.tell(Request::Load { id, library, function });
                 if asked.is_some() {
@@ -114,13 +116,10 @@ async fn serve(
                     executor.output(cell, true, text);
                 }
                 Said::Output { stderr, text } => executor.output(cell, stderr, text),
-                Said::Ended { stderr: false, id } if running == Some(id) => {
-                    running = None;
-                    watch.end();
-                    rust.tell(relay::COMPLETE);
-                }
+                Said::Ended { id, .. } if running == Some(id) => awaited -= 1,
                 Said::Event(event) => match *event {
-                    Event::Loaded { names, failure: why, .. } => {
+                    Event::Loaded { names, failure: why, id } => {
+                        awaited -= i32::from(running == Some(id));
                         if let Ok(mut known) = executor.shared.names.lock() { *known = names; }
                         if let Some(why) = why { executor.output(cell, true, format!("{why}\n")); }
                     }
@@ -146,6 +145,11 @@ async fn serve(
                 Some(_) => {}
             },
             answer = &mut answer => break answer,
+        }
+        if running.is_some() && awaited == 0 {
+            running = None;
+            watch.end();
+            rust.tell(relay::COMPLETE);
         }
     };
     while let Ok((stderr, line)) = rust.lines.try_recv() {

@@ -115,7 +115,7 @@ fn who(worker: &Worker) -> Table {
     let mut table = Table::new("", vec!["name".into(), "type".into(), "value".into()]);
     for (name, constant, value) in worker.host.variables() {
         let name = if constant { format!("{name} (constant)") } else { name.to_string() };
-        let text = brief(&value);
+        let text = brief(worker, &value);
         table.rows.push(vec![name, type_name(&value).to_string(), text]);
     }
     for (name, parameters) in worker.host.functions() {
@@ -128,14 +128,20 @@ fn who(worker: &Worker) -> Table {
 }
 
 /// The beginning of what is in a variable: writing all of a long text or array takes its time.
-fn brief(value: &Dynamic) -> String {
+fn brief(worker: &Worker, value: &Dynamic) -> String {
     const LONGEST: usize = 60;
     let start = match (value.clone().into_immutable_string(), value.as_array_ref()) {
         (Ok(text), _) => text.chars().take(LONGEST).collect::<String>().into(),
         (_, Ok(array)) if array.len() > LONGEST => array.iter().take(LONGEST).cloned().collect::<Vec<_>>().into(),
         _ => value.clone(),
     };
-    cell(&start).chars().take(LONGEST).collect()
+    let text = match cell(&start) {
+        _ if value.is_fnptr() => String::new(),
+        // An equation, a grid or a path says more of itself than its kind.
+        text if text == type_name(value) => worker.host.show(value),
+        text => text,
+    };
+    text.lines().next().unwrap_or_default().chars().take(LONGEST).collect()
 }
 
 fn device(worker: &Worker) {
