@@ -66,7 +66,7 @@ impl Names {
                 self.properties.iter().chain(methods).filter(|n| {
                     n.starts_with(word) && !word.is_empty() || self.properties.contains(*n) && word.is_empty()
                 });
-            return (start, names.cloned().collect());
+            return (start, names.cloned().collect::<BTreeSet<_>>().into_iter().collect());
         }
         let names = self.session.iter().chain(&self.fixed).filter(|name| !word.is_empty() && name.starts_with(word));
         let mut names: Vec<String> = names.cloned().collect();
@@ -222,6 +222,16 @@ pub fn name_at(text: &str, at: usize) -> Option<String> {
     (!name.is_empty()).then(|| name.to_string())
 }
 
+/// The function and the option whose key a position of a text lies in or behind: `step(x, #{ size: 1 })` gives `step`, `size`.
+pub fn option_at(text: &str, at: usize) -> Option<(String, String)> {
+    let before = text.get(..at)?;
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    let start = before.trim_end_matches(part).len();
+    let call = open_option_map(before.get(..start)?)?;
+    let key: String = text.get(start..)?.chars().take_while(|c| part(*c)).collect();
+    (!key.is_empty()).then_some((call, key))
+}
+
 /// How deep the brackets are that an incomplete input leaves open.
 pub fn depth(text: &str) -> usize {
     scan(text).open.len()
@@ -268,6 +278,16 @@ mod tests {
         ] {
             assert!(!is_complete(text), "{text}");
         }
+    }
+
+    #[test]
+    fn the_key_of_an_option_is_found() {
+        let text = "a::step(x, #{ size: 1, depth: [y] })";
+        let found = |word: &str| option_at(text, text.find(word).unwrap() + 2).map(|(call, key)| call + " " + &key);
+        assert_eq!(found("size"), Some("a::step size".into()));
+        assert_eq!(found("depth"), Some("a::step depth".into()));
+        assert_eq!(found("1,"), None);
+        assert_eq!(found("step"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 /// The version of everything in this file.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Holds the address of the [`Table`] in the process of the session.
 pub const ADDRESS: &str = "ANSATZ_CELL_TABLE";
 
@@ -76,4 +76,11 @@ pub struct Table {
     pub variable: extern "C" fn(name: Text, answer: *const Answer),
     /// Sets a variable of the session to a tensor; 0, or 1 when it cannot be.
     pub set_variable: extern "C" fn(name: Text, array: View) -> u32,
+    /// Asks the user for a line, as for a password when `hidden` is not 0: gives it to `take` and returns 0, or 1 with why there is none.
+    pub input: extern "C" fn(
+        prompt: Text,
+        hidden: u32,
+        to: *mut c_void,
+        take: extern "C" fn(to: *mut c_void, line: Text),
+    ) -> u32,
 }

@@ -103,6 +103,32 @@ pub fn set_variable(name: &str, array: &Array) {
     }
 }
 
+/// Asks the user for a line. Panics when there is nobody to ask, which is an error of the cell.
+///
+/// The standard input of a cell is empty: what a user types goes to the cell that asks for it, by this function.
+pub fn input(prompt: &str) -> String {
+    ask(prompt, false)
+}
+
+/// Asks for a line that is not shown while it is typed; otherwise as [`input`].
+pub fn password(prompt: &str) -> String {
+    ask(prompt, true)
+}
+
+fn ask(prompt: &str, hidden: bool) -> String {
+    extern "C" fn take(to: *mut c_void, line: Text) {
+        // SAFETY: `to` is the text below, and the line is lent for this call.
+        unsafe { *to.cast::<String>() = line.read() };
+    }
+    let table = table().unwrap_or_else(|why| panic!("{why}"));
+    let mut line = String::new();
+    let to = (&mut line as *mut String).cast();
+    match (table.input)(Text::of(prompt), u32::from(hidden), to, take) {
+        0 => line,
+        _ => panic!("{line}"),
+    }
+}
+
 fn table() -> Result<&'static Table, String> {
     let address = std::env::var(abi::ADDRESS).ok().and_then(|text| text.parse::<usize>().ok());
     let address = address.ok_or("this cell does not run in an Ansatz notebook")?;

@@ -54,7 +54,7 @@ class RustCells(unittest.TestCase):
     def test_errors(self):
         wrong = self.run_cell("%%rust\nlet x: i32 = \"text\";")
         self.assertEqual(wrong.error["ename"], "CompilationError")
-        self.assertIn("mismatched types", "\n".join(wrong.error["traceback"]))
+        self.assertRegex("\n".join(wrong.error["traceback"]), r"mismatched types(.|\n)*In \[\d+\]:2:\d+")
         panicked = self.run_cell("%%rust\nlet v: Vec<i32> = vec![]; v[3]")
         self.assertEqual(panicked.status, "error", panicked)
         self.assertEqual(panicked.error["ename"], "Panic")
@@ -97,6 +97,76 @@ Bold("x".to_string())""")
             book.interrupt()
             self.assertEqual(book.collect(message).error["ename"], "SessionLost")
             self.assertEqual(book.run("1 + 1").result["text/plain"], "2")
+
+    def test_interrupts_of_the_compiler(self):
+        slow = ("%%rust\n#[allow(long_running_const_eval)]\n"
+                "const SLOW: u64 = { let mut i = 0u64; while i < 100_000_000_000 { i += 1; } i };\nSLOW")
+        for before_the_first in [True, False]:
+            with Notebook() as book:
+                if not before_the_first:
+                    book.run("%%rust\nlet kept: i32 = 7;", timeout=120)
+                book.run("let a = 1;")
+                message = book.send(slow)
+                time.sleep(6 if before_the_first else 2)
+                began = time.perf_counter()
+                book.interrupt()
+                ran = book.collect(message, timeout=20)
+                self.assertEqual(ran.error.get("ename"), "Interrupted", ran)
+                self.assertLess(time.perf_counter() - began, 3)
+                self.assertEqual(book.run("a").result["text/plain"], "1")
+                again = book.run("%%rust\n1 + 1" if before_the_first else "%%rust\nkept", timeout=120)
+                self.assertEqual(again.result.get("text/plain"), "2" if before_the_first else "7", again)
+
+    def test_input(self):
+        ran = self.run_cell("%%rust\nlet name: String = ansatz_cell::input(\"who? \");\nname", typed="Ada")
+        self.assertEqual(ran.of("input_request"), [{"prompt": "who? ", "password": False}], ran)
+        self.assertEqual(ran.result.get("text/plain"), '"Ada"', ran)
+        refused = self.run_cell("%%rust\nansatz_cell::input(\"who? \");", allow_stdin=False)
+        self.assertIn("nobody to ask", refused.error["evalue"])
+        # The standard input is at its end: reading it neither waits nor takes what the kernel says.
+        empty = self.run_cell("%%rust\nlet mut line: String = String::new();\nstd::io::stdin().read_line(&mut line).unwrap()")
+        self.assertEqual(empty.result.get("text/plain"), "0", empty)
+        self.assertIn("ansatz_cell::input(prompt) asks", empty.text("stderr"))
+        self.assertEqual(self.run_cell("1 + 1").result["text/plain"], "2")
+
+    def test_time(self):
+        for head in ["%%time\n%%rust", "%%rust\n%%time"]:
+            ran = self.run_cell(head + "\nstd::thread::sleep(std::time::Duration::from_millis(200)); 5")
+            self.assertRegex(ran.text(), r"^2\d\d\.\d+ms \(compiled in [\d.]+m?s\)\n$")
+            self.assertEqual(ran.result.get("text/plain"), "5")
+        self.assertIn("a magic of Rhai cells", self.run_cell("%%rust\n%who").error["evalue"])
+
+    def ask(self, kind, code):
+        message = getattr(self.book.client, kind)(code, len(code))
+        reply = self.book.client.get_shell_msg(timeout=10)
+        self.assertEqual(reply["parent_header"]["msg_id"], message)
+        return reply["content"]
+
+    def test_completion_and_tooltips(self):
+        self.run_cell("%%rust\nfn halved(number: f64) -> f64 { number / 2.0 }\nlet hallmark: i32 = 1;")
+        self.assertEqual(self.ask("complete", "%%rust\nlet b = hal")["matches"], ["hallmark", "halved"])
+        reply = self.ask("complete", "%%rust\nansatz_cell::oper")
+        self.assertEqual((reply["matches"], reply["cursor_start"], reply["cursor_end"]), (["operator"], 20, 24))
+        about = self.ask("inspect", "%%rust\nhalved")["data"]["text/plain"]
+        self.assertIn("fn halved(number: f64) -> f64", about)
+        about = self.ask("inspect", "%%rust\nansatz_cell::operator")["data"]["text/plain"]
+        self.assertIn("a function whose gradient is known", about)
+        self.assertFalse(self.ask("inspect", "%%rust\nnothing_such")["found"])
+
+    def test_reset_forgets_functions_of_rust_cells(self):
+        with Notebook() as book:
+            book.run("%%rust\nansatz_cell::function(\"doubled\", [\"x\"], |a| Ok(a[0].map(|x| 2.0 * x)));", timeout=120)
+            self.assertEqual(book.run("doubled(2)").result["text/plain"], "4.0")
+            book.run("%reset")
+            self.assertIn("doubled", book.run("doubled(2)").error["evalue"])
+            self.assertNotIn("doubled", str(book.run("%who").messages))
+
+    def test_two_notebooks_have_a_compiler_each(self):
+        with Notebook() as other:
+            other.run("%%rust\nlet mine: i32 = 2;", timeout=120)
+            self.run_cell("%%rust\nlet mine: i32 = 1;")
+            self.assertEqual(other.run("%%rust\nmine").result.get("text/plain"), "2")
+        self.assertEqual(self.run_cell("%%rust\nmine").result.get("text/plain"), "1")
 
     def test_without_a_compiler_a_message_says_so(self):
         with Notebook(env={**os.environ, "PATH": "/nowhere"}) as book:

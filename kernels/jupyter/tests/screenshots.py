@@ -56,8 +56,13 @@ def add_cell(page, code):
 
 
 def wait_idle(page, seconds):
+    """Until the kernel has nothing to do. Between two cells it is idle too, so no cell may wait."""
     page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'",
+        """() => {
+            const panel = window.jupyterapp.shell.currentWidget;
+            const prompts = [...panel.node.querySelectorAll('.jp-InputPrompt')].map(prompt => prompt.textContent);
+            return panel.sessionContext.session?.kernel?.status === 'idle' && !prompts.some(text => text.includes('*'));
+        }""",
         timeout=1000 * seconds)
 
 
@@ -80,6 +85,9 @@ def main(folder):
             command(page, "notebook:run-all-cells")
             time.sleep(1)
             wait_idle(page, 180)
+            time.sleep(1)
+            page.screenshot(path=folder / "1_tour_end.png")
+            page.locator(".jp-Cell").first.scroll_into_view_if_needed()
             time.sleep(1)
             page.screenshot(path=folder / "1_tour_top.png")
             errors = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import statistics
 import time
 import unittest
 
@@ -114,6 +115,9 @@ class Session(unittest.TestCase):
         self.run_cell("%limits seconds=0")
         near = self.run_cell("%limit")
         self.assertIn("did you mean %limits?", near.error["evalue"])
+        for wrong, word in [("%limits seconds=soon", "a number of seconds"), ("%limits pigs=1", "operations, seconds"),
+                            ("%limits 5", "name=value"), ("%reset precision=f16", "f32 or f64"), ("%time", "%time expression")]:
+            self.assertIn(word, self.run_cell(wrong).error.get("evalue", "no error"), wrong)
         trace = "\n".join(self.run_cell("%time 1\n\nnothing_such").error["traceback"])
         self.assertIn(":3:1", trace)
 
@@ -128,33 +132,27 @@ class Session(unittest.TestCase):
             self.assertIn("[2, 3] f64", book.run("print(matmul(ones([2, 4]), ones([4, 3])))").text())
 
     def test_fifty_interrupts(self):
-        self.run_cell("let kept = linspace(0, 1, 11); let i = 0;")
-        slowest = 0
+        self.run_cell(LONG["prepared"])
+        untrained = self.run_cell("net.forward(ones([1, 1])).item()").result["text/plain"]
+        taken = []
         for turn in range(50):
-            loop = ["loop { i += 1; }", "sleep(60)",
-                    "let heat = equation(|u| dt(u) - laplacian(u)); "
-                    "solve(heat, grid::periodic([128, 128], [TAU, TAU]).sample(|x, y| sin(x)), 1e9, #{ steps: 100000000 })"][turn % 3]
-            message = self.book.send(loop)
+            code = LONG[("loop", "sleep", "rollout", "training")[turn % 4]]
+            message = self.book.send(code)
             # Also at once, when the session may not have begun with it.
             self.book.begun(message)
             time.sleep(0.15 if turn % 2 else 0)
             began = time.perf_counter()
             self.book.interrupt()
             ran = self.book.collect(message, timeout=20)
-            slowest = max(slowest, time.perf_counter() - began)
-            self.assertEqual(ran.error.get("ename"), "Interrupted", f"{loop}: {ran}")
-        self.assertEqual(self.run_cell("kept.shape[0]").result["text/plain"], "11")
-        print(f"\n50 interrupts, the slowest took {1000 * slowest:.0f} ms")
-        self.assertLess(slowest, 0.5)
-
-    def test_fifty_failing_cells(self):
-        self.run_cell("let still_here = 42;")
-        cells = ['throw "no"', "1 +", "nothing_such()", "ones([2]) + ones([3])", "ones([1000000, 1000000])",
-                 "fn deep(n) { deep(n + 1) } deep(0)", "[1][5]", "let s = \"x\"; loop { s += s; }",
-                 "linspace(0, 1, 5).reshape([2, 2])", "solve(1, 2, 3)"]
-        for turn in range(50):
-            self.assertEqual(self.run_cell(cells[turn % len(cells)]).status, "error")
-        self.assertEqual(self.run_cell("still_here").result["text/plain"], "42")
+            taken.append(time.perf_counter() - began)
+            self.assertEqual(ran.error.get("ename"), "Interrupted", f"{code}: {ran}")
+            self.assertEqual(self.run_cell("kept.shape[0]").result["text/plain"], "11")
+        self.assertNotEqual(self.run_cell("net.forward(ones([1, 1])).item()").result["text/plain"], untrained)
+        self.assertNotEqual(self.run_cell("i").result["text/plain"], "0")
+        print(f"\n50 interrupts: median {1000 * statistics.median(taken):.0f} ms, slowest {1000 * max(taken):.0f} ms")
+        # What holds on a machine of one's own is in measure.py; here others may work too.
+        self.assertLess(statistics.median(taken), 0.1)
+        self.assertLess(max(taken), 0.5)
 
     def test_a_dead_worker_is_replaced(self):
         with Notebook() as book:
@@ -167,6 +165,27 @@ class Session(unittest.TestCase):
             self.assertIn("Variables and functions are gone", ran.error["evalue"])
             self.assertEqual(book.run("1 + 1").result["text/plain"], "2")
             self.assertEqual(book.run("a").status, "error")
+
+    def test_a_worker_that_dies_between_cells_is_told_of(self):
+        with Notebook() as book:
+            message = book.send("let a = 1;")
+            book.collect(message)
+            end_worker(book)
+            said = book.client.get_iopub_msg(timeout=10)
+            self.assertEqual((said["msg_type"], said["parent_header"]["msg_id"]), ("stream", message))
+            self.assertIn("the session was lost", said["content"]["text"])
+            self.assertEqual(book.run("a").error["evalue"], "there is no variable `a`")
+
+    def test_two_notebooks_do_not_meet(self):
+        with Notebook() as one:
+            with Notebook() as other:
+                one.run("let a = 1;")
+                other.run("let a = 2;")
+                self.assertEqual(one.run("a").result["text/plain"], "1")
+                busy = one.send("sleep(1); a")
+                other.interrupt()
+                self.assertEqual(one.collect(busy).result["text/plain"], "1")
+            self.assertEqual(one.run("a + 1").result["text/plain"], "2")
 
     def test_a_second_interrupt_restarts_what_is_stuck(self):
         with Notebook() as book:
@@ -188,14 +207,25 @@ class Session(unittest.TestCase):
             self.assertEqual(book.run("a").status, "error")
             self.assertEqual(book.run("let a = 2; a").result["text/plain"], "2")
 
+    def test_restart_while_a_cell_runs(self):
+        # The second is inside of a product of matrices, which nothing can stop half-way.
+        for code in ["loop { }", "let a = ones([9000, 9000]); matmul(a, a); 1"]:
+            with Notebook() as book:
+                book.send(code)
+                time.sleep(0.5)
+                worker = worker_of(book)
+                began = time.perf_counter()
+                book.manager.restart_kernel()
+                book.client.wait_for_ready(timeout=30)
+                self.assertLess(time.perf_counter() - began, 5)
+                self.assertEqual(book.run("1 + 1").result["text/plain"], "2")
+                self.assertTrue(gone(worker))
+
     def test_the_worker_goes_with_the_front(self):
         book = Notebook()
         worker = worker_of(book)
         os.kill(book.manager.provisioner.process.pid, signal.SIGKILL)
-        deadline = time.time() + 5
-        while time.time() < deadline and os.path.exists(f"/proc/{worker}") and state(worker) != "Z":
-            time.sleep(0.05)
-        self.assertTrue(not os.path.exists(f"/proc/{worker}") or state(worker) == "Z")
+        self.assertTrue(gone(worker))
         book.client.stop_channels()
 
 
@@ -206,9 +236,29 @@ train(net, #{ loss: |net, batch| { sleep(0.02); mse(net.forward(x), 2 * x) }, st
 """
 
 
-def state(process):
-    with open(f"/proc/{process}/stat") as stat:
-        return stat.read().rsplit(")", 1)[1].split()[0]
+# Cells that do not end by themselves, and what they need.
+LONG = {
+    "prepared": "let kept = linspace(0, 1, 11); let i = 0; let net = nn::net(nn::linear(1, 1)); let x = ones([4, 1]);"
+                "let heat = equation(|u| dt(u) - laplacian(u));",
+    "loop": "loop { i += 1; }",
+    "sleep": "sleep(60)",
+    "rollout": "solve(heat, grid::periodic([128, 128], [TAU, TAU]).sample(|x, y| sin(x)), 1e9, #{ steps: 100000000 })",
+    "training": "train(net, #{ loss: |net, batch| mse(net.forward(x), 2 * x), steps: 100000000 })",
+}
+
+
+def gone(process, seconds=5):
+    """Whether a process ends in time."""
+    deadline = time.time() + seconds
+    while time.time() < deadline:
+        try:
+            with open(f"/proc/{process}/stat") as stat:
+                if stat.read().rsplit(")", 1)[1].split()[0] == "Z":
+                    return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def worker_of(book):

@@ -7,11 +7,12 @@ use ansatz::script::{Registry, reference};
 use rhai::{Engine, LexError, ParseErrorType};
 use serde_json::{Value, json};
 
+use super::rust_code::is_rust;
 use crate::wire::Named;
 use crate::worker::MAGICS;
 
 /// The byte that a position in characters stands for.
-fn byte_of(text: &str, characters: usize) -> usize {
+pub(super) fn byte_of(text: &str, characters: usize) -> usize {
     text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at)
 }
 
@@ -67,8 +68,29 @@ fn files(typed: &str, start: usize) -> (usize, Vec<String>) {
 
 /// The content of an inspection reply.
 pub fn inspect(session: &[Named], code: &str, position: usize) -> Value {
-    let name = assist::name_at(code, byte_of(code, position));
-    match name.and_then(|name| about(session, &name)) {
+    let at = byte_of(code, position);
+    let line = code.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let word = code.get(line..).and_then(|line| line.split_whitespace().next()).unwrap_or_default();
+    if let Some((magic, text)) = MAGICS.iter().find(|(magic, _)| *magic == word && at <= line + word.len()) {
+        return found(Some(format!("{magic}: {text}")));
+    }
+    let option = assist::option_at(code, at).and_then(|(call, key)| option(&call, &key));
+    found(option.or_else(|| assist::name_at(code, at).and_then(|name| about(session, &name))))
+}
+
+/// What is known of an option.
+fn option(call: &str, key: &str) -> Option<String> {
+    let registry = Registry::new();
+    let mut entries = registry.find(call).into_iter();
+    entries.find_map(|entry| {
+        let option = entry.options.iter().find(|option| option.name == key)?;
+        Some(format!("{key}: {}\n\nan option of {}", option.text, entry.signature))
+    })
+}
+
+/// The content of an inspection reply with what is known.
+pub(super) fn found(about: Option<String>) -> Value {
+    match about {
         Some(text) => json!({
             "status": "ok",
             "found": true,
@@ -89,7 +111,7 @@ pub fn about(session: &[Named], name: &str) -> Option<String> {
 
 /// The content of an is-complete reply.
 pub fn is_complete(code: &str) -> Value {
-    if code.trim_start().starts_with("%%rust") {
+    if is_rust(code) {
         return json!({ "status": "unknown" });
     }
     // Magics are not the language's.
@@ -163,5 +185,9 @@ mod tests {
         let text = inspect(&session, "linspace(0, ", 12)["data"]["text/plain"].clone();
         assert!(text.as_str().is_some_and(|t| t.starts_with("linspace(") && t.contains("examples")), "{text}");
         assert_eq!(inspect(&session, "nothing_such", 5)["found"], false);
+        let key = inspect(&session, "sum(x, 0, #{ keep: true })", 15)["data"]["text/plain"].clone();
+        assert!(key.as_str().is_some_and(|t| t.starts_with("keep: ") && t.contains("an option of sum(")), "{key}");
+        let magic = inspect(&session, "u\n%who", 6)["data"]["text/plain"].clone();
+        assert!(magic.as_str().is_some_and(|t| t.starts_with("%who: ")), "{magic}");
     }
 }

@@ -1,5 +1,6 @@
 //! The thread that owns evcxr: it compiles cells, one after the other.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -16,6 +17,14 @@ use crate::wire::{Bundle, Failure};
 /// What a cell gave, or why not.
 pub type Answer = Result<Bundle, Failure>;
 
+/// What the thread does.
+pub enum Work {
+    /// A cell: its name, code and where the answer goes.
+    Cell(String, String, oneshot::Sender<Answer>),
+    /// Something that evcxr knows; not answered while there is no evcxr.
+    Question(Box<dyn FnOnce(&mut CommandContext) + Send>),
+}
+
 /// The crate that cells use to add operators, as it is written to the user's cache.
 const CELL: [(&str, &str); 3] = [
     ("src/lib.rs", include_str!("../../../cell/src/lib.rs")),
@@ -27,14 +36,19 @@ const CELL: [(&str, &str); 3] = [
 ];
 
 /// The thread that owns evcxr.
-pub fn compile(
-    socket: &Path,
-    queue: &Receiver<(String, oneshot::Sender<Answer>)>,
-    print: &UnboundedSender<(bool, String)>,
-    lost: &AtomicBool,
-) {
+pub fn compile(socket: &Path, queue: &Receiver<Work>, print: &UnboundedSender<(bool, String)>, lost: &AtomicBool) {
     let mut context: Option<CommandContext> = None;
-    for (code, answer) in queue {
+    for work in queue {
+        let (name, code, answer) = match work {
+            Work::Cell(name, code, answer) => (name, code, answer),
+            Work::Question(question) => {
+                if let Some(context) = &mut context {
+                    // rust-analyzer panics now and then; the session of Rust cells does not depend on what it was asked.
+                    let _ = catch_unwind(AssertUnwindSafe(|| question(context)));
+                }
+                continue;
+            }
+        };
         // A child that went with the worker is noticed by evcxr only with the next cell, which would fail: so it gets an empty one.
         if lost.swap(false, Ordering::SeqCst)
             && let Some(context) = &mut context
@@ -42,10 +56,10 @@ pub fn compile(
             let _ = context.execute("();");
         }
         let outcome = match &mut context {
-            Some(context) => execute(context, &code),
+            Some(context) => execute(context, &name, &code),
             None => match start(socket, print) {
                 Ok(mut new) => {
-                    let outcome = execute(&mut new, &code);
+                    let outcome = execute(&mut new, &name, &code);
                     context = Some(new);
                     outcome
                 }
@@ -92,7 +106,7 @@ fn written() -> std::io::Result<PathBuf> {
     Ok(root)
 }
 
-fn execute(context: &mut CommandContext, code: &str) -> Answer {
+fn execute(context: &mut CommandContext, name: &str, code: &str) -> Answer {
     match context.execute(code) {
         Ok(outputs) => {
             let content = outputs.content_by_mime_type.into_iter();
@@ -103,11 +117,16 @@ fn execute(context: &mut CommandContext, code: &str) -> Answer {
             let mut traceback = Vec::new();
             for error in errors.iter().filter(|error| error.is_from_user_code() || errors.len() == 1) {
                 let mut text = Vec::new();
-                match error.build_report("cell".into(), code.to_string(), evcxr::Theme::Light) {
+                match error.build_report(name.into(), code.to_string(), evcxr::Theme::Light) {
                     Some(report)
-                        if report.write(("cell".to_string(), ariadne::Source::from(code)), &mut text).is_ok() =>
+                        if report.write((name.to_string(), ariadne::Source::from(code)), &mut text).is_ok() =>
                     {
-                        traceback.extend(String::from_utf8_lossy(&text).lines().map(str::to_string));
+                        // The report counts from the start of the cell; where the error is, the head of it is to say.
+                        let span = error.primary_spanned_message().and_then(|message| message.span);
+                        let place = span
+                            .map_or(name.into(), |span| format!("{name}:{}:{}", span.start_line, span.start_column));
+                        let text = String::from_utf8_lossy(&text).replacen(&format!("{name}:1:1"), &place, 1);
+                        traceback.extend(text.lines().map(str::to_string));
                     }
                     _ => traceback.extend(error.rendered().lines().map(str::to_string)),
                 }

@@ -13,13 +13,14 @@ use super::Shared;
 use super::iopub::IoPub;
 use super::messages::message;
 use super::reply::help;
+use super::rust_code::rust_code;
 use super::worker::{Said, Worker};
 use crate::wire::{Event, Failure, Outcome, Request};
 
 /// Native output may come so long after the end of a cell.
 const LATE: Duration = Duration::from_millis(200);
 /// A cell that does not stop for so long is inside of something that cannot be stopped.
-const STUCK: Duration = Duration::from_secs(5);
+pub(super) const STUCK: Duration = Duration::from_secs(5);
 /// Lines of the worker's errors that are shown when it is lost.
 const LAST_LINES: usize = 20;
 
@@ -28,7 +29,7 @@ pub struct Executor {
     pub(super) iopub: IoPub,
     pub(super) replies: UnboundedSender<JupyterMessage>,
     questions: UnboundedSender<JupyterMessage>,
-    answers: UnboundedReceiver<InputReply>,
+    pub(super) answers: UnboundedReceiver<InputReply>,
     pub(super) shared: Arc<Shared>,
     /// The number in `In [count]`.
     pub(super) count: usize,
@@ -154,14 +155,15 @@ impl Executor {
     }
 
     async fn run(&mut self, cell: &mut Cell) -> Ending {
-        let code = cell.asked.code.clone();
-        let Some(rust) = code.trim_start().strip_prefix("%%rust") else { return self.rhai(cell).await };
-        #[cfg(feature = "rust-cells")]
-        return super::rust_cells::run(self, cell, rust).await;
-        #[cfg(not(feature = "rust-cells"))]
-        {
-            let _ = rust;
-            failure("RustCells", "this kernel was built without cells in Rust (feature rust-cells)").into()
+        match rust_code(&cell.asked.code) {
+            None => self.rhai(cell).await,
+            Some(Err(why)) => failure("MagicError", &why).into(),
+            #[cfg(feature = "rust-cells")]
+            Some(Ok(rust)) => super::rust_cells::run(self, cell, rust).await,
+            #[cfg(not(feature = "rust-cells"))]
+            Some(Ok(_)) => {
+                failure("RustCells", "this kernel was built without cells in Rust (feature rust-cells)").into()
+            }
         }
     }
 
@@ -210,11 +212,7 @@ impl Executor {
                     Said::Ended { .. } => {}
                     Said::Gone => return self.lost().await.into(),
                 },
-                reply = self.answers.recv(), if cell.waits_for_input => {
-                    cell.waits_for_input = false;
-                    let typed = reply.filter(|reply| reply.status == ReplyStatus::Ok).map(|reply| reply.value);
-                    self.worker.tell(Request::Input(typed));
-                }
+                reply = self.answers.recv(), if cell.waits_for_input => self.typed(cell, reply),
                 () = shared.running.end.notified() => self.worker.end(),
                 () = shared.running.asked.notified() => {
                     asked = true;
@@ -233,6 +231,13 @@ impl Executor {
             }
         }
         ending.unwrap_or_else(|| failure("InternalError", "a cell without an end").into())
+    }
+
+    /// What the user has typed goes to the cell that waits for it.
+    pub(super) fn typed(&self, cell: &mut Cell, reply: Option<InputReply>) {
+        cell.waits_for_input = false;
+        let typed = reply.filter(|reply| reply.status == ReplyStatus::Ok).map(|reply| reply.value);
+        self.worker.tell(Request::Input(typed));
     }
 
     /// Native output of a cell.

@@ -8,11 +8,18 @@ mod history;
 mod iopub;
 mod marks;
 mod messages;
+#[cfg(feature = "rust-cells")]
+mod processes;
 mod receive;
 mod reply;
 mod running;
 #[cfg(feature = "rust-cells")]
+mod rust_assist;
+#[cfg(feature = "rust-cells")]
 mod rust_cells;
+mod rust_code;
+#[cfg(feature = "rust-cells")]
+mod rust_run;
 mod shell;
 mod worker;
 
@@ -48,6 +55,9 @@ pub struct Shared {
     pub names: Mutex<Vec<Named>>,
     pub history: Mutex<History>,
     pub running: Running,
+    /// The compiler of Rust cells, once there was one.
+    #[cfg(feature = "rust-cells")]
+    pub compiler: Mutex<Option<std::sync::mpsc::Sender<compiler::Work>>>,
 }
 
 /// Serves the connection that a file describes, until Jupyter asks to shut down.

@@ -7,24 +7,33 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::compiler::{Answer, compile};
-use super::execute::{Cell, Ending, Executor, failure};
+use super::compiler::{Work, compile};
+use super::execute::{Cell, Ending, Executor, STUCK, failure};
+use super::processes::end_compilers;
+use super::rust_code::RustCode;
+use super::rust_run::{Panic, Watch};
 use super::worker::Said;
 use crate::relay;
-use crate::wire::{Event, Failure, Outcome, Request};
+use crate::wire::{Event, Outcome, Request};
+
+/// Said to a cell that reads the standard input, which is empty.
+const NO_INPUT: &str = "note: a cell in Rust has an empty standard input; ansatz_cell::input(prompt) asks the user\n";
+/// Said when a cell goes on after an interrupt.
+const DEAF: &str = "the cell does not look at interrupted(); interrupt again to restart the session\n";
 
 /// The way to the relay that is connected; without it the relay ends.
 type Back = Arc<Mutex<Option<UnboundedSender<Vec<u8>>>>>;
 
 /// evcxr in its thread, and the relay.
 pub struct RustCells {
-    cells: std::sync::mpsc::Sender<(String, oneshot::Sender<Answer>)>,
+    work: std::sync::mpsc::Sender<Work>,
     lines: UnboundedReceiver<(bool, String)>,
     loads: UnboundedReceiver<(String, String)>,
     back: Back,
@@ -39,7 +48,7 @@ pub fn folder() -> &'static PathBuf {
 }
 
 /// Runs a Rust cell: evcxr compiles it, the worker runs it.
-pub(super) async fn run(executor: &mut Executor, cell: &mut Cell, code: &str) -> Ending {
+pub(super) async fn run(executor: &mut Executor, cell: &mut Cell, rust_code: RustCode) -> Ending {
     let mut rust = match executor.rust.take() {
         Some(rust) => rust,
         None => match RustCells::start() {
@@ -47,36 +56,59 @@ pub(super) async fn run(executor: &mut Executor, cell: &mut Cell, code: &str) ->
             Err(why) => return failure("RustCells", &why).into(),
         },
     };
-    let ending = serve(executor, &mut rust, cell, code).await;
+    if let Ok(mut compiler) = executor.shared.compiler.lock() {
+        *compiler = Some(rust.work.clone());
+    }
+    let mut watch = Watch::start();
+    let ending = serve(executor, &mut rust, cell, rust_code.code, &mut watch).await;
     executor.rust = Some(rust);
+    if rust_code.timed && !cell.asked.silent {
+        executor.iopub.text(&cell.parent, false, watch.shown());
+    }
     ending
 }
 
-async fn serve(executor: &mut Executor, rust: &mut RustCells, cell: &mut Cell, code: &str) -> Ending {
+async fn serve(
+    executor: &mut Executor,
+    rust: &mut RustCells,
+    cell: &mut Cell,
+    code: String,
+    watch: &mut Watch,
+) -> Ending {
     let (sender, mut answer) = oneshot::channel();
-    if rust.cells.send((code.to_string(), sender)).is_err() {
+    if code.contains("stdin()") {
+        executor.output(cell, true, NO_INPUT.into());
+    }
+    if rust.work.send(Work::Cell(format!("In [{}]", executor.count), code, sender)).is_err() {
         return failure("RustCells", "the compiler's thread has ended; restart the kernel").into();
     }
     let shared = executor.shared.clone();
     let mut running = None;
+    // Both outputs have their end marks and the session tells its names, each by a way of its own: evcxr goes on when all have come.
+    let mut awaited = 0;
     let mut lost = None;
-    let mut asked = false;
-    let mut panic = Panic::default();
+    let mut asked: Option<Instant> = None;
+    let mut tick = tokio::time::interval(Duration::from_millis(50));
+    let (mut panic, mut told) = (Panic::default(), false);
     let answer = loop {
         tokio::select! {
             biased;
             Some((stderr, line)) = rust.lines.recv() => executor.output(cell, stderr, format!("{line}\n")),
             Some((library, function)) = rust.loads.recv() => {
                 let id = executor.next();
-                running = Some(id);
+                (running, awaited) = (Some(id), 3);
+                watch.begin();
                 executor.worker.tell(Request::Load { id, library, function });
-                if asked {
+                if asked.is_some() {
                     executor.worker.tell(Request::Interrupt);
                 }
             }
             said = executor.worker.said(), if lost.is_none() => match said {
                 Said::Output { stderr: false, text } if running.is_some() => {
                     panic.happened |= text.contains("EVCXR_PANIC_NOTIFICATION");
+                    if text.contains("EVCXR_INPUT_REQUEST") {
+                        executor.output(cell, true, NO_INPUT.into());
+                    }
                     rust.tell(text.as_bytes());
                 }
                 Said::Output { stderr: true, text } => {
@@ -84,12 +116,10 @@ async fn serve(executor: &mut Executor, rust: &mut RustCells, cell: &mut Cell, c
                     executor.output(cell, true, text);
                 }
                 Said::Output { stderr, text } => executor.output(cell, stderr, text),
-                Said::Ended { stderr: false, id } if running == Some(id) => {
-                    running = None;
-                    rust.tell(relay::COMPLETE);
-                }
+                Said::Ended { id, .. } if running == Some(id) => awaited -= 1,
                 Said::Event(event) => match *event {
-                    Event::Loaded { names, failure: why, .. } => {
+                    Event::Loaded { names, failure: why, id } => {
+                        awaited -= i32::from(running == Some(id));
                         if let Ok(mut known) = executor.shared.names.lock() { *known = names; }
                         if let Some(why) = why { executor.output(cell, true, format!("{why}\n")); }
                     }
@@ -102,12 +132,24 @@ async fn serve(executor: &mut Executor, rust: &mut RustCells, cell: &mut Cell, c
                 }
                 Said::Ended { .. } => {}
             },
-            () = shared.running.asked.notified() => asked = true,
-            () = shared.running.end.notified() => match running {
-                Some(_) => executor.worker.end(),
-                None => executor.output(cell, true, "the compiler cannot be stopped; the cell ends soon\n".into()),
+            reply = executor.answers.recv(), if cell.waits_for_input => executor.typed(cell, reply),
+            () = shared.running.asked.notified() => asked = Some(Instant::now()),
+            () = shared.running.end.notified() => if running.is_some() { executor.worker.end() },
+            // Again and again: when one cargo has gone, evcxr may begin with another.
+            _ = tick.tick(), if asked.is_some() => match running {
+                None => end_compilers(),
+                Some(_) if !told && asked.is_some_and(|at| at.elapsed() > STUCK) => {
+                    told = true;
+                    executor.output(cell, true, DEAF.into());
+                }
+                Some(_) => {}
             },
             answer = &mut answer => break answer,
+        }
+        if running.is_some() && awaited == 0 {
+            running = None;
+            watch.end();
+            rust.tell(relay::COMPLETE);
         }
     };
     while let Ok((stderr, line)) = rust.lines.try_recv() {
@@ -117,40 +159,15 @@ async fn serve(executor: &mut Executor, rust: &mut RustCells, cell: &mut Cell, c
         return lost.into();
     }
     match answer {
+        Ok(Ok(_)) if panic.happened && asked.is_some() => failure("Interrupted", &panic.failure().value).into(),
         Ok(Ok(_)) if panic.happened => panic.failure().into(),
         Ok(Ok(bundle)) => {
             let outcome = Outcome::Value((!bundle.data.is_empty()).then_some(bundle));
             Ending { outcome, expressions: Vec::new() }
         }
+        Ok(Err(_)) if asked.is_some() => failure("Interrupted", "interrupted while it was compiled").into(),
         Ok(Err(failure)) => failure.into(),
         Err(_) => failure("RustCells", "the compiler's thread has ended; restart the kernel").into(),
-    }
-}
-
-/// What a panic has said: evcxr tells that there was one, its words are on the standard error.
-#[derive(Default)]
-struct Panic {
-    happened: bool,
-    words: String,
-}
-
-impl Panic {
-    /// The text without the words of a panic, which are kept.
-    fn without(&mut self, mut text: String) -> String {
-        let start = if self.words.is_empty() {
-            text.find("thread '").filter(|&at| text.get(at..).is_some_and(|rest| rest.contains(" panicked at ")))
-        } else {
-            Some(0)
-        };
-        if let Some(at) = start {
-            self.words.push_str(&text.split_off(at));
-        }
-        if text.trim().is_empty() { String::new() } else { text }
-    }
-    fn failure(&self) -> Failure {
-        let lines = self.words.lines().skip(1).take_while(|line| !line.starts_with("note: run with"));
-        let said = lines.collect::<Vec<_>>().join("\n");
-        failure("Panic", if said.is_empty() { "a panic in Rust" } else { said.trim_end() })
     }
 }
 
@@ -172,13 +189,13 @@ impl RustCells {
         let back = Arc::new(Mutex::new(None));
         let (say, loads) = unbounded_channel();
         tokio::spawn(accept(listener, back.clone(), say));
-        let (cells, queue) = std::sync::mpsc::channel();
+        let (work, queue) = std::sync::mpsc::channel();
         let (print, lines) = unbounded_channel();
         let lost = Arc::new(AtomicBool::new(false));
         let gone = lost.clone();
         let compile = move || compile(&socket, &queue, &print, &gone);
         std::thread::Builder::new().name("evcxr".into()).stack_size(32 << 20).spawn(compile).map_err(text)?;
-        Ok(Self { cells, lines, loads, back, lost })
+        Ok(Self { work, lines, loads, back, lost })
     }
     fn tell(&self, bytes: &[u8]) {
         if let Ok(back) = self.back.lock()
@@ -231,19 +248,5 @@ async fn accept(listener: UnixListener, back: Back, say: UnboundedSender<(String
                 }
             }
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_words_of_a_panic_are_its_error() {
-        let mut panic = Panic::default();
-        assert_eq!(panic.without("warned\n".into()), "warned\n");
-        let said = "\nthread '<unnamed>' (7) panicked at src/lib.rs:1:2:\nindex 3 is wrong\nnote: run with `RUST_BACKTRACE=1`\n";
-        assert_eq!(panic.without(said.into()), "");
-        assert_eq!(panic.failure().value, "index 3 is wrong");
     }
 }

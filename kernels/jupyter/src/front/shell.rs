@@ -13,6 +13,8 @@ use super::iopub::IoPub;
 use super::messages::{kernel_info, message};
 use super::receive::receive;
 use super::{Shared, assist};
+#[cfg(feature = "rust-cells")]
+use super::{rust_assist, rust_code::rust_code};
 
 pub struct Shell {
     pub queue: UnboundedSender<JupyterMessage>,
@@ -40,12 +42,40 @@ impl Shell {
     }
 
     fn answer(&self, request: &JupyterMessage, names: &mut Names) {
+        #[cfg(feature = "rust-cells")]
+        if self.answer_of_rust(request) {
+            return;
+        }
         self.iopub.status(request, "busy");
         if let Some(content) = self.reply(request, names) {
             let kind = request.header.msg_type.replace("_request", "_reply");
             let _ = self.replies.send(message(&kind, content, Some(request)));
         }
         self.iopub.status(request, "idle");
+    }
+
+    /// Questions about Rust cells are evcxr's, which takes its time: other requests do not wait for that.
+    #[cfg(feature = "rust-cells")]
+    fn answer_of_rust(&self, request: &JupyterMessage) -> bool {
+        use JupyterMessageContent as Content;
+        let (kind, cell, position) = match &request.content {
+            Content::CompleteRequest(asked) => ("complete_reply", asked.code.clone(), asked.cursor_pos),
+            Content::InspectRequest(asked) => ("inspect_reply", asked.code.clone(), asked.cursor_pos),
+            _ => return false,
+        };
+        let Some(Ok(rust)) = rust_code(&cell) else { return false };
+        let (iopub, replies, shared, request) =
+            (self.iopub.clone(), self.replies.clone(), self.shared.clone(), request.clone());
+        tokio::spawn(async move {
+            iopub.status(&request, "busy");
+            let content = match kind {
+                "complete_reply" => rust_assist::complete(&shared, cell, rust.code, position).await,
+                _ => rust_assist::inspect(&shared, cell, rust.code, position).await,
+            };
+            let _ = replies.send(message(kind, content, Some(&request)));
+            iopub.status(&request, "idle");
+        });
+        true
     }
 
     fn reply(&self, request: &JupyterMessage, names: &mut Names) -> Option<Value> {

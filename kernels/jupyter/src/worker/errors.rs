@@ -10,15 +10,40 @@ const BLUE: &str = "\u{1b}[34m";
 const BOLD: &str = "\u{1b}[1m";
 const END: &str = "\u{1b}[0m";
 
+/// What the program advises, and what it is in a notebook.
+const ADVICE: [(&str, &str); 12] = [
+    ("--max-tensor-bytes", "%limits tensor_bytes=…"),
+    ("--max-seconds", "%limits seconds=…"),
+    ("--max-operations", "%limits operations=…"),
+    ("--max-call-depth", "%limits calls=…"),
+    ("--max-expression-depth", "%limits nesting=…"),
+    ("--max-string", "%limits string=…"),
+    ("--max-array", "%limits array=…"),
+    ("--max-map", "%limits map=…"),
+    ("ansatz doc lists", "Tab and ?name tell of"),
+    ("ansatz devices lists", "%device lists"),
+    ("choose it in the first line of the script, or with --device", "choose it with %device"),
+    ("grant another folder with --allow DIR", "files are read below the folder of the notebook"),
+];
+
+fn in_notebook(mut text: String) -> String {
+    for (program, notebook) in ADVICE {
+        if text.contains(program) {
+            text = text.replace(program, notebook);
+        }
+    }
+    text
+}
+
 /// An error with a name that says its kind.
 pub fn failure(diagnostic: &Diagnostic) -> Failure {
-    let traceback = diagnostic.to_string().trim_end().lines().map(coloured).collect();
+    let traceback = in_notebook(diagnostic.to_string()).trim_end().lines().map(coloured).collect();
     Failure { name: name(diagnostic.error.kind()), value: diagnostic.error.what().into(), traceback }
 }
 
 /// An error of the kernel's own.
 pub fn plain(name: &str, value: impl Into<String>) -> Failure {
-    let value = value.into();
+    let value = in_notebook(value.into());
     Failure { name: name.into(), traceback: vec![format!("{RED}error{END}: {value}")], value }
 }
 
@@ -59,5 +84,19 @@ mod tests {
         let text = failure.traceback.join("\n");
         assert!(text.contains("--> In [1]:2:5") && text.contains("undefined_name + x"), "{text}");
         assert!(text.contains("called at In [2]:2:1"), "{text}");
+    }
+
+    #[test]
+    fn advice_is_what_can_be_done_in_a_notebook() {
+        let mut host = Host::new(Session::new(Options::default()));
+        for (code, advice) in [
+            ("ones([1000000, 1000000])", "%limits tensor_bytes="),
+            ("fn f(n) { f(n + 1) } f(0)", "%limits calls="),
+            ("let s = \"x\"; loop { s += s; }", "%limits string="),
+            ("nothing_such()", "?name"),
+        ] {
+            let text = failure(&host.evaluate("In [1]", code).unwrap_err()).traceback.join("\n");
+            assert!(text.contains(advice) && !text.contains("--max"), "{text}");
+        }
     }
 }

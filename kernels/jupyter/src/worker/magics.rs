@@ -50,7 +50,14 @@ pub fn evaluate(worker: &mut Worker, name: &str, code: &str) -> Result<Dynamic, 
     }
     rest.extend(lines);
     let start = Instant::now();
-    let value = worker.host.evaluate(name, &rest).map_err(|diagnostic| failure(&diagnostic));
+    let value = worker.host.evaluate(name, &rest).map_err(|diagnostic| {
+        let mut failure = failure(&diagnostic);
+        let misplaced = |line: &str| MAGICS.iter().any(|(magic, _)| line.split_whitespace().next() == Some(magic));
+        failure.traceback.extend(rest.lines().find(|line| misplaced(line)).map(|line| {
+            format!("    advice: {} belongs before the code of a cell", line.split_whitespace().next().unwrap_or(line))
+        }));
+        failure
+    });
     if timed {
         worker.sink.text(&shown(start.elapsed()));
     }
@@ -61,6 +68,9 @@ fn obey(worker: &mut Worker, name: &str, line: &str) -> Result<Dynamic, Failure>
     let (magic, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
     match magic {
+        "%time" if rest.is_empty() => {
+            return Err(plain("MagicError", "%time expression measures the expression, %%time the cell"));
+        }
         "%time" => return time(worker, name, rest),
         "%who" => show_table(worker, "", &who(worker)),
         "%reset" => reset(worker, rest)?,
@@ -105,7 +115,7 @@ fn who(worker: &Worker) -> Table {
     let mut table = Table::new("", vec!["name".into(), "type".into(), "value".into()]);
     for (name, constant, value) in worker.host.variables() {
         let name = if constant { format!("{name} (constant)") } else { name.to_string() };
-        let text: String = cell(&value).chars().take(60).collect();
+        let text = brief(worker, &value);
         table.rows.push(vec![name, type_name(&value).to_string(), text]);
     }
     for (name, parameters) in worker.host.functions() {
@@ -115,6 +125,23 @@ fn who(worker: &Worker) -> Table {
         table.rows.push(vec![name, "function in Rust".into(), about]);
     }
     table
+}
+
+/// The beginning of what is in a variable: writing all of a long text or array takes its time.
+fn brief(worker: &Worker, value: &Dynamic) -> String {
+    const LONGEST: usize = 60;
+    let start = match (value.clone().into_immutable_string(), value.as_array_ref()) {
+        (Ok(text), _) => text.chars().take(LONGEST).collect::<String>().into(),
+        (_, Ok(array)) if array.len() > LONGEST => array.iter().take(LONGEST).cloned().collect::<Vec<_>>().into(),
+        _ => value.clone(),
+    };
+    let text = match cell(&start) {
+        _ if value.is_fnptr() => String::new(),
+        // An equation, a grid or a path says more of itself than its kind.
+        text if text == type_name(value) => worker.host.show(value),
+        text => text,
+    };
+    text.lines().next().unwrap_or_default().chars().take(LONGEST).collect()
 }
 
 fn device(worker: &Worker) {
@@ -175,7 +202,15 @@ fn limits(worker: &mut Worker, text: &str) -> Result<(), Failure> {
             "array" => limits.array_length = count()?,
             "string" => limits.string_length = count()?,
             "map" => limits.map_length = count()?,
-            _ => return Err(unfit(name, value, "operations, seconds, tensor_bytes, array, string or map")),
+            "calls" => limits.call_depth = count()?,
+            "nesting" => limits.expression_depth = count()?,
+            _ => {
+                return Err(unfit(
+                    name,
+                    value,
+                    "operations, seconds, tensor_bytes, array, string, map, calls or nesting",
+                ));
+            }
         }
     }
     if !text.is_empty() {
@@ -190,6 +225,8 @@ fn limits(worker: &mut Worker, text: &str) -> Result<(), Failure> {
         ("array", limits.array_length.to_string()),
         ("string", limits.string_length.to_string()),
         ("map", limits.map_length.to_string()),
+        ("calls", limits.call_depth.to_string()),
+        ("nesting", limits.expression_depth.to_string()),
     ]
     .into_iter()
     .map(|(name, value)| vec![name.to_string(), value])

@@ -10,7 +10,7 @@ mod values;
 pub use magics::MAGICS;
 
 use std::io::Write;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
@@ -47,6 +47,7 @@ impl Front {
 /// Serves until the front goes.
 pub fn run() -> anyhow::Result<()> {
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    empty_input()?;
     let front = Front(Arc::new(Mutex::new(socket.try_clone()?)));
     let interrupts = Arc::new(Interrupts::default());
     let (requests, queue) = mpsc::channel();
@@ -57,6 +58,16 @@ pub fn run() -> anyhow::Result<()> {
     std::thread::Builder::new().name("front".into()).spawn(move || listen(socket, &ears, &requests, &inputs))?;
     stack::on_large_stack(move || Worker::new(front, interrupts, typed).serve(&queue))
         .map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+/// Puts nothing in the place of the standard input: a Rust cell that reads it would take what the front says.
+fn empty_input() -> std::io::Result<()> {
+    let nothing = std::fs::File::open("/dev/null")?;
+    // SAFETY: both are open, and nobody holds the second as its own.
+    match unsafe { libc::dup2(nothing.as_raw_fd(), libc::STDIN_FILENO) } {
+        -1 => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
 
 /// Reads what the front says; without the front the process has no reason to be.
@@ -119,6 +130,7 @@ impl Worker {
             limits.tensor_bytes = settings.device.usual_limit();
         }
         self.settings = settings;
+        native::forget();
         self.host = Self::host(settings, limits, self.sink.clone());
     }
 

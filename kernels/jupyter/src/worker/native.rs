@@ -45,6 +45,7 @@ static TABLE: Table = Table {
     interrupted,
     variable,
     set_variable,
+    input,
 };
 
 /// Tells the process' environment where the table is. Called before threads are made.
@@ -56,6 +57,11 @@ pub fn offer() {
 /// Names of functions from Rust cells, and how they are called.
 pub fn added() -> Vec<(String, String)> {
     ADDED.with(|added| added.borrow().iter().map(|(name, about)| (name.clone(), about.clone())).collect())
+}
+
+/// The session that knew them is gone.
+pub fn forget() {
+    ADDED.with(|added| added.borrow_mut().clear());
 }
 
 /// Loads what evcxr compiled, runs it, and adds what it registered to the session.
@@ -222,6 +228,18 @@ extern "C" fn set_variable(name: Text, array: View) -> u32 {
         Ok(tensor) => u32::from(!host.set_variable(&name, Dynamic::from(tensor))),
         Err(_) => 1,
     }
+}
+
+extern "C" fn input(prompt: Text, hidden: u32, to: *mut c_void, take: extern "C" fn(*mut c_void, Text)) -> u32 {
+    // SAFETY: as above.
+    let (prompt, host) = unsafe { (prompt.read(), HOST.get().as_ref()) };
+    let answer = match host {
+        Some(host) => host.session().sink().input(&prompt, hidden != 0).map_err(|error| error.to_string()),
+        None => Err("only a cell that runs can ask".into()),
+    };
+    let (Ok(line) | Err(line)) = &answer;
+    take(to, Text::of(line));
+    u32::from(answer.is_err())
 }
 
 #[cfg(test)]

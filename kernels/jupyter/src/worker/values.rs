@@ -11,14 +11,26 @@ use crate::wire::Bundle;
 
 /// Larger pictures are left out as SVG: every mark of a dense map is an element there.
 const MOST_SVG: usize = 400_000;
+/// Characters of a result.
+const LONGEST_TEXT: usize = 100_000;
 
 /// A value of a cell: text in quotes, a closure as such, the rest as richly as can be.
 pub fn bundle(host: &Host, value: &Dynamic) -> Bundle {
     match value.clone().into_immutable_string() {
-        Ok(text) => Bundle::text(format!("{:?}", text.as_str())),
+        Ok(text) => Bundle::text(shortened(format!("{:?}", text.as_str()))),
         Err(_) if value.is_fnptr() => Bundle::text("a closure"),
-        Err(_) => of_rich(&rich(value, &host.show(value))),
+        Err(_) => of_rich(&rich(value, &shortened(host.show(value)))),
     }
+}
+
+/// A browser stands still over a text of megabytes; `print` writes one all the same.
+fn shortened(mut text: String) -> String {
+    if let Some((at, _)) = text.char_indices().nth(LONGEST_TEXT) {
+        let more = text.len() - at;
+        text.truncate(at);
+        text.push_str(&format!("… and {more} bytes more"));
+    }
+    text
 }
 
 /// The forms by their media types.
@@ -44,8 +56,25 @@ pub fn of_rich(rich: &Rich) -> Bundle {
 
 /// Whether a cell ends with a semicolon: its value is then not shown.
 pub fn is_muted(code: &str) -> bool {
-    let last = code.lines().rev().map(|line| line.split("//").next().unwrap_or_default().trim_end());
+    let last = code.lines().rev().map(|line| without_comment(line).trim_end());
     last.into_iter().find(|line| !line.is_empty()).is_some_and(|line| line.ends_with(';'))
+}
+
+/// A line up to the `//` that is not in a text.
+fn without_comment(line: &str) -> &str {
+    let (mut quote, mut escaped, mut slash) = (None, false, false);
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), _) if open == c => quote = None,
+            (None, '"' | '`') => quote = Some(c),
+            (None, '/') if slash => return line.get(..at - 1).unwrap_or(line),
+            _ => {}
+        }
+        slash = quote.is_none() && c == '/';
+    }
+    line
 }
 
 #[cfg(test)]
@@ -56,8 +85,17 @@ mod tests {
     fn a_semicolon_mutes() {
         assert!(is_muted("f(x);"));
         assert!(is_muted("f(x); // why\n\n// end"));
+        assert!(is_muted("f(\"http://a\");"));
+        assert!(!is_muted("f(\"a;//\")"));
         assert!(!is_muted("f(x)"));
         assert!(!is_muted("let a = 1;\na"));
+    }
+
+    #[test]
+    fn long_texts_are_shortened() {
+        assert_eq!(shortened("é".into()), "é");
+        let text = shortened("é".repeat(LONGEST_TEXT + 3));
+        assert!(text.ends_with("é… and 6 bytes more") && text.chars().count() < LONGEST_TEXT + 30);
     }
 
     #[test]
