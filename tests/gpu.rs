@@ -4,7 +4,8 @@
 //!
 //!     cargo test --release --features cuda --test gpu -- --ignored --test-threads=1
 //!
-//! `ANSATZ_TEST_DEVICE` names the device, `cuda` when it is not set; `cpu` compares the CPU with itself. The tests `lowered_…` are part of
+//! `ANSATZ_TEST_DEVICE` names the device, `cuda` when it is not set; `vulkan` with `--features vulkan` needs a Vulkan driver only, if need be
+//! one in software (Mesa's lavapipe); `cpu` compares the CPU with itself. The tests `lowered_…` are part of
 //! every run: they take the CPU by the tensor operations alone that a card is given, which shows everything but the kernels of the card.
 //! Numbers are compared relative to the largest of a result: 1e-5 in `f32`, 2e-4 where products and convolutions sum many terms.
 
@@ -109,6 +110,7 @@ fn compare(device: Device, precision: Precision, rows: Vec<(String, String, f64)
         println!("{} scripts on cpu and {device}: at most {:.1e} apart ({})", rows.len(), worst.0, worst.1);
         let counts = there.session().context().counts();
         println!("{:?}", counts.snapshot());
+        counts.kernels().iter().take(40).for_each(|(name, n)| println!("  {n:6} launches of {name}"));
         let [to_host, _] = counts.places();
         to_host.iter().take(40).for_each(|(at, n)| println!("  {n:6} to the host at {at}"));
         faults
@@ -231,6 +233,29 @@ const GRADIENTS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Transforms of lengths that take every way, along the last axis and another one, and back.
+fn transforms() -> Vec<(String, String, f64)> {
+    [1, 2, 3, 4, 6, 8, 64, 100, 128, 131, 256, 1000, 1024, 1031, 2048, 4096]
+        .iter()
+        .map(|n| {
+            let script = format!(
+                "let x = random::normal([3, {n}, 2], #{{ seed: 1 }}); let y = random::normal([5, {n}], #{{ seed: 2 }});
+                 let a = fft::fft(complex(x, 2 * x), [1]); let b = fft::rfft(y, [1]); let c = fft::rfft(x, [1]);
+                 [a, fft::ifft(a, [1]), b, fft::irfft(b, {n}, [1]), c, fft::irfft(c, {n}, [1])]"
+            );
+            (format!("transforms of {n}"), script, TIGHT)
+        })
+        .collect()
+}
+
+/// Draws whose every bit is the CPU's: no rounding comes in.
+const BITS: &[(&str, &str)] = &[
+    ("uniform", "random::uniform([1001], #{ seed: 7 })"),
+    ("uniform, in rows", "random::uniform([33, 7], #{ seed: 8 })"),
+    ("signs", "random::rademacher([770], #{ seed: 1 })"),
+    ("permutation", "let order = random::permutation(50, #{ seed: 1 }); order"),
+];
+
 fn table(rows: &[(&str, &str)], tolerance: f64) -> Vec<(String, String, f64)> {
     rows.iter().map(|(name, script)| (name.to_string(), script.to_string(), tolerance)).collect()
 }
@@ -301,6 +326,10 @@ fn lowered_samplers() {
     compare(Device::LOWERED, Precision::F32, table(SAMPLERS, TIGHT));
 }
 #[test]
+fn lowered_transforms() {
+    compare(Device::LOWERED, Precision::F32, transforms());
+}
+#[test]
 fn lowered_gradients() {
     compare(Device::LOWERED, Precision::F32, table(GRADIENTS, PRODUCTS));
 }
@@ -331,14 +360,29 @@ fn gpu_samplers() {
 }
 #[test]
 #[ignore = "needs a card"]
+fn gpu_bits_of_draws() {
+    compare(other(), Precision::F32, table(BITS, 0.0));
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_transforms() {
+    compare(other(), Precision::F32, transforms());
+}
+#[test]
+#[ignore = "needs a card"]
 fn gpu_gradients() {
     compare(other(), Precision::F32, table(GRADIENTS, PRODUCTS));
 }
 #[test]
 #[ignore = "needs a card"]
 fn gpu_double_precision() {
+    let device = other();
+    if !device.supports(Precision::F64) {
+        println!("{device} does not compute in double precision: left out");
+        return;
+    }
     let rows = [EQUATIONS, SAMPLERS, GRADIENTS].map(|rows| table(rows, 1e-9)).concat();
-    compare(other(), Precision::F64, rows);
+    compare(device, Precision::F64, rows);
 }
 #[test]
 #[ignore = "needs a card"]

@@ -72,11 +72,16 @@ impl Manifest {
 /// What the host and the device had to do with each other, with the lines that copied most often.
 fn counts(session: &Session) -> Value {
     let counts = session.context().counts();
+    // What is put off still counts.
+    let _ = session.context().synchronise();
     let (now, places) = (counts.snapshot(), counts.places());
+    let kernels: Vec<_> = counts.kernels().into_iter().take(20).map(|(name, n)| json!([name, n])).collect();
     let [to_host, to_device] =
         places.map(|list| list.into_iter().take(20).map(|(at, n)| json!([at, n])).collect::<Vec<_>>());
     json!({
         "operations": now.operations,
+        "launches": now.launches,
+        "kernels": kernels,
         "copies_to_host": now.to_host,
         "bytes_to_host": now.bytes_to_host,
         "copies_to_device": now.to_device,

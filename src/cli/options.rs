@@ -109,6 +109,13 @@ impl SessionOptions {
             run_folder,
         }
     }
+    /// Refuses a precision that the device does not know.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check(&self) -> ansatz::error::Result<()> {
+        self.device.check(self.precision())
+    }
     /// Precision of new tensors.
     pub fn precision(&self) -> Precision {
         match self.precision {

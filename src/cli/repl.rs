@@ -22,6 +22,10 @@ use commands::Next;
 /// Reads and evaluates until the input ends; returns the exit code.
 pub fn repl(options: SessionOptions) -> i32 {
     let work = move || {
+        if let Err(error) = options.check() {
+            complain(&format!("error: {error}\n"));
+            return FAILED;
+        }
         let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs/repl"));
         let session = Session::new(options.session(Some(PathBuf::from(".")), out));
         let mut shell = Shell { host: Host::new(session), inputs: 0, failed: false };

@@ -35,6 +35,10 @@ fn default_folder(file: &Path) -> PathBuf {
 }
 
 fn evaluate(name: &str, text: &str, folder: PathBuf, out: PathBuf, options: &SessionOptions) -> i32 {
+    if let Err(error) = options.check() {
+        complain(&format!("error: {error}\n"));
+        return FAILED;
+    }
     let session = Session::new(options.session(Some(folder), out));
     let mut manifest = Manifest::new(name, options, &session);
     if let Err(error) = begin(&session, &manifest, text) {

@@ -3,6 +3,8 @@
 //! One primitive and its transpose: `out[p] = Σ_k w_k(x_p) u_k` with tensor products of polynomials through the nearest points. The derivative
 //! with respect to a position is the same sum with differentiated weights, so gradients with respect to values and positions nest.
 
+pub(crate) mod lowered;
+
 use std::rc::Rc;
 
 use rayon::prelude::*;
@@ -189,22 +191,26 @@ impl Plan {
         let &[samples, channels, _] = shape.as_slice() else {
             return Err(Error::internal("interpolation of a tensor of another rank"));
         };
-        let numbers = positions.iter().map(|p| p.detach().to_vec()).collect::<Result<Vec<_>>>()?;
         let lead = positions.first().map_or(vec![1, 1], Tensor::shape);
-        let places =
-            Places { numbers, samples: lead.first().copied().unwrap_or(1), points: lead.get(1).copied().unwrap_or(1) };
-        let len = if transposed { self.cells() } else { places.points };
+        let points = lead.get(1).copied().unwrap_or(1);
+        let len = if transposed { self.cells() } else { points };
         let count = crate::tensor::element_count(&[samples, channels, len])?;
         values.context().reserve(count.saturating_mul(values.precision().bytes()))?;
-        let out = in_precision!(values.precision(), T => {
-            let (from, mut to) = (values.detach().read::<T>()?, vec![T::default(); count]);
-            if transposed {
-                self.spread(&from, &places, &mut to, channels);
-            } else {
-                self.gather(&from, &places, &mut to, channels);
-            }
-            Tensor::from_vec(values.context(), to, &[samples, channels, len])?
-        });
+        let out = if !values.context().device().has_kernels() && count > 0 && !values.is_empty() {
+            lowered::run(&self.lines, self.method, values, positions, self.cells(), transposed)?
+        } else {
+            let numbers = positions.iter().map(|p| p.detach().to_vec()).collect::<Result<Vec<_>>>()?;
+            let places = Places { numbers, samples: lead.first().copied().unwrap_or(1), points };
+            in_precision!(values.precision(), T => {
+                let (from, mut to) = (values.detach().read::<T>()?, vec![T::default(); count]);
+                if transposed {
+                    self.spread(&from, &places, &mut to, channels);
+                } else {
+                    self.gather(&from, &places, &mut to, channels);
+                }
+                Tensor::from_vec(values.context(), to, &[samples, channels, len])?
+            })
+        };
         let inputs: Vec<&Tensor> = std::iter::once(values).chain(positions).collect();
         let (plan, v, x) = (self.clone(), values.clone(), positions.to_vec());
         let rule = move |g: &[Option<Tensor>]| -> Result<Vec<Option<Tensor>>> {

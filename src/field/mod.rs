@@ -5,7 +5,7 @@ mod base;
 pub mod difference;
 mod edge;
 mod grid;
-mod interpolate;
+pub(crate) mod interpolate;
 pub mod measure;
 mod path;
 pub mod random;

@@ -146,7 +146,7 @@ pub(super) fn entries() -> Vec<Entry> {
         }),
         entry("device([name])")
             .brief("What tensors are computed on; with a name, the device that they are computed on from now on.")
-            .text("\"cpu\", \"cuda\" (the first card) or \"cuda:N\"; `ansatz devices` lists them. The device is chosen before the first tensor is \
+            .text("\"cpu\", \"cuda\" or \"vulkan\" (the first card), \"cuda:N\" or \"vulkan:N\"; `ansatz devices` lists them. The device is chosen before the first tensor is \
                    made: operands must be on one device. The command line chooses it with --device.")
             .example("device()", "cpu")
             .example("device(\"cpu\"); zeros(2).device", "cpu")

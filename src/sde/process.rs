@@ -46,11 +46,13 @@ impl Clock {
     /// The times, one per sample: what a network is given.
     pub fn times(&self, like: &Tensor) -> Result<Tensor> {
         let samples = like.shape().first().copied().unwrap_or(1);
-        let values = match self {
-            Self::One { t, .. } => vec![*t; samples],
-            Self::Each { t, .. } => t.clone(),
-        };
-        Tensor::from_vec::<f64>(like.context(), values, &[samples])?.cast(like.precision())
+        match self {
+            // Whoever asks for them need not ask the device.
+            Self::One { t, .. } => Tensor::full_in(like.context(), like.precision(), &[samples], *t),
+            Self::Each { t, .. } => {
+                Tensor::from_vec::<f64>(like.context(), t.clone(), &[samples])?.cast(like.precision())
+            }
+        }
     }
 }
 

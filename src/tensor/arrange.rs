@@ -1,13 +1,57 @@
 //! Moving elements without changing them: reshape, permute, slice, concatenate, pad, gather. Each is linear, and its
 //! reverse is another of them.
 
-use burn::backend::Dispatch;
 use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
 use burn::tensor::{IndexingUpdateOp, Slice};
 
 use super::base::Tensor;
+use super::binary::Compare;
 use super::shape::{Shape, axis_index, broadcast, element_count, position};
+use super::unary::Unary;
 use crate::error::{Error, Result};
+
+/// Whole numbers on the device: places along an axis.
+#[derive(Clone)]
+pub(crate) struct Index(DispatchTensor);
+
+impl Index {
+    /// Numbers that are whole and no place beyond the ends: nobody looks.
+    pub(crate) fn unchecked(places: &Tensor) -> Self {
+        places.context().counts().operation();
+        Self(Dispatch::float_into_int(places.data().clone(), places.context().places()))
+    }
+    /// Places along an axis of `len`, negative ones from its end.
+    fn checked(index: &Tensor, len: usize) -> Result<Self> {
+        if index.context().device().has_kernels() {
+            return Self::read(index, len);
+        }
+        // One number comes back, unless they were looked at before.
+        let known = &index.claim.places;
+        if known.get().is_none_or(|n| n > len) {
+            let index = index.detach();
+            let n = len as f64;
+            let whole = index.compare(Compare::Equal, &index.unary(Unary::Floor)?)?;
+            let low = index.compare(Compare::GreaterEqual, &index.full_like(-n)?)?;
+            let high = index.compare(Compare::Lower, &index.full_like(n)?)?;
+            let least = whole.mul(&low)?.mul(&high)?.reshape(&[index.len()])?.min(&[0], false)?.item()?;
+            if least < 1.0 {
+                // The message says which.
+                return Self::read(&index, len);
+            }
+            known.set(Some(len));
+        }
+        let index = index.detach();
+        let negative = index.compare(Compare::Lower, &index.full_like(0.0)?)?;
+        Ok(Self::unchecked(&index.add(&negative.scale(len as f64)?)?))
+    }
+    #[track_caller]
+    fn read(index: &Tensor, len: usize) -> Result<Self> {
+        let at = index.whole_numbers("gather")?;
+        let at = at.iter().map(|&i| position("gather", i, len).map(|p| p as i64)).collect::<Result<Vec<_>>>()?;
+        Ok(Self(Tensor::indices(index.context(), &at, &index.shape())))
+    }
+}
 
 /// A range of positions along one axis: `start`, `start + step`, … before `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -371,30 +415,37 @@ impl Tensor {
             return Err(Error::shape("gather: the index must have the tensor's shape except along the axis")
                 .got(format!("tensor {shape:?}, index {wanted:?}, axis {axis}")));
         }
-        let at = index.whole_numbers("gather")?;
-        let at =
-            at.iter().map(|&i| position("gather", i, shape[axis]).map(|p| p as i64)).collect::<Result<Vec<_>>>()?;
-        if at.is_empty() {
+        if index.is_empty() {
             return Self::full_in(self.context(), self.precision(), &wanted, 0.0);
         }
-        self.context().reserve(at.len() * self.precision().bytes())?;
-        let ints = Self::indices(self.context(), &at, &wanted);
-        let out = Self::made(self.context(), Dispatch::float_gather(axis, self.data().clone(), ints));
-        Ok(out.from(self, || move |g: &Tensor| g.scatter(axis, &at, &wanted, &shape)))
+        self.gather_by(axis, &Index::checked(index, shape[axis])?)
     }
-    /// The transpose of [`gather`](Self::gather).
-    fn scatter(&self, axis: usize, at: &[i64], at_shape: &[usize], shape: &[usize]) -> Result<Self> {
-        let zeros = Self::full_in(self.context(), self.precision(), shape, 0.0)?;
-        let ints = Self::indices(self.context(), at, at_shape);
-        let data = Dispatch::float_scatter(axis, zeros.into_data(), ints, self.data().clone(), IndexingUpdateOp::Add);
-        let out = Self::made(self.context(), data);
+    /// As [`gather`](Self::gather), by places that were looked at.
+    pub(crate) fn gather_by(&self, axis: usize, index: &Index) -> Result<Self> {
+        let out = self.gather_at(axis, index)?;
         Ok(out.from(self, || {
-            let index = Tensor::new_f64(self.context(), at.iter().map(|&i| i as f64).collect(), at_shape);
-            move |g: &Tensor| g.gather(axis as i64, &index.clone()?)
+            let (index, shape) = (index.clone(), self.shape());
+            move |g: &Tensor| g.scatter(axis, &index, &shape)
         }))
     }
-    fn new_f64(context: &super::Context, values: Vec<f64>, shape: &[usize]) -> Result<Self> {
-        Self::from_vec(context, values, shape)
+    /// The transpose of [`gather`](Self::gather).
+    fn scatter(&self, axis: usize, index: &Index, shape: &[usize]) -> Result<Self> {
+        let out = self.scatter_at(axis, index, shape)?;
+        Ok(out.from(self, || {
+            let index = index.clone();
+            move |g: &Tensor| g.gather_by(axis, &index)
+        }))
+    }
+    /// The elements at places along an axis; not differentiable.
+    pub(crate) fn gather_at(&self, axis: usize, index: &Index) -> Result<Self> {
+        self.context().reserve(index.0.shape().num_elements() * self.precision().bytes())?;
+        Ok(Self::made(self.context(), Dispatch::float_gather(axis, self.data().clone(), index.0.clone())))
+    }
+    /// Elements added up at places along an axis of the given shape; not differentiable.
+    pub(crate) fn scatter_at(&self, axis: usize, index: &Index, shape: &[usize]) -> Result<Self> {
+        let zeros = Self::full_in(self.context(), self.precision(), shape, 0.0)?.into_data();
+        let data = Dispatch::float_scatter(axis, zeros, index.0.clone(), self.data().clone(), IndexingUpdateOp::Add);
+        Ok(Self::made(self.context(), data))
     }
     /// The elements as whole numbers.
     pub(crate) fn whole_numbers(&self, op: &str) -> Result<Vec<i64>> {

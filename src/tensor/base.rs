@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, DispatchTensor, Flex, TensorData, TensorMetadata};
-use burn::tensor::Element;
+use burn::tensor::{Element, IntDType};
 
 use super::context::{Claim, Context, Precision, failed};
 use super::elementwise::{self, Deferred, Value};
@@ -90,6 +90,9 @@ impl Tensor {
                 .got(format!("{} numbers", values.len()))
                 .expected(format!("{count} for the shape {shape:?}")));
         }
+        if size_of::<T>() > 4 && context.held_in(Precision::F64) == Precision::F32 {
+            return Self::from_vec::<f32>(context, values.into_iter().map(|v| v.f64() as f32).collect(), shape);
+        }
         context.reserve(count * size_of::<T>())?;
         context.copied_to_device(count * size_of::<T>());
         let data = TensorData::new(values, shape.to_vec());
@@ -102,6 +105,7 @@ impl Tensor {
     }
     /// One number of the given precision.
     pub fn scalar_in(context: &Context, precision: Precision, value: f64) -> Self {
+        let precision = context.held_in(precision);
         if !context.device().has_kernels() {
             // Filled there: a copy of one number costs as much as one of a thousand.
             let one = Dispatch::float_full([1].into(), value.into(), &context.burn_device(), precision.dtype());
@@ -121,6 +125,7 @@ impl Tensor {
     }
     /// The same number everywhere, in the given precision.
     pub fn full_in(context: &Context, precision: Precision, shape: &[usize], value: f64) -> Result<Self> {
+        let precision = context.held_in(precision);
         let count = element_count(shape)?;
         if shape.is_empty() || count == 0 {
             return in_precision!(precision, T => Self::from_vec(context, vec![T::of(value); count], shape));
@@ -283,12 +288,16 @@ impl Tensor {
 
     /// The same numbers in another precision; differentiable.
     pub fn cast(&self, precision: Precision) -> Result<Self> {
+        let precision = self.context().held_in(precision);
         if self.precision() == precision {
             return Ok(self.clone());
         }
         self.context().reserve(self.len() * precision.bytes())?;
         let back = self.precision();
-        let out = Self::made(self.context(), Dispatch::float_cast(self.data().clone(), precision.dtype()));
+        let mut out = Self::made(self.context(), Dispatch::float_cast(self.data().clone(), precision.dtype()));
+        if let Some(number) = self.claim.number.get() {
+            out = out.uniform(number);
+        }
         Ok(out.from(self, || move |g: &Tensor| g.cast(back)))
     }
     /// The same numbers, outside of any gradient.
@@ -299,7 +308,11 @@ impl Tensor {
     #[track_caller]
     pub(crate) fn indices(context: &Context, indices: &[i64], shape: &[usize]) -> DispatchTensor {
         context.copied_to_device(size_of_val(indices));
-        Dispatch::int_from_data(TensorData::new(indices.to_vec(), shape.to_vec()), &context.burn_device())
+        let data = match context.places() {
+            IntDType::I32 => TensorData::new(indices.iter().map(|i| *i as i32).collect::<Vec<_>>(), shape.to_vec()),
+            _ => TensorData::new(indices.to_vec(), shape.to_vec()),
+        };
+        Dispatch::int_from_data(data, &context.burn_device())
     }
 
     /// Both operands in the wider of their precisions.

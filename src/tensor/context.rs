@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use burn::backend::{Dispatch, DispatchDevice, DispatchTensor, FloatDType};
+use burn::tensor::IntDType;
 
 use super::counts::Counts;
 use super::device::Device;
@@ -64,6 +65,10 @@ struct Inner {
     /// Numbers that operations need again and again, kept on the device; see [`Context::constant`].
     constants: RefCell<HashMap<String, DispatchTensor>>,
     precision: Cell<Precision>,
+    /// Whether the device computes in `f64`.
+    double: Cell<bool>,
+    /// Whether it knows whole numbers of 64 bits.
+    long: Cell<bool>,
     live: Cell<usize>,
     peak: Cell<usize>,
     limit: Cell<usize>,
@@ -91,6 +96,8 @@ impl Context {
             counts: Counts::default(),
             constants: RefCell::default(),
             precision: Cell::new(precision),
+            double: Cell::new(device.supports(Precision::F64)),
+            long: Cell::new(device.has_long_integers()),
             live: Cell::new(0),
             peak: Cell::new(0),
             limit: Cell::new(usize::MAX),
@@ -112,11 +119,12 @@ impl Context {
     /// Computes on another device from now on.
     ///
     /// # Errors
-    /// When tensors are held already: operands must be on one device.
+    /// When tensors are held already: operands must be on one device. When it does not compute in the session's precision.
     pub fn set_device(&self, device: Device) -> Result<()> {
         if device == self.device() {
             return Ok(());
         }
+        device.check(self.precision())?;
         if self.live_bytes() > 0 {
             return Err(Error::value("the device cannot be changed while tensors are held")
                 .got(format!("{} on {}, asked for {device}", human_bytes(self.live_bytes()), self.device()))
@@ -124,6 +132,8 @@ impl Context {
         }
         self.0.constants.borrow_mut().clear();
         self.0.device.set(device);
+        self.0.double.set(device.supports(Precision::F64));
+        self.0.long.set(device.has_long_integers());
         *self.0.burn.borrow_mut() = device.burn();
         Ok(())
     }
@@ -161,25 +171,53 @@ impl Context {
         name: String,
         make: impl FnOnce() -> Result<super::base::Tensor>,
     ) -> Result<super::base::Tensor> {
-        const MOST: usize = 512;
         let known = self.0.constants.borrow().get(&name).cloned();
         let data = match known {
             Some(data) => data,
             None => {
                 let made = make()?.data().clone();
-                let mut constants = self.0.constants.borrow_mut();
-                if constants.len() >= MOST {
-                    constants.clear();
-                }
-                constants.insert(name, made.clone());
+                self.keep(name, made.clone());
                 made
             }
         };
         Ok(super::base::Tensor::kept(self, data))
     }
+    fn keep(&self, name: String, data: DispatchTensor) {
+        const MOST: usize = 512;
+        let mut constants = self.0.constants.borrow_mut();
+        if constants.len() >= MOST {
+            constants.clear();
+        }
+        constants.insert(name, data);
+    }
+    /// The same for what is not a tensor of floats.
+    #[cfg(feature = "cubecl")]
+    pub(crate) fn constant_data(&self, name: &str, make: impl FnOnce() -> DispatchTensor) -> DispatchTensor {
+        if let Some(data) = self.0.constants.borrow().get(name) {
+            return data.clone();
+        }
+        let made = make();
+        self.keep(name.to_string(), made.clone());
+        made
+    }
     /// The precision of new tensors.
     pub fn precision(&self) -> Precision {
         self.0.precision.get()
+    }
+    /// In what precision numbers are held that are wanted in this one: symbols, sums and times are taken in `f64` where the device knows it,
+    /// whatever the session's precision is, and in `f32` elsewhere.
+    pub(crate) fn held_in(&self, precision: Precision) -> Precision {
+        if self.0.double.get() { precision } else { Precision::F32 }
+    }
+    /// The whole numbers that say places: of 64 bits where the device knows them.
+    pub(crate) fn places(&self) -> IntDType {
+        if self.0.long.get() { IntDType::I64 } else { IntDType::I32 }
+    }
+    /// As if the device knew neither `f64` nor whole numbers of 64 bits.
+    #[cfg(test)]
+    pub(crate) fn without_long_numbers(&self) {
+        self.0.double.set(false);
+        self.0.long.set(false);
     }
     /// Changes the precision of tensors made from now on.
     pub fn set_precision(&self, precision: Precision) {
@@ -217,7 +255,7 @@ impl Context {
         let live = self.0.live.get().saturating_add(bytes);
         self.0.live.set(live);
         self.0.peak.set(self.0.peak.get().max(live));
-        Rc::new(Claim { context: self.clone(), bytes, number: Cell::new(None) })
+        Rc::new(Claim { context: self.clone(), bytes, number: Cell::new(None), places: Cell::new(None) })
     }
 
     pub(crate) fn is_recording(&self) -> bool {
@@ -298,6 +336,8 @@ pub(crate) struct Claim {
     bytes: usize,
     /// The number that is everywhere in the buffer, where it was made so on another device: nobody has to ask there.
     pub number: Cell<Option<f64>>,
+    /// The shortest axis for which all numbers were found to be places, on another device.
+    pub places: Cell<Option<usize>>,
 }
 impl Drop for Claim {
     fn drop(&mut self) {

@@ -1,11 +1,14 @@
 //! How often the host and the device had to do with each other: operations given, numbers copied either way, and by which line.
 //!
 //! Every copy goes through `src/tensor/base.rs`, which notes where it was asked for. On the CPU with its kernels nothing is copied and only
-//! operations are counted. On an accelerator an operation is a kernel launch, unless fusion makes one of several.
+//! operations are counted. On an accelerator an operation is a kernel launch or a few, unless fusion makes one of several; launches are counted
+//! by the observer of CubeCL, in the whole process.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::Location;
+
+use super::device::launches;
 
 /// Counted since the session began; all cells, so that counting needs no exclusive access.
 #[derive(Default)]
@@ -36,6 +39,8 @@ impl Direction {
 pub struct Snapshot {
     /// Operations given to the device.
     pub operations: u64,
+    /// Kernels started for them; counted when they are started, which fusion puts off until somebody waits.
+    pub launches: u64,
     /// Copies from the device: each waits until the device has done what was given before.
     pub to_host: u64,
     /// Bytes of them.
@@ -51,6 +56,7 @@ impl Snapshot {
     pub fn since(self, earlier: Self) -> Self {
         Self {
             operations: self.operations - earlier.operations,
+            launches: self.launches - earlier.launches,
             to_host: self.to_host - earlier.to_host,
             bytes_to_host: self.bytes_to_host - earlier.bytes_to_host,
             to_device: self.to_device - earlier.to_device,
@@ -75,11 +81,16 @@ impl Counts {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             operations: self.operations.get(),
+            launches: launches::launched(),
             to_host: self.to_host.times.get(),
             bytes_to_host: self.to_host.bytes.get(),
             to_device: self.to_device.times.get(),
             bytes_to_device: self.to_device.bytes.get(),
         }
+    }
+    /// Which kernels were started, the most frequent first.
+    pub fn kernels(&self) -> Vec<(String, u64)> {
+        launches::names()
     }
     /// Which lines copied to the host and to the device, the most frequent first: `("src/…rs:12", 3)`.
     pub fn places(&self) -> [Vec<(String, u64)>; 2] {

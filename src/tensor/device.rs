@@ -5,11 +5,15 @@
 //! can say what a build with it would find.
 
 mod driver;
+pub(crate) mod launches;
+mod vulkan;
 
 use std::fmt;
 
-use burn::backend::DispatchDevice;
+use burn::backend::{Backend as _, Dispatch, DispatchDevice};
+use burn::tensor::DType;
 
+use super::context::Precision;
 use crate::error::{Error, Result};
 use crate::session::Limits;
 
@@ -25,10 +29,54 @@ enum Kind {
     // Not made in a build without the backend.
     #[cfg_attr(not(feature = "cuda"), allow(dead_code))]
     Cuda(usize),
+    #[cfg_attr(not(feature = "vulkan"), allow(dead_code))]
+    Vulkan(usize),
 }
 
-/// How to build with the backend.
-const BUILD: &str = "cargo build --release --features cuda (docs/gpu.md)";
+/// A backend that is looked for at run time.
+#[derive(Clone, Copy)]
+struct Backend {
+    /// What `--device` takes, and the cargo feature.
+    name: &'static str,
+    /// What people call it.
+    text: &'static str,
+    built: bool,
+}
+
+const CUDA: Backend = Backend { name: "cuda", text: "CUDA", built: cfg!(feature = "cuda") };
+const VULKAN: Backend = Backend { name: "vulkan", text: "Vulkan", built: cfg!(feature = "vulkan") };
+
+impl Backend {
+    /// How to build with it.
+    fn build(self) -> String {
+        format!("cargo build --release --features {} (docs/gpu.md)", self.name)
+    }
+    /// The number behind `"cuda:1"`, 0 for `"cuda"`.
+    fn index(self, text: &str) -> Option<usize> {
+        match text.strip_prefix(self.name)?.strip_prefix(':') {
+            None => (text == self.name).then_some(0),
+            Some(index) if index.bytes().all(|b| b.is_ascii_digit()) => index.parse().ok(),
+            Some(_) => None,
+        }
+    }
+    fn unusable(self, text: &str, why: String) -> Error {
+        Error::value(format!("no {} device can be used: {why}", self.text))
+            .got(format!("{text:?}"))
+            .advice("--device cpu; ansatz devices lists what there is")
+    }
+    /// Whether there is a device of that number among so many.
+    fn check(self, text: &str, index: usize, count: usize) -> Result<()> {
+        if index < count {
+            return Ok(());
+        }
+        let last = count.saturating_sub(1);
+        let name = self.name;
+        Err(Error::value(format!("there is no {} device of that number", self.text))
+            .got(format!("{text:?}"))
+            .expected(if last == 0 { format!("{name}:0") } else { format!("{name}:0 to {name}:{last}") })
+            .advice("CUDA_VISIBLE_DEVICES, where it is set, hides the others"))
+    }
+}
 
 impl Device {
     /// The CPU, with the kernels of this program.
@@ -43,51 +91,87 @@ impl Device {
     /// When there is no such device here, with the reason.
     pub fn named(text: &str) -> Result<Self> {
         let text = text.trim();
-        let index = match text.split_once(':') {
-            None if text == "cpu" => return Ok(Self::CPU),
-            None if text == "lowered" => return Ok(Self::LOWERED),
-            None if text == "cuda" => Some(0),
-            Some(("cuda", index)) if index.bytes().all(|b| b.is_ascii_digit()) => index.parse::<usize>().ok(),
-            _ => None,
-        };
-        let Some(index) = index else {
+        match text {
+            "cpu" => return Ok(Self::CPU),
+            "lowered" => return Ok(Self::LOWERED),
+            _ => {}
+        }
+        let asked = [CUDA, VULKAN].into_iter().find_map(|backend| Some((backend, backend.index(text)?)));
+        let Some((backend, index)) = asked else {
             return Err(Error::value("there is no device of that name")
                 .got(format!("{text:?}"))
-                .expected("\"cpu\", \"cuda\" or \"cuda:N\"")
+                .expected("\"cpu\", \"cuda\", \"cuda:N\", \"vulkan\" or \"vulkan:N\"")
                 .advice("ansatz devices lists what there is"));
         };
-        if !cfg!(feature = "cuda") {
+        if !backend.built {
             return Err(Error::value(format!(
-                "this build of ansatz has no device {text:?}: it was built without CUDA"
+                "this build of ansatz has no device {text:?}: it was built without {}",
+                backend.text
             ))
             .expected("\"cpu\"")
-            .advice(format!("build it with {BUILD}")));
+            .advice(format!("build it with {}", backend.build())));
         }
-        let cards = driver::cards().map_err(|why| {
-            Error::value(format!("no CUDA device can be used: {why}")).got(format!("{text:?}")).advice("--device cpu")
-        })?;
-        if index >= cards.len() {
-            let last = cards.len().saturating_sub(1);
-            return Err(Error::value("there is no CUDA device of that number")
-                .got(format!("{text:?}"))
-                .expected(if last == 0 { "cuda:0".to_string() } else { format!("cuda:0 to cuda:{last}") })
-                .advice("CUDA_VISIBLE_DEVICES, where it is set, hides the others"));
-        }
-        driver::compiler().map_err(|why| {
-            Error::value(format!("no CUDA device can be used: {why}")).got(format!("{text:?}")).advice("--device cpu")
-        })?;
-        Ok(Self(Kind::Cuda(index)))
+        let unusable = |why| backend.unusable(text, why);
+        let kind = if backend.name == CUDA.name {
+            backend.check(text, index, driver::cards().map_err(unusable)?.len())?;
+            driver::compiler().map_err(unusable)?;
+            Kind::Cuda(index)
+        } else {
+            backend.check(text, index, vulkan::cards().map_err(unusable)?.len())?;
+            vulkan::open(index).map_err(unusable)?;
+            Kind::Vulkan(index)
+        };
+        #[cfg(feature = "cubecl")]
+        launches::watch();
+        Ok(Self(kind))
     }
 
     /// Whether the kernels of this program for the CPU are used.
     pub fn has_kernels(self) -> bool {
         self.0 == Kind::Cpu
     }
+    /// Whether it computes in that precision: not every card knows `f64`.
+    pub fn supports(self, precision: Precision) -> bool {
+        match precision {
+            Precision::F32 => true,
+            Precision::F64 => !self.is_cube() || Dispatch::supports_dtype(&self.burn(), DType::F64),
+        }
+    }
+    /// Whether it knows whole numbers of 64 bits.
+    pub(super) fn has_long_integers(self) -> bool {
+        !self.is_cube() || Dispatch::supports_dtype(&self.burn(), DType::I64)
+    }
+    /// Refuses a precision that the device does not know.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check(self, precision: Precision) -> Result<()> {
+        if self.supports(precision) {
+            return Ok(());
+        }
+        Err(Error::value(format!("{self} does not compute in double precision"))
+            .got(precision.name())
+            .expected("f32")
+            .advice("leave --precision f64 out, or compute with --device cpu"))
+    }
+    /// Bytes that the threads of one cube share.
+    #[cfg(feature = "cubecl")]
+    pub(super) fn shared_memory(self) -> usize {
+        match self.burn() {
+            DispatchDevice::Cube(device) => device.client().properties().hardware.max_shared_memory_size,
+            #[allow(unreachable_patterns)]
+            _ => 0,
+        }
+    }
+    /// Whether kernels written with CubeCL run on it.
+    pub fn is_cube(self) -> bool {
+        matches!(self.0, Kind::Cuda(_) | Kind::Vulkan(_))
+    }
     /// `"cpu"` for both that compute there, else `"gpu"`.
     pub fn place(self) -> &'static str {
         match self.0 {
             Kind::Cpu | Kind::Lowered => "cpu",
-            Kind::Cuda(_) => "gpu",
+            Kind::Cuda(_) | Kind::Vulkan(_) => "gpu",
         }
     }
     /// Bytes that tensors may hold when nothing else is said: three quarters of the machine's memory, nine tenths of a card's.
@@ -98,6 +182,16 @@ impl Device {
                 .ok()
                 .and_then(|cards| cards.get(index).map(|card| card.memory / 10 * 9))
                 .unwrap_or(usize::MAX),
+            #[cfg(feature = "vulkan")]
+            Kind::Vulkan(index) => {
+                // The memory of a device in software, and of one within the processor, is the machine's.
+                let machine = Limits::default().tensor_bytes;
+                let shared = vulkan::cards().is_ok_and(|cards| cards.get(index).is_some_and(|card| card.shared));
+                let own = vulkan::memory(index).map_or(machine, |bytes| bytes / 10 * 9);
+                if shared { own.min(machine) } else { own }
+            }
+            #[cfg(not(feature = "vulkan"))]
+            Kind::Vulkan(_) => Limits::default().tensor_bytes,
         }
     }
     pub(super) fn burn(self) -> DispatchDevice {
@@ -107,6 +201,10 @@ impl Device {
             Kind::Cuda(index) => burn::backend::CudaDevice::new(index).into(),
             #[cfg(not(feature = "cuda"))]
             Kind::Cuda(_) => DispatchDevice::Flex(Default::default()),
+            #[cfg(feature = "vulkan")]
+            Kind::Vulkan(index) => vulkan::selector(index).unwrap_or_default().into(),
+            #[cfg(not(feature = "vulkan"))]
+            Kind::Vulkan(_) => DispatchDevice::Flex(Default::default()),
         }
     }
 }
@@ -117,6 +215,7 @@ impl fmt::Display for Device {
             Kind::Cpu => f.write_str("cpu"),
             Kind::Lowered => f.write_str("lowered"),
             Kind::Cuda(index) => write!(f, "cuda:{index}"),
+            Kind::Vulkan(index) => write!(f, "vulkan:{index}"),
         }
     }
 }
@@ -140,7 +239,9 @@ pub fn devices() -> Vec<Found> {
     });
     let text = format!("{cores} core{}, {memory}", if cores == 1 { "" } else { "s" });
     let mut found = vec![Found { name: "cpu".into(), text, unusable: None }];
-    let not_built = || (!cfg!(feature = "cuda")).then(|| format!("this program was built without CUDA: {BUILD}"));
+    let not_built = |backend: Backend| {
+        (!backend.built).then(|| format!("this program was built without {}: {}", backend.text, backend.build()))
+    };
     match driver::cards() {
         Err(why) => found.push(Found { name: "cuda".into(), text: "no card".into(), unusable: Some(why) }),
         Ok(cards) => found.extend(cards.into_iter().enumerate().map(|(index, card)| Found {
@@ -152,7 +253,19 @@ pub fn devices() -> Vec<Found> {
                 card.version / 1000,
                 card.version % 1000 / 10
             ),
-            unusable: not_built().or_else(|| driver::compiler().err()),
+            unusable: not_built(CUDA).or_else(|| driver::compiler().err()),
+        })),
+    }
+    match vulkan::cards() {
+        Err(why) => found.push(Found {
+            name: "vulkan".into(),
+            text: if VULKAN.built { "no device" } else { "not looked for" }.into(),
+            unusable: not_built(VULKAN).or(Some(why)),
+        }),
+        Ok(cards) => found.extend(cards.into_iter().enumerate().map(|(index, card)| Found {
+            name: format!("vulkan:{index}"),
+            text: format!("{}, {}, driver {}", card.name, card.kind, card.driver),
+            unusable: None,
         })),
     }
     found
@@ -166,15 +279,28 @@ mod tests {
     fn names_are_read_and_reasons_are_given() {
         assert_eq!(Device::named("cpu").map(|d| d.to_string()).ok().as_deref(), Some("cpu"));
         assert_eq!(Device::named(" lowered ").ok(), Some(Device::LOWERED));
-        for text in
-            ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1:2", "cpu:1", "CUDA", "cuda:99999999999999999999999"]
-        {
+        for text in [
+            "",
+            "gpu",
+            "vulkan:",
+            "vulkan:x",
+            "vulkano",
+            "cuda:",
+            "cuda:x",
+            "cuda:-1",
+            "cuda:1:2",
+            "cpu:1",
+            "CUDA",
+            "cuda:99999999999999999999999",
+        ] {
             let said = Device::named(text).err().map(|e| e.to_string()).unwrap_or_default();
             assert!(said.contains("device"), "{text:?}: {said}");
         }
         // Whatever this machine has, there are not so many cards.
-        let said = Device::named("cuda:4000").err().map(|e| e.to_string()).unwrap_or_default();
-        assert!(said.contains("CUDA") && said.contains("advice"), "{said}");
+        for (text, backend) in [("cuda:4000", "CUDA"), ("vulkan:4000", "Vulkan")] {
+            let said = Device::named(text).err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(said.contains(backend) && said.contains("advice"), "{said}");
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod tape;
 mod unary;
 
 pub(crate) use crate::native::simd;
+pub(crate) use arrange::Index;
 pub use arrange::{Padding, Span};
 pub use base::Tensor;
 pub(crate) use base::{Real, in_precision};

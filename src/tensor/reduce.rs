@@ -2,7 +2,6 @@
 
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, DispatchTensor};
-use burn::tensor::IntDType;
 
 use super::base::Tensor;
 use super::binary::Compare;
@@ -158,9 +157,9 @@ impl Tensor {
         let axis = axis_index(op, axis, self.rank())?;
         self.refuse_empty(op, &[axis])?;
         let data = if largest {
-            Dispatch::float_argmax(self.data().clone(), axis, IntDType::I64)
+            Dispatch::float_argmax(self.data().clone(), axis, self.context().places())
         } else {
-            Dispatch::float_argmin(self.data().clone(), axis, IntDType::I64)
+            Dispatch::float_argmin(self.data().clone(), axis, self.context().places())
         };
         let data = Dispatch::int_into_float(data, self.precision().dtype());
         Self::made(self.context(), data).reshape(&reduced(&self.shape(), &[axis], false))
@@ -203,10 +202,15 @@ impl Tensor {
             return Ok(self.detach());
         }
         let numbers = self.data().clone();
-        let order = move || Dispatch::float_argsort(numbers, axis, descending, IntDType::I64);
+        let whole = self.context().places();
+        let order = move || Dispatch::float_argsort(numbers, axis, descending, whole);
         // Some 0.4 s per million numbers on one core, in one piece.
-        let data = if self.len() < ALONE { order() } else { aside(order)? };
+        let data = if self.len() < ALONE || self.context().device().is_cube() { order() } else { aside(order)? };
         // In f32 positions beyond 2²⁴ would be rounded.
-        Ok(Self::made(self.context(), Dispatch::int_into_float(data, Precision::F64.dtype())))
+        let precision = self.context().held_in(Precision::F64);
+        let order = Self::made(self.context(), Dispatch::int_into_float(data, precision.dtype()));
+        // Whoever takes elements by it need not look.
+        order.claim.places.set(Some(self.shape()[axis]));
+        Ok(order)
     }
 }

@@ -189,6 +189,7 @@ fn looking() -> Vec<Entry> {
                 "f64" => Precision::F64,
                 other => return Err(c.unfit(1, other, "\"f32\" or \"f64\"")),
             };
+            c.session.context().device().check(precision)?;
             Ok(c.operand(0)?.map_parts(c.session.context(), |t| t.cast(precision))?.into_dynamic())
         }),
         index("tensor[at]")

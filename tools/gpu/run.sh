@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Checks and measures the program on this machine's card and leaves report/report.md and report/report.json beside this file.
 #
-#     ./run.sh [--device cuda:0] [--quick] [--python PYTHON] [--train SECONDS]
+#     ./run.sh [--device cuda:0] [--quick | --smoke] [--python PYTHON] [--train SECONDS]
 #
-# --quick leaves the benchmarks out; --python names an interpreter with JAX (benches/gpu/requirements.txt) for the peers, by default
+# --quick leaves the benchmarks out; --smoke runs small ones once, to try all of this without a card (--device vulkan or lowered); --python names an interpreter with JAX (benches/gpu/requirements.txt) for the peers, by default
 # python3; --train is how long the paper's network is trained (3600 s; 0 leaves it out). A step that fails is in the report, and the others run.
 set -uo pipefail
 cd "$(dirname "$0")"
-device=cuda:0 quick= python=python3 train=3600
+device=cuda:0 quick= smoke= python=python3 train=3600
 while [ $# -gt 0 ]; do
     case $1 in
         --device) device=$2; shift 2 ;;
         --quick) quick=1; shift ;;
+        --smoke) smoke=1; shift ;;
         --python) python=$2; shift 2 ;;
         --train) train=$2; shift 2 ;;
         *) echo "unknown option $1" >&2; exit 2 ;;
@@ -32,7 +33,7 @@ step() { # NAME COMMAND…: its output goes into a file, its time and exit code 
     printf '{"step":"%s","exit":%d,"seconds":%.1f}\n' "$name" "$code" "$(awk "BEGIN{print $(date +%s.%N)-$began}")" >> "$report/steps.jsonl"
     [ $code -eq 0 ] || { echo "   failed ($code): $report/$name.err" >&2; tail -3 "$report/$name.err" >&2; }
 }
-step card nvidia-smi
+case $device in cuda*) step card nvidia-smi ;; vulkan*) step card vulkaninfo --summary ;; esac
 step devices bin/ansatz devices
 export ANSATZ_TEST_DEVICE=$device
 step tests bin/tests-gpu --ignored --test-threads=1 --nocapture
@@ -41,7 +42,10 @@ for example in examples/*.rhai; do
     step "example-$name" bin/ansatz run "$example" --device "$device" --quiet --out "$report/runs/$name"
 done
 step heat_exact_score bin/ansatz run scripts/smdp/heat_exact_score.rhai --device "$device" --quiet --out "$report/runs/heat_exact_score" --set states=50
-if [ -z "$quick" ]; then
+if [ -n "$smoke" ]; then
+    step benchmarks bin/workloads --smoke --device "$device"
+    step peers "$python" benches/gpu/peers.py --tiny
+elif [ -z "$quick" ]; then
     step benchmarks bin/workloads --large --device "$device"
     step peers "$python" benches/gpu/peers.py
 fi

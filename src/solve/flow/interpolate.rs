@@ -4,6 +4,8 @@
 //! another interpolation, with `−1` and `1` in place of the weights of that axis: interpolation and its transpose, each with any set of axes
 //! differentiated, are closed under differentiation.
 
+mod lowered;
+
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -91,25 +93,30 @@ pub(super) fn interpolate(values: &Tensor, positions: &Tensor, rule: &Rule) -> R
     let (channels, target) = (values.shape()[1], target(&positions, values.shape()[1]));
     let context = values.context();
     context.reserve(target.iter().product::<usize>().saturating_mul(values.precision().bytes()))?;
-    let out = in_precision!(values.precision(), T => {
-        let (x, p) = (values.read::<T>()?, positions.read::<T>()?);
-        let (cells, points) = (rule.cells(), target[2..].iter().product::<usize>());
-        let mut out = vec![T::default(); target.iter().product()];
-        let size = channels * points;
-        if size > 0 && cells > 0 {
-            let samples = out.par_chunks_mut(size).zip(x.par_chunks(channels * cells)).zip(p.par_chunks(rule.n.len() * points));
-            samples.for_each(|((out, x), p)| {
-                for m in 0..points {
-                    corners(rule, p, points, m, |at, weight| {
-                        for c in 0..channels {
-                            out[c * points + m] += weight * x[c * cells + at];
-                        }
-                    });
-                }
-            });
-        }
-        Tensor::from_vec(context, out, &target)?
-    });
+    let elsewhere = !context.device().has_kernels() && !values.is_empty() && !positions.is_empty();
+    let out = if elsewhere {
+        lowered::run(&values, &positions, rule, false)?.reshape(&target)?
+    } else {
+        in_precision!(values.precision(), T => {
+            let (x, p) = (values.read::<T>()?, positions.read::<T>()?);
+            let (cells, points) = (rule.cells(), target[2..].iter().product::<usize>());
+            let mut out = vec![T::default(); target.iter().product()];
+            let size = channels * points;
+            if size > 0 && cells > 0 {
+                let samples = out.par_chunks_mut(size).zip(x.par_chunks(channels * cells)).zip(p.par_chunks(rule.n.len() * points));
+                samples.for_each(|((out, x), p)| {
+                    for m in 0..points {
+                        corners(rule, p, points, m, |at, weight| {
+                            for c in 0..channels {
+                                out[c * points + m] += weight * x[c * cells + at];
+                            }
+                        });
+                    }
+                });
+            }
+            Tensor::from_vec(context, out, &target)?
+        })
+    };
     Ok(out
         .from(&values, || {
             let (positions, rule) = (positions.clone(), rule.clone());
@@ -128,24 +135,29 @@ fn spread(g: &Tensor, positions: &Tensor, rule: &Rule) -> Result<Tensor> {
     let target = [&shape[..2], &rule.n].concat();
     let context = g.context();
     context.reserve(target.iter().product::<usize>().saturating_mul(g.precision().bytes()))?;
-    let out = in_precision!(g.precision(), T => {
-        let (y, p) = (g.read::<T>()?, positions.read::<T>()?);
-        let cells = rule.cells();
-        let mut out = vec![T::default(); target.iter().product()];
-        if channels * points > 0 && cells > 0 {
-            let samples = out.par_chunks_mut(channels * cells).zip(y.par_chunks(channels * points)).zip(p.par_chunks(rule.n.len() * points));
-            samples.for_each(|((out, y), p)| {
-                for m in 0..points {
-                    corners(rule, p, points, m, |at, weight| {
-                        for c in 0..channels {
-                            out[c * cells + at] += weight * y[c * points + m];
-                        }
-                    });
-                }
-            });
-        }
-        Tensor::from_vec(context, out, &target)?
-    });
+    let elsewhere = !context.device().has_kernels() && !g.is_empty() && !positions.is_empty();
+    let out = if elsewhere {
+        lowered::run(g, positions, rule, true)?.reshape(&target)?
+    } else {
+        in_precision!(g.precision(), T => {
+            let (y, p) = (g.read::<T>()?, positions.read::<T>()?);
+            let cells = rule.cells();
+            let mut out = vec![T::default(); target.iter().product()];
+            if channels * points > 0 && cells > 0 {
+                let samples = out.par_chunks_mut(channels * cells).zip(y.par_chunks(channels * points)).zip(p.par_chunks(rule.n.len() * points));
+                samples.for_each(|((out, y), p)| {
+                    for m in 0..points {
+                        corners(rule, p, points, m, |at, weight| {
+                            for c in 0..channels {
+                                out[c * cells + at] += weight * y[c * points + m];
+                            }
+                        });
+                    }
+                });
+            }
+            Tensor::from_vec(context, out, &target)?
+        })
+    };
     Ok(out
         .from(g, || {
             let (positions, rule) = (positions.clone(), rule.clone());
@@ -171,6 +183,14 @@ pub(super) fn extremes(values: &Tensor, positions: &Tensor, rule: &Rule) -> Resu
     let (values, positions) = paired(values, positions, rule)?;
     let target = target(&positions, values.shape()[1]);
     let (channels, cells, points) = (target[1], rule.cells(), target[2..].iter().product::<usize>());
+    let flat = values.reshape(&[target[0], channels, cells])?;
+    if !values.context().device().has_kernels()
+        && !values.is_empty()
+        && !positions.is_empty()
+        && let Some((low, high)) = lowered::extremes(&flat, &positions, rule)?
+    {
+        return Ok((low.reshape(&target)?, high.reshape(&target)?));
+    }
     let (x, p) = (values.to_vec()?, positions.to_vec()?);
     let count: usize = target.iter().product();
     values.context().reserve(count.saturating_mul(32))?;
@@ -193,7 +213,6 @@ pub(super) fn extremes(values: &Tensor, positions: &Tensor, rule: &Rule) -> Resu
             }
         }
     });
-    let flat = values.reshape(&[target[0], channels, cells])?;
     let pick = |places: Vec<f64>| -> Result<Tensor> {
         let index = Tensor::from_vec(values.context(), places, &[target[0], channels, points])?;
         flat.gather(2, &index)?.reshape(&target)

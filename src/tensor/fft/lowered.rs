@@ -14,6 +14,8 @@ use std::f64::consts::{PI, TAU};
 
 use rustfft::num_complex::Complex64;
 
+#[cfg(feature = "cubecl")]
+use super::kernel;
 use super::kernels::Weights;
 use super::volume::Direction;
 use super::{Axes, Complex, Error, Result, Tensor};
@@ -52,13 +54,13 @@ fn sign(direction: Direction) -> f64 {
     if direction == Direction::Forward { -1.0 } else { 1.0 }
 }
 /// `e^{± 2πi j k / n}`; the product is reduced as a whole number: large arguments would lose digits.
-fn wave(direction: Direction, n: usize, j: usize, k: usize) -> Complex64 {
+pub(super) fn wave(direction: Direction, n: usize, j: usize, k: usize) -> Complex64 {
     let turn = ((j as u128 * k as u128) % n as u128) as f64 / n as f64;
     Complex64::from_polar(1.0, sign(direction) * TAU * turn)
 }
 
 /// A matrix that depends on nothing but its name and the precision.
-fn constant(
+pub(super) fn constant(
     like: &Tensor,
     name: String,
     (rows, columns): (usize, usize),
@@ -165,7 +167,13 @@ fn along(axis: usize, x: &Complex, f: impl Fn(&Complex) -> Result<Complex>) -> R
 }
 
 fn over(x: &Complex, axes: &[usize], direction: Direction) -> Result<Complex> {
-    axes.iter().try_fold(x.clone(), |x, &axis| along(axis, &x, |z| lines(z, direction)))
+    axes.iter().try_fold(x.clone(), |x, &axis| {
+        #[cfg(feature = "cubecl")]
+        if kernel::fits(&x.re, x.shape()[axis]) {
+            return kernel::complex(&x, axis, direction);
+        }
+        along(axis, &x, |z| lines(z, direction))
+    })
 }
 
 /// The complex transform times `scale`.
@@ -175,7 +183,7 @@ pub(super) fn transform(x: &Complex, axes: &Axes, direction: Direction, scale: f
 }
 
 /// The weight of a wavenumber of the half spectrum of `n` points.
-fn weight(weights: Weights, n: usize, k: usize) -> f64 {
+pub(super) fn weight(weights: Weights, n: usize, k: usize) -> f64 {
     let own = k == 0 || 2 * k == n;
     weights.scale * if weights.doubled && !own { 2.0 } else { 1.0 }
 }
@@ -192,6 +200,10 @@ fn weight_row(like: &Tensor, n: usize, weights: Weights) -> Result<Tensor> {
 pub(super) fn forward_real(x: &Tensor, axes: &Axes, weights: Weights) -> Result<Complex> {
     let Some((&last, others)) = axes.list().split_last() else { return Complex::real(x.clone()) };
     let n = axes.shape()[last];
+    #[cfg(feature = "cubecl")]
+    if kernel::fits(x, n) {
+        return over(&kernel::forward(&x.detach(), last, weights)?, others, Direction::Forward);
+    }
     let x = Complex { re: x.detach(), im: x.detach() };
     // The imaginary part of what `along` hands over is the same tensor again, and is not looked at.
     let half = along(last, &x, |z| real_lines(&z.re, n, weights))?;
@@ -235,6 +247,10 @@ pub(super) fn inverse_real(x: &Complex, axes: &Axes, weights: Weights) -> Result
     let Some((&last, others)) = axes.list().split_last() else { return Ok(x.re.clone()) };
     let n = axes.shape()[last];
     let x = over(&x.map(|t| Ok(t.detach()))?, others, Direction::Inverse)?;
+    #[cfg(feature = "cubecl")]
+    if kernel::fits(&x.re, n) {
+        return kernel::back(&x, last, n, weights);
+    }
     // As above: two handles of one tensor.
     let out = along(last, &x, |z| {
         let out = real_lines_back(z, n, weights)?;

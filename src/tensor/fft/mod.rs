@@ -8,6 +8,8 @@
 //! The transpose of each transform is the one with the opposite sign and the same weights, so each is the other's rule.
 
 mod axes;
+#[cfg(feature = "cubecl")]
+mod kernel;
 mod kernels;
 mod lowered;
 #[cfg(test)]

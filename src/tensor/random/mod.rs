@@ -15,6 +15,8 @@
 //! finer tail (to 9.5σ against 6.8σ).
 
 mod draw;
+#[cfg(feature = "cubecl")]
+mod kernel;
 mod lowered;
 mod philox;
 
@@ -160,6 +162,14 @@ fn draw(context: &Context, key: Key, samples: &[u64], row: &[usize], target: &[u
     let count = element_count(target)?;
     context.reserve(count.saturating_mul(context.precision().bytes()))?;
     if !context.device().has_kernels() {
+        #[cfg(feature = "cubecl")]
+        if context.device().is_cube()
+            && context.precision() == super::Precision::F32
+            && count > 0
+            && kernel::fits(samples.len(), len)
+        {
+            return kernel::draw(context, key, samples, len, target, law);
+        }
         return lowered::draw(context, key, samples, len, target, law);
     }
     if let (&[sample], true) = (samples, len == count) {
