@@ -72,6 +72,14 @@ impl Kept {
             Ok(totals.iter().any(Option::is_some).then_some(Self { totals, weights }))
         })
     }
+    /// As compiled steps have it.
+    pub fn restored(&self) -> crate::native::points::restore::Restore {
+        crate::native::points::restore::Restore {
+            totals: self.totals.clone(),
+            weights: self.weights.clone(),
+            most: MOST,
+        }
+    }
     /// A state with the integrals of the start.
     pub fn restore(&self, y: &Tensor) -> Result<Tensor> {
         let mut values = y.to_vec()?;

@@ -308,13 +308,7 @@ impl<T: Real> Native<T> {
         if self.march.programs.reverse.is_none() {
             return Keep::Nothing;
         }
-        match rollout.checkpoints {
-            Checkpoints::None => Keep::All,
-            Checkpoints::Every(n) => Keep::Every(n.max(1)),
-            Checkpoints::Sqrt => {
-                Keep::Every((self.march.programs.schedule.len() as f64).sqrt().ceil().max(1.0) as usize)
-            }
-        }
+        keep(rollout, self.march.programs.schedule.len())
     }
     /// Bytes that a gradient holds of so many samples, and those that its reverse pass takes beside them.
     fn kept_bytes(&self, keep: Keep, samples: usize) -> (usize, usize) {
@@ -435,6 +429,15 @@ impl<T: Real> Native<T> {
     }
 }
 
+/// What is kept of so many steps for a gradient.
+pub(super) fn keep(rollout: &Rollout, steps: usize) -> Keep {
+    match rollout.checkpoints {
+        Checkpoints::None => Keep::All,
+        Checkpoints::Every(n) => Keep::Every(n.max(1)),
+        Checkpoints::Sqrt => Keep::Every((steps as f64).sqrt().ceil().max(1.0) as usize),
+    }
+}
+
 /// The error of work that someone asked to stop.
 fn stopped() -> Error {
     interrupt::poll().err().unwrap_or_else(Error::interrupted)
@@ -462,7 +465,7 @@ fn wanted(system: &SpectralSystem, start: &Tensor, (scalars, arrays): (&[Leaf], 
 }
 
 /// The steps that differ, and which of them comes when; else why there are none.
-fn steps(
+pub(super) fn steps(
     rollout: &Rollout,
     times: &[f64],
     linear: (bool, bool),

@@ -78,6 +78,12 @@ pub struct Solved {
     pub note: Option<String>,
 }
 
+/// Solves by compiled steps, or says why not.
+type March<S> =
+    fn(&S, &Rollout, &Tensor, &[f64], Option<&mut Progress>) -> Result<std::result::Result<Marched, &'static str>>;
+/// As [`March`], with as many steps as are enough.
+type Enough<S> = fn(&S, Rollout, &Tensor, &[f64], Adaptive) -> Result<std::result::Result<Marched, &'static str>>;
+
 /// The lane that fits an evolution on a grid.
 enum Lane {
     Spectral(SpectralSystem),
@@ -109,7 +115,8 @@ impl Choices {
                 })?);
                 // What a loop of training solves over and over is not looked at.
                 let judged = !linear && times.len() > 1 && !start.context().is_differentiating();
-                if let Some(mut solved) = self.compiled(&system, method, start, times, progress)? {
+                let (at, many) = (super::native::march, super::native::enough);
+                if let Some(mut solved) = self.compiled(&system, (at, many), (method, None), start, times, progress)? {
                     if let Some(end) = solved.states.last().filter(|_| judged) {
                         let unresolved = {
                             let spectrum = |state: &Tensor| system.lane().spectrum(&state.detach());
@@ -132,9 +139,6 @@ impl Choices {
                 let states = states.into_iter().enumerate().map(points).collect::<Result<_>>()?;
                 Ok(Solved { states, path: None, statistics, method, warning, note: None })
             }
-            Lane::Stencil(_) if self.lane == LaneChoice::Native => Err(Error::value("these steps cannot be compiled")
-                .got("differences at points")
-                .advice("lane: \"auto\", or a periodic grid with derivatives: \"fourier\"")),
             Lane::Stencil(system) => {
                 let system = system.keeping(start, times)?;
                 let (method, note) = match self.method {
@@ -146,6 +150,12 @@ impl Choices {
                         "transport by weno5: with nothing that smooths, shocks form (transport: \"central\" keeps Fourier modes)".into()
                     })
                 });
+                let (at, many) = (super::points::march, super::points::enough);
+                if let Some(solved) =
+                    self.compiled(&system, (at, many), (method, note.clone()), start, times, progress)?
+                {
+                    return Ok(solved);
+                }
                 let solution = self.march(&system, method, start, times, progress)?;
                 let (states, statistics) = (solution.states, solution.statistics);
                 Ok(Solved { states, path: None, statistics, method, warning: solution.warning, note })
@@ -159,10 +169,11 @@ impl Choices {
         free && setting.grid.dimensions() > 0 && setting.grid.is_periodic() && super::transport::forms_shocks(evolution)
     }
     /// The solution by compiled steps, where there are such.
-    fn compiled(
+    fn compiled<S>(
         &self,
-        system: &SpectralSystem,
-        method: Method,
+        system: &S,
+        (march, enough): (March<S>, Enough<S>),
+        (method, note): (Method, Option<String>),
         start: &Tensor,
         times: &[f64],
         progress: Option<&dyn Fn(u64) -> Progress>,
@@ -173,7 +184,7 @@ impl Choices {
         let rollout = |steps| Rollout { method, steps, checkpoints: self.checkpoints };
         let marched = match self.steps {
             Steps::Automatic(rule) if method.order().is_some() && !method.is_adaptive() => {
-                super::native::enough(system, rollout(StepRule::Fixed(1)), start, times, rule)?
+                enough(system, rollout(StepRule::Fixed(1)), start, times, rule)?
             }
             steps => {
                 let steps = match steps {
@@ -183,7 +194,7 @@ impl Choices {
                 };
                 let rollout = rollout(steps);
                 let mut progress = progress.map(|begin| begin(rollout.total(times)));
-                super::native::march(system, &rollout, start, times, progress.as_mut())?
+                march(system, &rollout, start, times, progress.as_mut())?
             }
         };
         let Marched { states, path, statistics, warning } = match marched {
@@ -193,7 +204,7 @@ impl Choices {
             }
             Err(_) => return Ok(None),
         };
-        Ok(Some(Solved { states, path, statistics, method, warning, note: None }))
+        Ok(Some(Solved { states, path, statistics, method, warning, note }))
     }
 
     fn lane(&self, equation: &Equation, evolution: &Evolution, setting: Setting, shocks: bool) -> Result<Lane> {

@@ -173,6 +173,10 @@ impl StencilSystem {
     fn linear_part(&self) -> Option<&LinearPart> {
         self.stiff().and_then(Stiff::linear)
     }
+    /// Integrals that rounding is kept from changing.
+    pub(super) fn kept(&self) -> Option<&Kept> {
+        self.kept.as_deref()
+    }
     /// What evaluates it.
     pub fn lane(&self) -> &Stencil {
         &self.lane

@@ -51,20 +51,23 @@ pub const WENO5_GHOSTS: usize = 3;
 pub fn upwind_derivatives(padded: &Tensor, axis: i64, spacing: f64, order: usize) -> Result<(Tensor, Tensor)> {
     let ghosts = upwind_ghosts(order)?;
     let n = points_inside(padded, axis, ghosts)?;
-    // Weights of minus on u_{i−ghosts}, …
+    let (minus, plus) = upwind_weights(order, spacing);
+    let minus = part(&sliding(padded, axis, &minus)?, axis, 0, n)?;
+    Ok((minus, part(&sliding(padded, axis, &plus)?, axis, 1, n)?))
+}
+
+/// Weights of [`upwind_derivatives`]: from the low side on `u_{i−ghosts}, …`, from the high side one point further.
+pub(crate) fn upwind_weights(order: usize, spacing: f64) -> (Vec<f64>, Vec<f64>) {
     let weights: &[f64] = match order {
         1 => &[-1.0, 1.0],
         3 => &[1.0 / 6.0, -1.0, 0.5, 1.0 / 3.0],
         _ => &[-1.0 / 30.0, 0.25, -1.0, 1.0 / 3.0, 0.5, -0.05],
     };
-    let minus: Vec<f64> = weights.iter().map(|w| w / spacing).collect();
-    let plus: Vec<f64> = weights.iter().rev().map(|w| -w / spacing).collect();
-    let minus = part(&sliding(padded, axis, &minus)?, axis, 0, n)?;
-    Ok((minus, part(&sliding(padded, axis, &plus)?, axis, 1, n)?))
+    (weights.iter().map(|w| w / spacing).collect(), weights.iter().rev().map(|w| -w / spacing).collect())
 }
 
 /// What keeps the weights of WENO5 finite where nothing changes: a number, and a part of the sum of all roughnesses.
-const WENO_EPSILON: [f64; 2] = [1e-8, 1e-10];
+pub(crate) const WENO_EPSILON: [f64; 2] = [1e-8, 1e-10];
 
 /// Polynomials of second degree through three of five points, whose values half a spacing above the middle one are blended.
 struct Candidates {
@@ -88,6 +91,13 @@ const OF_VALUES: Candidates = Candidates {
     linear: [1.0 / 16.0, 10.0 / 16.0, 5.0 / 16.0],
     points: [[0.375, -1.25, 1.875], [-0.125, 0.75, 0.375], [0.375, 0.75, -0.125]],
 };
+
+/// Weights of the three candidates of WENO5 with which the blend has fifth order, and weights of points in each: of averages over cells, else of
+/// values at points.
+pub(crate) fn weno5_candidates(averages: bool) -> ([f64; 3], [[f64; 3]; 3]) {
+    let of = if averages { &OF_AVERAGES } else { &OF_VALUES };
+    (of.linear, of.points)
+}
 
 /// WENO5 on every window of five values: what it says at the end of the middle one, `(upper end, lower end)`.
 ///

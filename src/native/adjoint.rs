@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::graph::{Function, Graph, Id, Kernel, Node, Operation, Source, Term, merged};
+use super::graph::{Form, Function, Graph, Id, Kernel, Node, Operation, POINTS, Source, Term, UNIFORM, merged};
 use crate::tensor::{Binary, Unary};
 
 /// Cotangents.
@@ -48,21 +48,28 @@ pub fn adjoint(graph: &mut Graph, kernel: &Kernel, points: usize, wanted: impl F
             }
         }
     }
-    let (mut arrays, mut scalars) = (Vec::new(), Vec::new());
-    for id in (0..last).rev() {
-        if let Some(terms) = pass.transforms.remove(&id) {
-            let value = pass.graph.inverse(terms.into_iter().map(|term| term.doubled(-1)).collect());
-            pass.add(id, value);
-        }
-        pass.at_points = !pass.graph.is_uniform(id);
-        let Some(g) = pass.values.remove(&id) else { continue };
-        match pass.graph.nodes()[id].clone() {
-            Node::Array(i) => arrays.push((i, g)),
-            Node::Scalar(i) => scalars.push((i, g)),
-            node => pass.back(id, &node, g)?,
-        }
+    pass.all(last)
+}
+
+/// The reverse of `Σ value · cotangent` over pairs of both, at points and faces: cotangents of arrays and scalars that are `wanted`.
+///
+/// `None` where an operation has no derivative here.
+pub fn pulled(graph: &mut Graph, seeds: &[(Id, Id)], wanted: impl Fn(&Node) -> bool) -> Option<Adjoint> {
+    let mut pass = Pass {
+        active: active(graph, &wanted),
+        graph,
+        points: 1.0,
+        at_points: true,
+        values: HashMap::new(),
+        transforms: HashMap::new(),
+        states: Vec::new(),
+    };
+    let last = seeds.iter().map(|(id, _)| id + 1).max().unwrap_or(0);
+    for (id, g) in seeds {
+        pass.count(POINTS);
+        pass.add(*id, *g);
     }
-    Some(Adjoint { states: pass.states.into_iter().map(merged).collect(), arrays, scalars })
+    pass.all(last)
 }
 
 /// Which nodes depend on something whose cotangent is wanted.
@@ -75,6 +82,7 @@ fn active(graph: &Graph, wanted: &impl Fn(&Node) -> bool) -> Vec<bool> {
             Node::Scalar(_) | Node::Array(_) => wanted(node),
             Node::Unary(_, a) | Node::Sum(a) => of(a),
             Node::Binary(_, a, b) => of(a) || of(b),
+            Node::Along(parts) => parts.iter().any(|(_, a)| of(a)),
             Node::Inverse(terms) => terms.iter().any(|term| {
                 term.factor.as_ref().is_some_and(of)
                     || match term.source {
@@ -103,6 +111,32 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// Back over all nodes before `last`.
+    fn all(mut self, last: Id) -> Option<Adjoint> {
+        let (mut arrays, mut scalars) = (Vec::new(), Vec::new());
+        for id in (0..last).rev() {
+            if let Some(terms) = self.transforms.remove(&id) {
+                let value = self.graph.inverse(terms.into_iter().map(|term| term.doubled(-1)).collect());
+                self.add(id, value);
+            }
+            let form = self.graph.form(id);
+            self.at_points = form != UNIFORM;
+            self.count(form);
+            let Some(g) = self.values.remove(&id) else { continue };
+            match self.graph.nodes()[id].clone() {
+                Node::Array(i) => arrays.push((i, g)),
+                Node::Scalar(i) => scalars.push((i, g)),
+                node => self.back(id, &node, g)?,
+            }
+        }
+        Some(Adjoint { states: self.states.into_iter().map(merged).collect(), arrays, scalars })
+    }
+    /// Values have as many numbers as those of a form, where there is more than one.
+    fn count(&mut self, form: Form) {
+        if !self.graph.shapes().is_empty() {
+            self.points = self.graph.count(form) as f64;
+        }
+    }
     fn is_active(&self, id: Id) -> bool {
         self.active.get(id).copied().unwrap_or(false)
     }
@@ -165,6 +199,17 @@ impl Pass<'_> {
         match node {
             Node::Number(_) | Node::Scalar(_) | Node::Array(_) => {}
             Node::Sum(a) => self.add(*a, g),
+            Node::Along(parts) => {
+                let g = self.graph.spread(g, self.graph.form(id));
+                for (map, a) in parts {
+                    if !self.is_active(*a) {
+                        continue;
+                    }
+                    let back = self.graph.transposed(*map, self.graph.form(*a));
+                    let to_a = self.graph.along(vec![(back, g)]);
+                    self.add(*a, to_a);
+                }
+            }
             Node::Unary(Function(f), a) => {
                 if let Some(slope) = self.slope(*f, *a, id) {
                     let product = self.mul(g, slope);

@@ -6,10 +6,30 @@
 
 use std::collections::HashMap;
 
+use crate::field::Banded;
 use crate::tensor::{Binary, Unary};
 
 /// A node of a graph.
 pub type Id = usize;
+
+/// What points a value is given at, by its place among [`Graph::shape`]s: 0 is the same everywhere, 1 the points of the grid, others are
+/// faces, sides, windows.
+pub type Form = usize;
+/// The same everywhere.
+pub const UNIFORM: Form = 0;
+/// At the points of the grid.
+pub const POINTS: Form = 1;
+
+/// A linear map along an axis.
+#[derive(Clone, Debug)]
+pub struct Map {
+    /// Which axis.
+    pub axis: usize,
+    /// The weights.
+    pub matrix: Banded,
+    /// Where the results are.
+    pub to: Form,
+}
 
 /// Orders of derivatives along the axes, and inverse Laplacians, in the order in which they are applied.
 pub type Chain = Vec<([u8; 3], u8)>;
@@ -32,6 +52,8 @@ pub enum Node {
     Inverse(Vec<Term>),
     /// The sum over all points.
     Sum(Id),
+    /// The sum of maps along axes, by their numbers, of values. A value that is the same everywhere is one column.
+    Along(Vec<(usize, Id)>),
 }
 
 /// A function of one value, as [`Node`]s have it: comparable, and with those that only gradients need.
@@ -145,8 +167,16 @@ pub struct Kernel {
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
-    uniform: Vec<bool>,
+    forms: Vec<Form>,
     known: HashMap<Node, Id>,
+    /// Lengths of the axes of each form; nothing where all arrays are at the points of one grid.
+    shapes: Vec<[usize; 3]>,
+    /// Forms of arrays that are not at the points.
+    arrays: HashMap<usize, Form>,
+    scalars: usize,
+    maps: Vec<Map>,
+    /// Maps by what they are.
+    known_maps: HashMap<Vec<u64>, usize>,
 }
 
 impl Graph {
@@ -159,16 +189,61 @@ impl Graph {
         if let Some(&known) = self.known.get(&node) {
             return known;
         }
-        let uniform = match &node {
-            Node::Array(_) | Node::Inverse(_) => false,
-            Node::Number(_) | Node::Scalar(_) | Node::Sum(_) => true,
-            Node::Unary(_, a) => self.is_uniform(*a),
-            Node::Binary(_, a, b) => self.is_uniform(*a) && self.is_uniform(*b),
+        let form = match &node {
+            Node::Array(i) => self.arrays.get(i).copied().unwrap_or(POINTS),
+            Node::Inverse(_) => POINTS,
+            Node::Number(_) | Node::Scalar(_) | Node::Sum(_) => UNIFORM,
+            Node::Unary(_, a) => self.form(*a),
+            Node::Binary(_, a, b) => self.form(*a).max(self.form(*b)),
+            Node::Along(parts) => parts.first().and_then(|(map, _)| self.maps.get(*map)).map_or(UNIFORM, |map| map.to),
         };
-        self.uniform.push(uniform);
+        self.forms.push(form);
         self.nodes.push(node.clone());
         self.known.insert(node, self.nodes.len() - 1);
         self.nodes.len() - 1
+    }
+    pub(super) fn shapes(&self) -> &[[usize; 3]] {
+        &self.shapes
+    }
+    pub(super) fn set_shapes(&mut self, shapes: Vec<[usize; 3]>) {
+        self.shapes = shapes;
+    }
+    pub(super) fn add_shape(&mut self, shape: [usize; 3]) -> Form {
+        self.shapes.push(shape);
+        self.shapes.len() - 1
+    }
+    /// A new array, at the points of a form: its number, and its node.
+    pub fn fresh_array(&mut self, form: Form) -> (usize, Id) {
+        let number = self.arrays.len();
+        self.arrays.insert(number, form);
+        (number, self.node(Node::Array(number)))
+    }
+    /// Forms of arrays by their numbers.
+    pub fn array_forms(&self) -> Vec<Form> {
+        (0..self.arrays.len()).map(|i| self.arrays.get(&i).copied().unwrap_or(POINTS)).collect()
+    }
+    /// A new scalar: its number, and its node.
+    pub fn fresh_scalar(&mut self) -> (usize, Id) {
+        self.scalars += 1;
+        (self.scalars - 1, self.node(Node::Scalar(self.scalars - 1)))
+    }
+    /// How many scalars there are.
+    pub fn scalars(&self) -> usize {
+        self.scalars
+    }
+    /// All maps, by their numbers.
+    pub fn maps(&self) -> &[Map] {
+        &self.maps
+    }
+    /// The number of a map, the one that it has if it is known.
+    pub fn map_to(&mut self, map: Map) -> usize {
+        let key = key(&map);
+        let next = self.maps.len();
+        let number = *self.known_maps.entry(key).or_insert(next);
+        if number == next {
+            self.maps.push(map);
+        }
+        number
     }
     /// A number.
     pub fn number(&mut self, n: f64) -> Id {
@@ -183,7 +258,11 @@ impl Graph {
     }
     /// Whether a value is the same at all points.
     pub fn is_uniform(&self, id: Id) -> bool {
-        self.uniform.get(id).copied().unwrap_or(false)
+        self.form(id) == UNIFORM
+    }
+    /// What points a value is given at.
+    pub fn form(&self, id: Id) -> Form {
+        self.forms.get(id).copied().unwrap_or(POINTS)
     }
     /// The nodes that a node is computed from, with those behind transforms.
     pub fn arguments(&self, id: Id) -> Vec<Id> {
@@ -191,6 +270,7 @@ impl Graph {
             Some(Node::Unary(_, a) | Node::Sum(a)) => vec![*a],
             Some(Node::Binary(_, a, b)) => vec![*a, *b],
             Some(Node::Inverse(terms)) => behind(terms).collect(),
+            Some(Node::Along(parts)) => parts.iter().map(|(_, a)| *a).collect(),
             _ => Vec::new(),
         }
     }
@@ -204,6 +284,7 @@ impl Graph {
             }
             (Unary::Neg, Some(Node::Unary(Function(Unary::Neg), inner))) => *inner,
             (Unary::Square, _) => self.binary(Binary::Mul, a, a),
+            (Unary::Neg, Some(Node::Along(_))) => self.scaled(a, -1.0),
             _ => self.node(Node::Unary(Function(f), a)),
         }
     }
@@ -223,6 +304,14 @@ impl Graph {
             (Binary::Pow, _, Some(0.0)) => self.number(1.0),
             (Binary::Pow, _, Some(0.5)) => self.unary(Unary::Sqrt, a),
             (Binary::Pow, _, Some(n)) if n.fract() == 0.0 && n.abs() <= 64.0 => self.power(a, n),
+            (Binary::Mul, Some(n), _) if self.is_along(b) => self.scaled(b, n),
+            (Binary::Mul, _, Some(n)) if self.is_along(a) => self.scaled(a, n),
+            (Binary::Div, _, Some(n)) if self.is_along(a) => self.scaled(a, 1.0 / n),
+            (Binary::Add, ..) if self.is_along(a) && self.is_along(b) => self.joined(a, b),
+            (Binary::Sub, ..) if self.is_along(a) && self.is_along(b) => {
+                let minus = self.scaled(b, -1.0);
+                self.joined(a, minus)
+            }
             // Sums and products have one order, so that equal ones are found.
             (Binary::Add | Binary::Mul, ..) if a > b => self.node(Node::Binary(Operation::Of(op), b, a)),
             _ => self.node(Node::Binary(Operation::Of(op), a, b)),
@@ -258,6 +347,19 @@ impl Graph {
         }
         self.node(Node::Inverse(terms))
     }
+}
+
+/// What makes two maps the same.
+fn key(Map { axis, matrix, to }: &Map) -> Vec<u64> {
+    let (regular, taps) = matrix.stencil();
+    let mut key = vec![*axis as u64, *to as u64, matrix.rows() as u64, matrix.columns() as u64];
+    key.extend(taps.iter().flat_map(|(s, w)| [*s as u64, w.to_bits()]));
+    for i in (0..regular.start).chain(regular.end..matrix.rows()) {
+        key.push(u64::MAX);
+        key.extend(matrix.row(i).iter().flat_map(|(c, w)| [*c as u64, w.to_bits()]));
+    }
+    key.extend([regular.start as u64, regular.end as u64]);
+    key
 }
 
 /// The nodes that terms are computed from.

@@ -19,6 +19,7 @@
 //! No part knows an equation by name.
 
 pub(crate) mod adjoint;
+pub(crate) mod along;
 pub(crate) mod assemble;
 pub(crate) mod fused;
 pub(crate) mod graph;
@@ -28,6 +29,7 @@ pub(crate) mod machine;
 pub(crate) mod march;
 pub mod math;
 mod operation;
+pub(crate) mod points;
 pub(crate) mod reverse;
 pub(crate) mod simd;
 pub(crate) mod step;

@@ -12,13 +12,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::evaluate::{Leaves, binary, opaque};
-use super::form::Channel;
-use super::jacobian::both_ways;
-use super::parity::{Parities, Parity, parities};
-use super::program::{Code, Program};
-use super::setting::Setting;
-use super::transport::Transport;
+use crate::equation::evaluate::{Leaves, binary, opaque};
+use crate::equation::form::Channel;
+use crate::equation::jacobian::both_ways;
+use crate::equation::parity::{Parities, Parity, parities};
+use crate::equation::program::{Code, Program};
+use crate::equation::setting::Setting;
+use crate::equation::transport::Transport;
 use crate::error::{Error, Result};
 use crate::field::stencil::Beyond;
 use crate::field::{
@@ -47,6 +47,8 @@ type Ends = [(u8, u64, u64); 2];
 
 /// A difference of fluxes: axis, what is known beyond its ends, accuracy.
 type Difference = (usize, [Beyond; 2], usize);
+
+pub(super) mod lowered;
 
 struct Plan {
     program: Program,
@@ -87,7 +89,7 @@ impl Stencil {
     /// When the grid says nothing about an unknown at some side, or a parameter does not fit.
     pub fn of(
         channels: &[Channel],
-        outputs: &[super::expr::Expr],
+        outputs: &[crate::equation::expr::Expr],
         names: &[String],
         setting: Setting,
         accuracy: usize,
@@ -101,7 +103,7 @@ impl Stencil {
     /// As of [`of`](Self::of).
     pub fn with_directions(
         channels: &[Channel],
-        outputs: &[super::expr::Expr],
+        outputs: &[crate::equation::expr::Expr],
         names: &[String],
         setting: Setting,
         accuracy: usize,
@@ -115,7 +117,7 @@ impl Stencil {
     fn following(
         channels: &[Channel],
         follows: Vec<Option<usize>>,
-        outputs: &[super::expr::Expr],
+        outputs: &[crate::equation::expr::Expr],
         names: &[String],
         setting: Setting,
         accuracy: usize,
@@ -307,7 +309,7 @@ impl Stencil {
     }
 
     /// The values of all edges at a time: per channel, axis and end.
-    fn edge_values(&self, t: f64) -> Result<Vec<Vec<[Option<Tensor>; 2]>>> {
+    pub(super) fn edge_values(&self, t: f64) -> Result<Vec<Vec<[Option<Tensor>; 2]>>> {
         let mut tensors = self.values.iter();
         let mut all = Vec::new();
         let needed = if self.plan.potentials.is_empty() { self.plan.channels } else { self.plan.edges.len() };

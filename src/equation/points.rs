@@ -1,0 +1,360 @@
+//! The native lane of evolutions at points: what it takes, and what it needs from the tensors.
+
+use std::rc::Rc;
+
+use super::native::Marched;
+use super::stencil::lowered::{Leaf, Lowering, Moving};
+use super::system::StencilSystem;
+use crate::error::{Error, Result};
+use crate::native::march::{Given, Keep, Stop};
+use crate::native::points::machine::Plan;
+use crate::native::points::march::{Kept, March, Place, Timed};
+use crate::native::points::steps::{Rates, programs};
+use crate::session::{Progress, interrupt};
+use crate::solve::{
+    Adaptive, Method, Parametrized, Planned, Rollout, Statistics, StepRule, difference, largest, not_finite,
+};
+use crate::tensor::{Claim, Context, Precision, Real, Tensor, in_precision, record_joint, unbroadcast};
+
+/// A schedule longer than this is not written down.
+const MOST_STEPS: f64 = 1e7;
+/// Values of edges that move are known before: no more numbers than this.
+const MOST_MOVING: usize = 1 << 26;
+
+/// Solves with compiled steps; the inner error says why that cannot be done.
+///
+/// # Errors
+/// Those of [`Rollout::run`].
+pub(super) fn march(
+    system: &StencilSystem,
+    rollout: &Rollout,
+    start: &Tensor,
+    times: &[f64],
+    progress: Option<&mut Progress>,
+) -> Result<std::result::Result<Marched, &'static str>> {
+    rollout.check(times)?;
+    if let Some(unfit) = unfit(system, rollout, start, times) {
+        return Ok(Err(unfit));
+    }
+    let Some(&from) = times.first() else { return Ok(Err("there is no step")) };
+    let lowering = match Lowering::new(system.lane(), start, from)? {
+        Ok(lowering) => lowering,
+        Err(unfit) => return Ok(Err(unfit)),
+    };
+    let start = &system.lane().settle(from, start.clone())?;
+    let warning = start.context().without_recording(|| rollout.warning(system, start, times))?;
+    in_precision!(start.precision(), T => {
+        let native = match Native::<T>::new(system, rollout, lowering, start, times)? {
+            Ok(native) => native,
+            Err(unfit) => return Ok(Err(unfit)),
+        };
+        native.run(rollout, start, progress).and_then(|(path, statistics)| {
+            let single = times.len() == 2;
+            let state = |i: usize| match i {
+                0 => Ok(start.clone()),
+                1 if single => path.squeeze(1),
+                _ => path.narrow(1, i, 1)?.squeeze(1),
+            };
+            let states = (0..times.len()).map(state).collect::<Result<_>>()?;
+            Ok(Ok(Marched { states, path: (!single).then_some(path), statistics, warning }))
+        })
+    })
+}
+
+/// As [`march`], with as many steps between output times as are enough.
+///
+/// # Errors
+/// Those of [`enough_steps`](crate::solve::enough_steps).
+pub(super) fn enough(
+    system: &StencilSystem,
+    rollout: Rollout,
+    start: &Tensor,
+    times: &[f64],
+    rule: Adaptive,
+) -> Result<std::result::Result<Marched, &'static str>> {
+    let context = start.context();
+    let with = |n: usize| Rollout { steps: StepRule::Fixed(n), ..rollout };
+    let found = context.without_recording(|| {
+        let start = start.detach();
+        let first = march(system, &with(1), &start, times, None);
+        if let Ok(Err(unfit)) = first {
+            return Ok(Err(unfit));
+        }
+        let run = |n: usize| {
+            march(system, &with(n), &start, times, None)?.map_err(|unfit| Error::internal(unfit.to_string()))
+        };
+        let apart = |a: &Marched, b: &Marched| {
+            largest(a.states.iter().zip(&b.states).skip(1).map(|(a, b)| difference(a, b, rule)))
+        };
+        crate::solve::enough(rollout.method, times, run, apart).map(Ok)
+    })?;
+    match found {
+        Ok((n, _)) if context.is_recording() && context.is_differentiating() => {
+            march(system, &with(n), start, times, None)
+        }
+        Ok((_, marched)) => Ok(Ok(marched)),
+        Err(unfit) => Ok(Err(unfit)),
+    }
+}
+
+/// Why steps cannot be compiled, as far as it is seen at once.
+fn unfit(system: &StencilSystem, rollout: &Rollout, start: &Tensor, times: &[f64]) -> Option<&'static str> {
+    let context = start.context();
+    let steps: f64 = match rollout.steps {
+        StepRule::Fixed(n) => n as f64 * times.len() as f64,
+        StepRule::MaxStep(h) => times.windows(2).map(|w| ((w[1] - w[0]) / h).abs() + 1.0).sum(),
+        StepRule::Adaptive(_) => return Some("steps that a tolerance chooses are the same for all samples"),
+    };
+    if !matches!(rollout.method, Method::Explicit(_)) {
+        Some("the method is more than sums and evaluations of the right-hand side")
+    } else if steps > MOST_STEPS {
+        Some("there are too many steps")
+    } else if start.flex().is_none() {
+        Some("the state is not on the CPU")
+    } else if system.lane().setting().rate().is_some() {
+        Some("a gradient goes to the times")
+    } else if context.is_recording() && context.is_nested() {
+        Some("a gradient is taken inside of another one")
+    } else if times.len() < 2 || start.is_empty() {
+        Some("there is no step")
+    } else {
+        None
+    }
+}
+
+/// Compiled steps with their numbers.
+struct Native<T: Real> {
+    march: March<T>,
+    evaluations: usize,
+    /// Leaves with gradients.
+    scalars: Vec<Tensor>,
+    arrays: Vec<Leaf>,
+    gradient: bool,
+    context: Context,
+}
+
+impl<T: Real> Native<T> {
+    fn new(
+        system: &StencilSystem,
+        rollout: &Rollout,
+        mut lowering: Lowering,
+        start: &Tensor,
+        times: &[f64],
+    ) -> Result<std::result::Result<Self, &'static str>> {
+        let setting = system.lane().setting();
+        let context = setting.context.clone();
+        let (steps, schedule) = match super::native::steps(rollout, times, (false, false)) {
+            Ok(steps) => steps,
+            Err(unfit) => return Ok(Err(unfit)),
+        };
+        let evaluations = schedule.iter().filter_map(|s| steps.get(s.program)).map(|s| s.evaluations).sum();
+        let channels = start.shape().get(1).copied().unwrap_or(0);
+        let tracked = start.is_tracked() || system.parameters().iter().any(Tensor::is_tracked);
+        let gradient = context.is_recording() && tracked;
+        let mut graph = lowering.graph();
+        let programs = match programs(&mut graph, &mut lowering, channels, steps, gradient) {
+            Ok(programs) => programs,
+            Err(unfit) => return Ok(Err(unfit)),
+        };
+        let hidden = |leaf: &Leaf| leaf.values.is_tracked() && !gradient;
+        if context.is_recording() && lowering.scalars.iter().chain(&lowering.arrays).any(hidden) {
+            return Ok(Err("a closure of an edge is differentiated"));
+        }
+        let plan = Plan::new(&programs.shared, &programs.maps, |form| graph.shape(form), programs.scalars.len());
+        let timed = match moving(system, &lowering.moving, &schedule)? {
+            Ok(timed) => timed,
+            Err(unfit) => return Ok(Err(unfit)),
+        };
+        let each = |values: &Tensor| values.shape().iter().skip(1).product();
+        let scalars = lowering.scalars.iter().map(|leaf| {
+            Ok((leaf.place, Given { values: leaf.values.detach().read::<T>()?, each: each(&leaf.values) }))
+        });
+        let scalars = scalars.collect::<Result<_>>()?;
+        let arrays = lowering.arrays.iter().map(|leaf| Ok((leaf.place, whole::<T>(&leaf.values, &leaf.shape)?)));
+        let arrays = arrays.collect::<Result<_>>()?;
+        let (wanted, sought) = lowering.wanted();
+        let march = March {
+            channels,
+            points: setting.space.iter().product(),
+            schedule,
+            scalars,
+            arrays,
+            times: lowering.times.clone(),
+            timed,
+            restore: system.kept().map(|kept| kept.restored()),
+            outputs: times.len(),
+            first: usize::from(times.len() == 2),
+            programs,
+            plan,
+        };
+        let of_scalars = sought.iter().filter_map(|place| lowering.scalars.iter().find(|leaf| leaf.place == *place));
+        let scalars = of_scalars.map(|leaf| leaf.values.clone()).collect();
+        let arrays = lowering.arrays.into_iter().filter(|leaf| wanted.contains(&leaf.place)).collect();
+        Ok(Ok(Self { march, evaluations, scalars, arrays, gradient, context }))
+    }
+
+    fn run(self, rollout: &Rollout, start: &Tensor, progress: Option<&mut Progress>) -> Result<(Tensor, Statistics)> {
+        let context = self.context.clone();
+        let (mut shape, slots) = (start.shape(), self.march.slots());
+        let samples = shape.first().copied().unwrap_or(1);
+        shape.insert(1, slots);
+        let count = start.len().saturating_mul(slots);
+        let working = self.working(samples, 1);
+        context.reserve(count.saturating_mul(start.precision().bytes()).saturating_add(working))?;
+        let values = start.read::<T>()?;
+        if !crate::native::is_finite(&values) {
+            return Err(Error::not_finite("the initial state is not finite"));
+        }
+        let keep = if self.gradient { super::native::keep(rollout, self.march.schedule.len()) } else { Keep::Nothing };
+        let held = self.march.kept(keep).0.saturating_mul(samples).saturating_mul(size_of::<T>());
+        context.reserve(held.saturating_add(working))?;
+        let work = context.claim(working);
+        // Memory that nobody clears: a long path is as large as all that is written to it.
+        let mut out: Vec<T> = Vec::with_capacity(count);
+        let places = out.spare_capacity_mut().get_mut(..count).unwrap_or_default();
+        let schedule = &self.march.schedule;
+        let kept = match self.march.forward(&values, places, keep, progress) {
+            Ok(kept) => kept,
+            Err(Stop::Interrupted) => return Err(stopped()),
+            Err(Stop::NotFinite(step)) => {
+                let (t, h) = schedule.get(step).map_or((0.0, 0.0), |s| (s.t, s.h));
+                return Err(not_finite(step + 1, &Planned { t, h, outputs: Vec::new() }));
+            }
+        };
+        // SAFETY: `forward` has written every element of `places`, which are the first `count` of the capacity.
+        unsafe { out.set_len(count) };
+        let path = Tensor::from_vec::<T>(&context, out, &shape)?;
+        let held = context.claim(held);
+        drop(work);
+        let steps = schedule.iter().map(|s| (s.t, s.h)).collect();
+        let statistics = Statistics { steps, rejected: 0, evaluations: self.evaluations };
+        let path = if keep == Keep::Nothing { path } else { self.recorded(start, path, (kept, held), keep)? };
+        Ok((path, statistics))
+    }
+    /// Bytes of machines at work, so many for each block.
+    fn working(&self, samples: usize, machines: usize) -> usize {
+        let block = self.march.block(samples);
+        let threads = rayon::current_num_threads().min(samples.div_ceil(block.max(1)).max(1));
+        self.march.plan.bytes(block).saturating_mul(threads).saturating_mul(machines)
+    }
+
+    /// The path as one operation of the start and of what else has a gradient.
+    fn recorded(
+        self,
+        start: &Tensor,
+        path: Tensor,
+        (kept, held): (Vec<Kept<T>>, Rc<Claim>),
+        keep: Keep,
+    ) -> Result<Tensor> {
+        let mut inputs = vec![start.clone()];
+        inputs.extend(self.scalars.iter().cloned());
+        let array = |place: &usize| self.arrays.iter().find(|leaf| leaf.place == *place).map(|l| l.values.clone());
+        inputs.extend(self.march.programs.arrays.iter().filter_map(|(place, _)| array(place)));
+        let shapes: Vec<(Vec<usize>, Precision)> = inputs.iter().map(|t| (t.shape(), t.precision())).collect();
+        let outputs = record_joint(&inputs.iter().collect::<Vec<_>>(), vec![path], move |g| {
+            let Some(Some(g)) = g.first() else { return Ok(vec![None; shapes.len()]) };
+            if self.context.is_recording() {
+                return Err(
+                    Error::value("a compiled solution has no gradient of its gradient here").advice("lane: \"burn\"")
+                );
+            }
+            // On the account of memory as long as this closure lives.
+            let _ = &held;
+            let parts = self.back(g, &kept, keep)?;
+            let fit = |(t, (shape, precision)): (Tensor, &(Vec<usize>, Precision))| {
+                unbroadcast(&t, shape)?.cast(*precision).map(Some)
+            };
+            parts.into_iter().zip(&shapes).map(fit).collect()
+        });
+        outputs.into_iter().next().ok_or_else(|| Error::internal("a solution without a path"))
+    }
+    /// Gradients of the inputs, before they are summed over what has one element for many.
+    fn back(&self, g: &Tensor, kept: &[Kept<T>], keep: Keep) -> Result<Vec<Tensor>> {
+        let march = &self.march;
+        let shape = g.shape();
+        let samples = shape.first().copied().unwrap_or(1);
+        let block = march.block(samples);
+        let passing = march.kept(keep).1.saturating_mul(block).saturating_mul(size_of::<T>());
+        let passing = passing.saturating_mul(rayon::current_num_threads().min(kept.len().max(1)));
+        let machines = if matches!(keep, Keep::Every(_)) { 2 } else { 1 };
+        let passing = passing.saturating_add(self.working(samples, machines));
+        self.context.reserve(passing)?;
+        let _passing = self.context.claim(passing);
+        let gradients = march.backward(kept, keep, &g.read::<T>()?).map_err(|_| stopped())?;
+        let all = |values: Vec<T>, shape: &[usize]| Tensor::from_vec::<T>(&self.context, values, shape);
+        let mut one = shape.clone();
+        one.remove(1);
+        let mut start = all(gradients.iter().flat_map(|own| own.start.iter().copied()).collect(), &one)?;
+        if march.first == 0 {
+            start = start.add(&g.narrow(1, 0, 1)?.squeeze(1)?)?;
+        }
+        let mut out = vec![start];
+        // One number for each block, which is a sample where samples differ in it.
+        let mut blocks = vec![1; one.len()];
+        blocks.iter_mut().take(1).for_each(|n| *n = gradients.len());
+        for i in 0..march.programs.scalars.len() {
+            let values = gradients.iter().map(|own| own.scalars.get(i).copied().unwrap_or(0.0));
+            out.push(all(values.map(T::of).collect(), &blocks)?);
+        }
+        for (i, (place, _)) in march.programs.arrays.iter().enumerate() {
+            let Some(leaf) = self.arrays.iter().find(|leaf| leaf.place == *place) else { continue };
+            let values = gradients.iter().filter_map(|own| own.arrays.get(i)).flatten().copied().collect();
+            out.push(all(values, &[&[samples, 1], &leaf.shape[..]].concat())?);
+        }
+        Ok(out)
+    }
+}
+
+/// Numbers written out on an array.
+fn whole<T: Real>(values: &Tensor, shape: &[usize]) -> Result<Given<T>> {
+    let mut wanted = values.shape();
+    wanted.truncate(2);
+    wanted.extend(shape);
+    let values = values.detach().expand(&wanted)?;
+    Ok(Given { values: values.read::<T>()?, each: shape.iter().product() })
+}
+
+/// The values of edges that move, at each step.
+fn moving<T: Real>(
+    system: &StencilSystem,
+    moving: &[Moving],
+    schedule: &[crate::native::march::Scheduled],
+) -> Result<std::result::Result<Vec<Timed<T>>, &'static str>> {
+    let numbers: usize = moving.iter().map(|own| own.shape.iter().product::<usize>()).sum();
+    if numbers.saturating_mul(schedule.len()) > MOST_MOVING {
+        return Ok(Err("the values of its edges are too many to be known before"));
+    }
+    let mut moments: Vec<f64> = moving.iter().map(|own| own.after).collect();
+    moments.sort_by(f64::total_cmp);
+    moments.dedup();
+    let place = |own: &Moving| if own.place.0 { Place::Scalar(own.place.1) } else { Place::Array(own.place.1) };
+    let mut timed: Vec<Timed<T>> =
+        moving.iter().map(|own| Timed { place: place(own), values: Vec::with_capacity(schedule.len()) }).collect();
+    for step in schedule {
+        interrupt::poll()?;
+        for moment in &moments {
+            // What another length of steps has is not looked at.
+            let after = if moment.abs() > step.h.abs() { 0.0 } else { *moment };
+            let edges = system.lane().edge_values(step.t + after)?;
+            for (own, timed) in moving.iter().zip(&mut timed).filter(|(own, _)| own.after == *moment) {
+                let (channel, axis, end) = own.edge;
+                let value = edges.get(channel).and_then(|c| c.get(axis)).and_then(|pair| pair.get(end));
+                let value = value.cloned().flatten().ok_or_else(|| Error::internal("an edge lost its value"))?;
+                if value.is_tracked() {
+                    return Ok(Err("a closure of an edge is differentiated"));
+                }
+                timed.values.push(if own.place.0 {
+                    Given { each: 1, values: value.detach().read::<T>()? }
+                } else {
+                    whole(&value, &own.shape)?
+                });
+            }
+        }
+    }
+    Ok(Ok(timed))
+}
+
+/// The error of work that someone asked to stop.
+fn stopped() -> Error {
+    interrupt::poll().err().unwrap_or_else(Error::interrupted)
+}

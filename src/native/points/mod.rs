@@ -1,0 +1,26 @@
+//! Evolutions at points as compiled programs: differences, edges, fluxes, whole steps at once.
+//!
+//! A step of an integrator is one graph: the right-hand side at each stage with the sums between them, where a difference is a sum of
+//! linear maps along axes ([`Node::Along`](super::graph::Node::Along)). What maps read is written to memory; everything between is
+//! computed tile by tile in the nearest cache. The reverse of a step is a graph of the same kind, with transposed maps.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `steps` | an integrator with a right-hand side as graphs: a step, a step that keeps what its reverse needs, its reverse |
+//! | `assemble` | graphs as passes over tiles, with as few arrays as are alive at once |
+//! | `program` | the instructions of a pass |
+//! | `linear` | sums of maps and values, in one loop; rows at edges of their own |
+//! | `machine` | a block of samples at work |
+//! | `march`, `back` | all samples through all steps, and back |
+//! | `restore` | integrals that differences keep, kept from rounding too |
+
+mod assemble;
+pub(crate) mod back;
+mod linear;
+pub(crate) mod machine;
+pub(crate) mod march;
+mod program;
+pub(crate) mod restore;
+pub(crate) mod steps;
+
+pub(super) use program::MOST_PARTS;
