@@ -160,12 +160,13 @@ fn steps_have_their_order() {
         for _ in 0..steps {
             u = step(&u, &g, std::slice::from_ref(&velocity), TAU / steps as f64).unwrap();
         }
-        worst(&u, &on(&g, f))
+        // In the mean: where the limiter flattens an extremum the largest error is of lower order.
+        u.sub(&on(&g, f)).unwrap().unary(Unary::Abs).unwrap().mean(&[], false).unwrap().item().unwrap()
     };
     let cases: [(&str, Step, f64, usize); 3] = [
         ("linear", |u, g, v, dt| advect_semi_lagrangian(u, g, v, dt, Interpolation::Linear), 1.0, 512),
         ("cubic", |u, g, v, dt| advect_semi_lagrangian(u, g, v, dt, Interpolation::Cubic), 3.0, 64),
-        ("MacCormack", advect_mac_cormack, 2.0, 512),
+        ("MacCormack", advect_mac_cormack, 2.0, 256),
     ];
     for (name, step, order, n) in cases {
         let seen = (run(n, step) / run(2 * n, step)).log2();
