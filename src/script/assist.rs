@@ -283,9 +283,10 @@ mod tests {
     #[test]
     fn the_key_of_an_option_is_found() {
         let text = "a::step(x, #{ size: 1, depth: [y] })";
-        let found = |word: &str| option_at(text, text.find(word).unwrap() + 2).map(|(call, key)| format!("{call} {key}"));
-        assert_eq!(found("size"), Some("a::step size".into()));
-        assert_eq!(found("depth"), Some("a::step depth".into()));
+        let found =
+            |word: &str| option_at(text, text.find(word).unwrap() + 2).map(|(call, key)| format!("{call} {key}"));
+        assert_eq!(found("size"), Some("a::step size".to_string()));
+        assert_eq!(found("depth"), Some("a::step depth".to_string()));
         assert_eq!(found("1,"), None);
         assert_eq!(found("step"), None);
     }

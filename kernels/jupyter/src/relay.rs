@@ -12,6 +12,12 @@ pub const COMPLETE: &[u8] = b"\x04EVCXR_EXECUTION_COMPLETE\n";
 /// Stands before the end: on a line of its own also where the last output was not a whole line.
 const END: u8 = 4;
 
+/// The text with what evcxr reads itself on lines of its own.
+#[cfg(feature = "rust-cells")]
+pub fn lined(text: &str) -> Vec<u8> {
+    text.replace("EVCXR_", "\u{4}EVCXR_").into_bytes()
+}
+
 /// Hands over until one side goes.
 pub fn run(socket: &Path) -> i32 {
     let Ok(mut from) = UnixStream::connect(socket) else { return 2 };

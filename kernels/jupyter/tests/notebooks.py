@@ -17,7 +17,7 @@ PICTURES = ("image/png", "image/svg+xml", "text/html", "image/gif")
 def executed(path):
     notebook = nbformat.read(path, 4)
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(notebook, timeout=600, kernel_name="ansatz", resources={"metadata": {"path": folder}})
+        client = NotebookClient(notebook, timeout=1800, kernel_name="ansatz", resources={"metadata": {"path": folder}})
         client.execute()
     return notebook
 

@@ -61,6 +61,15 @@ class RustCells(unittest.TestCase):
         self.assertIn("index out of bounds", panicked.error["evalue"])
         self.assertEqual(panicked.text("stderr"), "")
 
+    def test_text_without_a_line_end(self):
+        ran = self.run_cell("%%rust\nprint!(\"half a line\"); 3")
+        self.assertEqual((ran.text(), ran.result.get("text/plain")), ("half a line\n", "3"), ran)
+
+    def test_errors_in_other_letters(self):
+        trace = "\n".join(self.run_cell("%%rust\nlet é: i32 = 1;\nprinln!(\"{é}\");").error["traceback"])
+        self.assertRegex(trace, r"In \[\d+\]:3:1")
+        self.assertIn("prinln!", trace)
+
     def test_variables_go_both_ways(self):
         self.run_cell("let given = tensor([1, 2, 3]);")
         ran = self.run_cell("%%rust\nuse ansatz_cell::*;\nlet a = variable(\"given\");\n"
@@ -180,6 +189,8 @@ Bold("x".to_string())""")
             ran = book.run("%%rust\nunsafe { *(8 as *mut u8) = 1; }", timeout=60)
             self.assertEqual(ran.error["ename"], "SessionLost", ran)
             self.assertEqual(book.run("1 + 1").result["text/plain"], "2")
+            ended = book.run("%%rust\nstd::process::exit(3);", timeout=60)
+            self.assertIn("native code ended the process", ended.error["evalue"])
             again = book.run("%%rust\nitem()", timeout=60)
             self.assertEqual(again.result.get("text/plain"), "7", again)
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::execute::failure;
+use super::rust_errors::compilation;
 use crate::relay;
 use crate::wire::{Bundle, Failure};
 
@@ -113,28 +114,7 @@ fn execute(context: &mut CommandContext, name: &str, code: &str) -> Answer {
             let data = content.map(|(kind, text)| (kind, Value::String(text.trim_end_matches('\n').into()))).collect();
             Ok(Bundle { data, metadata: Default::default() })
         }
-        Err(Error::CompilationErrors(errors)) => {
-            let mut traceback = Vec::new();
-            for error in errors.iter().filter(|error| error.is_from_user_code() || errors.len() == 1) {
-                let mut text = Vec::new();
-                match error.build_report(name.into(), code.to_string(), evcxr::Theme::Light) {
-                    Some(report)
-                        if report.write((name.to_string(), ariadne::Source::from(code)), &mut text).is_ok() =>
-                    {
-                        // The report counts from the start of the cell; where the error is, the head of it is to say.
-                        let span = error.primary_spanned_message().and_then(|message| message.span);
-                        let place = span
-                            .map_or(name.into(), |span| format!("{name}:{}:{}", span.start_line, span.start_column));
-                        let text = String::from_utf8_lossy(&text).replacen(&format!("{name}:1:1"), &place, 1);
-                        traceback.extend(text.lines().map(str::to_string));
-                    }
-                    _ => traceback.extend(error.rendered().lines().map(str::to_string)),
-                }
-                traceback.extend(error.help().into_iter().map(|help| format!("help: {help}")));
-            }
-            let value = errors.first().map_or_else(String::new, |error| error.message());
-            Err(Failure { name: "CompilationError".into(), value, traceback })
-        }
+        Err(Error::CompilationErrors(errors)) => Err(compilation(&errors, name, code)),
         Err(Error::SubprocessTerminated(text)) => Err(failure("SessionLost", &text)),
         Err(error) => {
             let mut text = error.to_string();

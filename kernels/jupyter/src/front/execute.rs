@@ -293,13 +293,16 @@ impl Executor {
                 "it was ended, by the second interrupt or by the system for want of memory"
             }
             text if text.contains("signal: 11") => "a segmentation fault in native code",
+            text if text.contains("signal: 6") => "native code gave up, as it does when memory cannot be had",
+            text if text.starts_with("exit status") => "native code ended the process",
             _ => "it crashed",
         };
         let value =
             format!("the session was lost ({fate}): {why}. Variables and functions are gone; run the cells again");
         let mut failure = failure("SessionLost", &value);
         let extra = self.last_errors.len().saturating_sub(LAST_LINES);
-        failure.traceback.extend(self.last_errors.drain(..).skip(extra));
+        let last = self.last_errors.drain(..).skip(extra);
+        failure.traceback.extend(last.filter(|line| !line.starts_with("note: run with `RUST_BACKTRACE")));
         if let Ok(mut names) = self.shared.names.lock() {
             names.clear();
         }

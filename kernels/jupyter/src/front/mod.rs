@@ -19,6 +19,8 @@ mod rust_assist;
 mod rust_cells;
 mod rust_code;
 #[cfg(feature = "rust-cells")]
+mod rust_errors;
+#[cfg(feature = "rust-cells")]
 mod rust_run;
 mod shell;
 mod worker;

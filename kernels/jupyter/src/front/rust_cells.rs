@@ -109,7 +109,7 @@ async fn serve(
                     if text.contains("EVCXR_INPUT_REQUEST") {
                         executor.output(cell, true, NO_INPUT.into());
                     }
-                    rust.tell(text.as_bytes());
+                    rust.tell(&relay::lined(&text));
                 }
                 Said::Output { stderr: true, text } => {
                     let text = panic.without(text);

@@ -89,12 +89,7 @@ mod tests {
     #[test]
     fn advice_is_what_can_be_done_in_a_notebook() {
         let mut host = Host::new(Session::new(Options::default()));
-        for (code, advice) in [
-            ("ones([1000000, 1000000])", "%limits tensor_bytes="),
-            ("fn f(n) { f(n + 1) } f(0)", "%limits calls="),
-            ("let s = \"x\"; loop { s += s; }", "%limits string="),
-            ("nothing_such()", "?name"),
-        ] {
+        for (code, advice) in [("ones([1000000, 1000000])", "%limits tensor_bytes="), ("nothing_such()", "?name")] {
             let text = failure(&host.evaluate("In [1]", code).unwrap_err()).traceback.join("\n");
             assert!(text.contains(advice) && !text.contains("--max"), "{text}");
         }
