@@ -71,10 +71,14 @@ impl Backend {
         }
         let last = count.saturating_sub(1);
         let name = self.name;
-        Err(Error::value(format!("there is no {} device of that number", self.text))
+        let error = Error::value(format!("there is no {} device of that number", self.text))
             .got(format!("{text:?}"))
-            .expected(if last == 0 { format!("{name}:0") } else { format!("{name}:0 to {name}:{last}") })
-            .advice("CUDA_VISIBLE_DEVICES, where it is set, hides the others"))
+            .expected(if last == 0 { format!("{name}:0") } else { format!("{name}:0 to {name}:{last}") });
+        Err(if name == CUDA.name {
+            error.advice("CUDA_VISIBLE_DEVICES, where it is set, hides the others")
+        } else {
+            error.advice("ansatz devices lists what there is")
+        })
     }
 }
 
