@@ -1,8 +1,7 @@
 //! Functions of two tensors, element by element, with broadcasting.
 
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps};
-use burn::backend::{Dispatch, DispatchTensor, DispatchTensorKind};
-use burn::tensor::BoolStore;
+use burn::backend::{Dispatch, DispatchTensor};
 
 use super::base::Tensor;
 use super::context::Precision;
@@ -216,7 +215,7 @@ impl Tensor {
         if let Some(number) = b.known_number()
             && *a.shape() == *shape
         {
-            let (a, n, store) = (a.data().clone(), number.into(), bool_store(a.data()));
+            let (a, n, store) = (a.data().clone(), number.into(), self.context().bool_store());
             let mask = match op {
                 Compare::Equal => Dispatch::float_equal_elem(a, n, store),
                 Compare::NotEqual => Dispatch::float_not_equal_elem(a, n, store),
@@ -228,7 +227,7 @@ impl Tensor {
             return Ok(Self::made_in(self.context(), Dispatch::bool_into_float(mask, precision.dtype()), &shape));
         }
         let (a, b) = (a.lifted(&shape), b.lifted(&shape));
-        let store = bool_store(&a);
+        let store = self.context().bool_store();
         let mask = match op {
             Compare::Equal => Dispatch::float_equal(a, b, store),
             Compare::NotEqual => Dispatch::float_not_equal(a, b, store),
@@ -250,7 +249,7 @@ impl Tensor {
             Some(out) => out,
             None => {
                 let mask = mask.expand(&shape)?;
-                let store = bool_store(mask.data());
+                let store = self.context().bool_store();
                 let holds = Dispatch::float_not_equal_elem(mask.data().clone(), 0.0.into(), store);
                 let (y, n) = (yes_wide.detach().expand(&shape)?, no_wide.detach().expand(&shape)?);
                 let data = match (y.known_number(), n.known_number()) {
@@ -313,15 +312,5 @@ fn right_rule(op: Binary, a: &Tensor, b: &Tensor, g: &Tensor) -> Result<Tensor> 
         // a − ⌊a/b⌋ b
         Binary::Rem => g.mul(&a.detach().div(&b.detach())?.unary(Unary::Floor)?)?.unary(Unary::Neg),
         Binary::Add | Binary::Min | Binary::Max => Ok(g.clone()),
-    }
-}
-
-/// The representation of masks that the device of a tensor prefers.
-pub(crate) fn bool_store(like: &DispatchTensor) -> burn::tensor::BoolDType {
-    match like.kind {
-        DispatchTensorKind::Flex(_) => BoolStore::Native,
-        // No kernel on an accelerator takes native ones.
-        #[allow(unreachable_patterns)]
-        _ => BoolStore::U8,
     }
 }

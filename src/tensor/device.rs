@@ -11,7 +11,7 @@ mod vulkan;
 use std::fmt;
 
 use burn::backend::{Backend as _, Dispatch, DispatchDevice};
-use burn::tensor::DType;
+use burn::tensor::{BoolStore, DType};
 
 use super::context::Precision;
 use crate::error::{Error, Result};
@@ -144,6 +144,14 @@ impl Device {
     /// Whether it knows whole numbers of 64 bits.
     pub(super) fn has_long_integers(self) -> bool {
         !self.is_cube() || Dispatch::supports_dtype(&self.burn(), DType::I64)
+    }
+    /// How masks are held: no kernel of CubeCL takes native ones, and WGSL has no bytes.
+    pub(super) fn bool_store(self) -> BoolStore {
+        if !self.is_cube() {
+            return BoolStore::Native;
+        }
+        let known = |store| Dispatch::supports_dtype(&self.burn(), DType::Bool(store));
+        if known(BoolStore::U8) { BoolStore::U8 } else { BoolStore::U32 }
     }
     /// Refuses a precision that the device does not know.
     ///
