@@ -278,7 +278,8 @@ impl Tensor {
         let data = burn::tensor::try_read_sync(data)
             .ok_or_else(|| Error::internal("the device did not answer at once"))?
             .map_err(|e| failed(&format!("{e:?}")))?;
-        data.try_to_vec::<T>().map_err(|e| Error::internal(format!("reading a tensor: {e:?}")))
+        // In the precision that is asked for: a device without `f64` holds what was wanted in it as `f32`.
+        data.convert::<T>().try_to_vec::<T>().map_err(|e| Error::internal(format!("reading a tensor: {e:?}")))
     }
     /// Hands the numbers to `f` in row-major order: borrowed where they lie so on the CPU, else copied.
     #[track_caller]

@@ -134,11 +134,13 @@ impl Device {
     pub fn has_kernels(self) -> bool {
         self.0 == Kind::Cpu
     }
-    /// Whether it computes in that precision: not every card knows `f64`.
+    /// Whether it computes in that precision. Vulkan knows sums and products in `f64`, but its exponentials, logarithms and sines are
+    /// those of GLSL.std.450, for 32 bits at most.
     pub fn supports(self, precision: Precision) -> bool {
-        match precision {
-            Precision::F32 => true,
-            Precision::F64 => !self.is_cube() || Dispatch::supports_dtype(&self.burn(), DType::F64),
+        match (precision, self.0) {
+            (Precision::F32, _) | (_, Kind::Cpu | Kind::Lowered) => true,
+            (Precision::F64, Kind::Vulkan(_)) => false,
+            (Precision::F64, Kind::Cuda(_)) => Dispatch::supports_dtype(&self.burn(), DType::F64),
         }
     }
     /// Whether it knows whole numbers of 64 bits.
