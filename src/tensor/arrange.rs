@@ -104,7 +104,12 @@ impl Tensor {
                 .got(format!("{from:?} to {shape:?}"))
                 .expected(format!("a shape of {} elements", self.len())));
         }
-        let out = self.view(Dispatch::float_reshape(self.data().clone(), shape.into()));
+        if let Some(out) = self.refilled(shape) {
+            return Ok(out.from(self, || move |g: &Tensor| g.reshape(&from)));
+        }
+        let single = shape.is_empty() && !self.context().device().has_kernels();
+        let target: &[usize] = if single { &[1] } else { shape };
+        let out = self.view(Dispatch::float_reshape(self.data().clone(), target.into())).ranked(shape);
         Ok(out.from(self, || move |g: &Tensor| g.reshape(&from)))
     }
 
@@ -149,10 +154,15 @@ impl Tensor {
             );
         }
         self.context().reserve(element_count(shape)?.saturating_mul(self.precision().bytes()))?;
-        let mut lifted = vec![1; shape.len() - from.len()];
-        lifted.extend_from_slice(&from);
-        let data = Dispatch::float_reshape(self.data().clone(), lifted.as_slice().into());
-        let out = self.view(Dispatch::float_expand(data, shape.into()));
+        let out = match self.refilled(shape) {
+            Some(out) => out,
+            None => {
+                let mut lifted = vec![1; shape.len() - from.len()];
+                lifted.extend_from_slice(&from);
+                let data = Dispatch::float_reshape(self.data().clone(), lifted.as_slice().into());
+                self.view(Dispatch::float_expand(data, shape.into()))
+            }
+        };
         Ok(out.from(self, || move |g: &Tensor| super::tape::unbroadcast(g, &from)))
     }
 
@@ -223,7 +233,7 @@ impl Tensor {
         let data = Dispatch::float_slice_assign(self.data().clone(), &burn_slices(spans), value.data().clone());
         let spans = spans.to_vec();
         let around = spans.clone();
-        Ok(Self::made(self.context(), data)
+        Ok(Self::made_in(self.context(), data, &self.shape())
             .from(self, || move |g: &Tensor| g.assign(&around, &Tensor::scalar_in(g.context(), g.precision(), 0.0)))
             .from(&value, || move |g: &Tensor| g.slice(&spans)))
     }

@@ -8,6 +8,7 @@ use burn::tensor::{Element, IntDType};
 
 use super::context::{Claim, Context, Precision, failed};
 use super::elementwise::{self, Deferred, Value};
+use super::filled::Filled;
 use super::shape::{Shape, element_count};
 use super::tape::Output;
 use crate::error::{Error, Result};
@@ -95,8 +96,9 @@ impl Tensor {
         }
         context.reserve(count * size_of::<T>())?;
         context.copied_to_device(count * size_of::<T>());
-        let data = TensorData::new(values, shape.to_vec());
-        Ok(Self::held(context, Dispatch::float_from_data(data, &context.burn_device())))
+        let single = shape.is_empty() && !context.device().has_kernels();
+        let data = TensorData::new(values, if single { vec![1] } else { shape.to_vec() });
+        Ok(Self::held(context, Dispatch::float_from_data(data, &context.burn_device())).ranked(shape))
     }
 
     /// One number, of rank 0 (shape `[]`), in the session's precision.
@@ -107,10 +109,7 @@ impl Tensor {
     pub fn scalar_in(context: &Context, precision: Precision, value: f64) -> Self {
         let precision = context.held_in(precision);
         if !context.device().has_kernels() {
-            // Filled there: a copy of one number costs as much as one of a thousand.
-            let one = Dispatch::float_full([1].into(), value.into(), &context.burn_device(), precision.dtype());
-            let scalar = Self::made(context, Dispatch::float_reshape(one, Vec::<usize>::new().into()));
-            return scalar.uniform(value);
+            return Self::filled(context, precision, &[], value);
         }
         let data = match precision {
             Precision::F32 => TensorData::new(vec![value as f32], Vec::<usize>::new()),
@@ -127,23 +126,56 @@ impl Tensor {
     pub fn full_in(context: &Context, precision: Precision, shape: &[usize], value: f64) -> Result<Self> {
         let precision = context.held_in(precision);
         let count = element_count(shape)?;
+        if !context.device().has_kernels() && count > 0 {
+            context.reserve(count.saturating_mul(precision.bytes()))?;
+            return Ok(Self::filled(context, precision, shape, value));
+        }
         if shape.is_empty() || count == 0 {
             return in_precision!(precision, T => Self::from_vec(context, vec![T::of(value); count], shape));
         }
         context.reserve(count.saturating_mul(precision.bytes()))?;
         let data = Dispatch::float_full(shape.into(), value.into(), &context.burn_device(), precision.dtype());
-        let full = Self::made(context, data);
-        Ok(if context.device().has_kernels() { full } else { full.uniform(value) })
+        Ok(Self::made(context, data))
     }
     /// A tensor of the same shape, precision and device with one number everywhere.
     pub fn full_like(&self, value: f64) -> Result<Self> {
         Self::full_in(self.context(), self.precision(), &self.shape(), value)
     }
 
+    /// One number everywhere, to be written when it is wanted.
+    fn filled(context: &Context, precision: Precision, shape: &[usize], value: f64) -> Self {
+        let filled = Filled::new(context, precision, shape, value);
+        let bytes = shape.iter().product::<usize>().saturating_mul(precision.bytes());
+        Self { value: Value::Filled(Rc::new(filled)), claim: context.claim(bytes), node: None }.uniform(value)
+    }
+    /// The same number in another shape of as many bytes or a view; `None` for other tensors.
+    pub(super) fn refilled(&self, shape: &[usize]) -> Option<Self> {
+        let Value::Filled(filled) = &self.value else { return None };
+        let filled = Rc::new(filled.with_shape(shape));
+        Some(Self { value: Value::Filled(filled), claim: self.claim.clone(), node: None })
+    }
+    /// The number that is everywhere, where that is known without asking the device.
+    pub(super) fn known_number(&self) -> Option<f64> {
+        if self.node.is_some() { None } else { self.claim.number.get() }
+    }
     /// Wraps what an operation of Burn returned; the buffer is new and counts.
     pub(crate) fn made(context: &Context, data: DispatchTensor) -> Self {
         context.counts().operation();
         Self::held(context, data)
+    }
+    /// The same, of a shape that is known: on other devices a result of rank 0 comes as one of rank 1.
+    pub(crate) fn made_in(context: &Context, data: DispatchTensor, shape: &[usize]) -> Self {
+        Self::made(context, data).ranked(shape)
+    }
+    /// As a tensor of rank 0, where the shape says so and the numbers come in the shape `[1]`.
+    pub(super) fn ranked(mut self, shape: &[usize]) -> Self {
+        if shape.is_empty()
+            && let Value::Ready(data) = &self.value
+            && data.shape().len() == 1
+        {
+            self.value = Value::Single(data.clone());
+        }
+        self
     }
     /// Notes the number that is everywhere in a new buffer, as its precision rounds it.
     fn uniform(self, value: f64) -> Self {
@@ -176,7 +208,8 @@ impl Tensor {
     /// The numbers, handed over: not shared when this was the only tensor that held them.
     pub(crate) fn into_data(self) -> DispatchTensor {
         match self.value {
-            Value::Ready(data) => data,
+            Value::Ready(data) | Value::Single(data) => data,
+            Value::Filled(filled) => filled.data().clone(),
             Value::Deferred(deferred) => deferred.numbers().clone(),
         }
     }
@@ -245,7 +278,8 @@ impl Tensor {
         let data = burn::tensor::try_read_sync(data)
             .ok_or_else(|| Error::internal("the device did not answer at once"))?
             .map_err(|e| failed(&format!("{e:?}")))?;
-        data.try_to_vec::<T>().map_err(|e| Error::internal(format!("reading a tensor: {e:?}")))
+        // In the precision that is asked for: a device without `f64` holds what was wanted in it as `f32`.
+        data.convert::<T>().try_to_vec::<T>().map_err(|e| Error::internal(format!("reading a tensor: {e:?}")))
     }
     /// Hands the numbers to `f` in row-major order: borrowed where they lie so on the CPU, else copied.
     #[track_caller]
@@ -294,10 +328,12 @@ impl Tensor {
         }
         self.context().reserve(self.len() * precision.bytes())?;
         let back = self.precision();
-        let mut out = Self::made(self.context(), Dispatch::float_cast(self.data().clone(), precision.dtype()));
         if let Some(number) = self.claim.number.get() {
-            out = out.uniform(number);
+            let out = Self::filled(self.context(), precision, &self.shape(), number);
+            return Ok(out.from(self, || move |g: &Tensor| g.cast(back)));
         }
+        let data = Dispatch::float_cast(self.data().clone(), precision.dtype());
+        let out = Self::made_in(self.context(), data, &self.shape());
         Ok(out.from(self, || move |g: &Tensor| g.cast(back)))
     }
     /// The same numbers, outside of any gradient.

@@ -1,8 +1,7 @@
 //! Functions of two tensors, element by element, with broadcasting.
 
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps};
-use burn::backend::{Dispatch, DispatchTensor, DispatchTensorKind};
-use burn::tensor::BoolStore;
+use burn::backend::{Dispatch, DispatchTensor};
 
 use super::base::Tensor;
 use super::context::Precision;
@@ -97,6 +96,10 @@ impl Tensor {
         let out = match a.elementwise(Operation::Binary(op), &[&a, &b], shape.clone())? {
             Some(out) => out,
             None => {
+                if let Some(data) = a.with_known(op, &b, &shape) {
+                    let out = Self::made_in(self.context(), data, &shape);
+                    return Ok(self.recorded(op, other, out));
+                }
                 let (a, b) = (a.lifted(&shape), b.lifted(&shape));
                 let data = match op {
                     Binary::Add => Dispatch::float_add(a, b),
@@ -108,12 +111,42 @@ impl Tensor {
                     Binary::Atan2 => Dispatch::float_atan2(a, b),
                     Binary::Min | Binary::Max => return self.extremum(op, other, None),
                 };
-                Self::made(self.context(), data)
+                Self::made_in(self.context(), data, &shape)
             }
         };
         if matches!(op, Binary::Min | Binary::Max) {
             return self.extremum(op, other, Some(out));
         }
+        Ok(self.recorded(op, other, out))
+    }
+    /// An operation with a number that is everywhere in one of the operands, where the other one has the shape of the result.
+    fn with_known(&self, op: Binary, other: &Self, shape: &[usize]) -> Option<DispatchTensor> {
+        if let Some(number) = other.known_number()
+            && *self.shape() == *shape
+        {
+            let data = || self.data().clone();
+            return match op {
+                Binary::Add => Some(Dispatch::float_add_scalar(data(), number.into())),
+                Binary::Sub => Some(Dispatch::float_sub_scalar(data(), number.into())),
+                Binary::Mul => Some(Dispatch::float_mul_scalar(data(), number.into())),
+                Binary::Div => Some(Dispatch::float_div_scalar(data(), number.into())),
+                _ => None,
+            };
+        }
+        if let Some(number) = self.known_number()
+            && *other.shape() == *shape
+        {
+            let data = || other.data().clone();
+            return match op {
+                Binary::Add => Some(Dispatch::float_add_scalar(data(), number.into())),
+                Binary::Mul => Some(Dispatch::float_mul_scalar(data(), number.into())),
+                _ => None,
+            };
+        }
+        None
+    }
+    /// The result with its rules for both operands.
+    fn recorded(&self, op: Binary, other: &Self, out: Self) -> Self {
         if matches!(op, Binary::Add | Binary::Sub) {
             // Sums need no operand in their reverse pass: keeping none alive saves memory in long rollouts.
             let sign = if op == Binary::Sub { -1.0 } else { 1.0 };
@@ -124,14 +157,14 @@ impl Tensor {
                     unbroadcast(&g, &shape)?.cast(precision)
                 }
             };
-            return Ok(out.from(self, || rule(self, 1.0)).from(other, || rule(other, sign)));
+            return out.from(self, || rule(self, 1.0)).from(other, || rule(other, sign));
         }
         let rule = |side: Side, back: &Self| {
             let (a, b) = (self.clone(), other.clone());
             let (shape, precision) = (back.shape(), back.precision());
             move |g: &Tensor| unbroadcast(&side(op, &a, &b, g)?, &shape)?.cast(precision)
         };
-        Ok(out.from(self, || rule(left_rule, self)).from(other, || rule(right_rule, other)))
+        out.from(self, || rule(left_rule, self)).from(other, || rule(right_rule, other))
     }
 
     fn extremum(&self, op: Binary, other: &Self, value: Option<Self>) -> Result<Self> {
@@ -179,8 +212,22 @@ impl Tensor {
         if let Some(out) = a.elementwise(Operation::Compare(op), &[&a, &b], shape.clone())? {
             return Ok(out);
         }
+        if let Some(number) = b.known_number()
+            && *a.shape() == *shape
+        {
+            let (a, n, store) = (a.data().clone(), number.into(), self.context().bool_store());
+            let mask = match op {
+                Compare::Equal => Dispatch::float_equal_elem(a, n, store),
+                Compare::NotEqual => Dispatch::float_not_equal_elem(a, n, store),
+                Compare::Lower => Dispatch::float_lower_elem(a, n, store),
+                Compare::LowerEqual => Dispatch::float_lower_equal_elem(a, n, store),
+                Compare::Greater => Dispatch::float_greater_elem(a, n, store),
+                Compare::GreaterEqual => Dispatch::float_greater_equal_elem(a, n, store),
+            };
+            return Ok(Self::made_in(self.context(), Dispatch::bool_into_float(mask, precision.dtype()), &shape));
+        }
         let (a, b) = (a.lifted(&shape), b.lifted(&shape));
-        let store = bool_store(&a);
+        let store = self.context().bool_store();
         let mask = match op {
             Compare::Equal => Dispatch::float_equal(a, b, store),
             Compare::NotEqual => Dispatch::float_not_equal(a, b, store),
@@ -189,7 +236,7 @@ impl Tensor {
             Compare::Greater => Dispatch::float_greater(a, b, store),
             Compare::GreaterEqual => Dispatch::float_greater_equal(a, b, store),
         };
-        Ok(Self::made(self.context(), Dispatch::bool_into_float(mask, precision.dtype())))
+        Ok(Self::made_in(self.context(), Dispatch::bool_into_float(mask, precision.dtype()), &shape))
     }
 
     /// `yes` where this mask is not zero, `no` where it is. Neither branch's NaN reaches the other's gradient.
@@ -202,10 +249,17 @@ impl Tensor {
             Some(out) => out,
             None => {
                 let mask = mask.expand(&shape)?;
-                let store = bool_store(mask.data());
+                let store = self.context().bool_store();
                 let holds = Dispatch::float_not_equal_elem(mask.data().clone(), 0.0.into(), store);
                 let (y, n) = (yes_wide.detach().expand(&shape)?, no_wide.detach().expand(&shape)?);
-                Self::made(self.context(), Dispatch::float_mask_where(n.data().clone(), holds, y.data().clone()))
+                let data = match (y.known_number(), n.known_number()) {
+                    (Some(number), None) => Dispatch::float_mask_fill(n.data().clone(), holds, number.into()),
+                    (None, Some(number)) => {
+                        Dispatch::float_mask_fill(y.data().clone(), Dispatch::bool_not(holds), number.into())
+                    }
+                    _ => Dispatch::float_mask_where(n.data().clone(), holds, y.data().clone()),
+                };
+                Self::made_in(self.context(), data, &shape)
             }
         };
         let branch = |keep: bool, back: &Self| {
@@ -258,15 +312,5 @@ fn right_rule(op: Binary, a: &Tensor, b: &Tensor, g: &Tensor) -> Result<Tensor> 
         // a − ⌊a/b⌋ b
         Binary::Rem => g.mul(&a.detach().div(&b.detach())?.unary(Unary::Floor)?)?.unary(Unary::Neg),
         Binary::Add | Binary::Min | Binary::Max => Ok(g.clone()),
-    }
-}
-
-/// The representation of masks that the device of a tensor prefers.
-pub(crate) fn bool_store(like: &DispatchTensor) -> burn::tensor::BoolDType {
-    match like.kind {
-        DispatchTensorKind::Flex(_) => BoolStore::Native,
-        // No kernel on an accelerator takes native ones.
-        #[allow(unreachable_patterns)]
-        _ => BoolStore::U8,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use burn::backend::{Dispatch, DispatchDevice, DispatchTensor, FloatDType};
-use burn::tensor::IntDType;
+use burn::tensor::{BoolDType, BoolStore, IntDType};
 
 use super::counts::Counts;
 use super::device::Device;
@@ -69,6 +69,7 @@ struct Inner {
     double: Cell<bool>,
     /// Whether it knows whole numbers of 64 bits.
     long: Cell<bool>,
+    masks: Cell<BoolStore>,
     live: Cell<usize>,
     peak: Cell<usize>,
     limit: Cell<usize>,
@@ -98,6 +99,7 @@ impl Context {
             precision: Cell::new(precision),
             double: Cell::new(device.supports(Precision::F64)),
             long: Cell::new(device.has_long_integers()),
+            masks: Cell::new(device.bool_store()),
             live: Cell::new(0),
             peak: Cell::new(0),
             limit: Cell::new(usize::MAX),
@@ -134,6 +136,7 @@ impl Context {
         self.0.device.set(device);
         self.0.double.set(device.supports(Precision::F64));
         self.0.long.set(device.has_long_integers());
+        self.0.masks.set(device.bool_store());
         *self.0.burn.borrow_mut() = device.burn();
         Ok(())
     }
@@ -212,6 +215,10 @@ impl Context {
     /// The whole numbers that say places: of 64 bits where the device knows them.
     pub(crate) fn places(&self) -> IntDType {
         if self.0.long.get() { IntDType::I64 } else { IntDType::I32 }
+    }
+    /// How masks are held.
+    pub(crate) fn bool_store(&self) -> BoolDType {
+        self.0.masks.get()
     }
     /// As if the device knew neither `f64` nor whole numbers of 64 bits.
     #[cfg(test)]

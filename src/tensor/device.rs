@@ -11,7 +11,7 @@ mod vulkan;
 use std::fmt;
 
 use burn::backend::{Backend as _, Dispatch, DispatchDevice};
-use burn::tensor::DType;
+use burn::tensor::{BoolStore, DType};
 
 use super::context::Precision;
 use crate::error::{Error, Result};
@@ -71,10 +71,14 @@ impl Backend {
         }
         let last = count.saturating_sub(1);
         let name = self.name;
-        Err(Error::value(format!("there is no {} device of that number", self.text))
+        let error = Error::value(format!("there is no {} device of that number", self.text))
             .got(format!("{text:?}"))
-            .expected(if last == 0 { format!("{name}:0") } else { format!("{name}:0 to {name}:{last}") })
-            .advice("CUDA_VISIBLE_DEVICES, where it is set, hides the others"))
+            .expected(if last == 0 { format!("{name}:0") } else { format!("{name}:0 to {name}:{last}") });
+        Err(if name == CUDA.name {
+            error.advice("CUDA_VISIBLE_DEVICES, where it is set, hides the others")
+        } else {
+            error.advice("ansatz devices lists what there is")
+        })
     }
 }
 
@@ -130,16 +134,26 @@ impl Device {
     pub fn has_kernels(self) -> bool {
         self.0 == Kind::Cpu
     }
-    /// Whether it computes in that precision: not every card knows `f64`.
+    /// Whether it computes in that precision. Vulkan knows sums and products in `f64`, but its exponentials, logarithms and sines are
+    /// those of GLSL.std.450, for 32 bits at most.
     pub fn supports(self, precision: Precision) -> bool {
-        match precision {
-            Precision::F32 => true,
-            Precision::F64 => !self.is_cube() || Dispatch::supports_dtype(&self.burn(), DType::F64),
+        match (precision, self.0) {
+            (Precision::F32, _) | (_, Kind::Cpu | Kind::Lowered) => true,
+            (Precision::F64, Kind::Vulkan(_)) => false,
+            (Precision::F64, Kind::Cuda(_)) => Dispatch::supports_dtype(&self.burn(), DType::F64),
         }
     }
     /// Whether it knows whole numbers of 64 bits.
     pub(super) fn has_long_integers(self) -> bool {
         !self.is_cube() || Dispatch::supports_dtype(&self.burn(), DType::I64)
+    }
+    /// How masks are held: no kernel of CubeCL takes native ones, and WGSL has no bytes.
+    pub(super) fn bool_store(self) -> BoolStore {
+        if !self.is_cube() {
+            return BoolStore::Native;
+        }
+        let known = |store| Dispatch::supports_dtype(&self.burn(), DType::Bool(store));
+        if known(BoolStore::U8) { BoolStore::U8 } else { BoolStore::U32 }
     }
     /// Refuses a precision that the device does not know.
     ///

@@ -18,6 +18,7 @@ pub mod einsum;
 pub(crate) mod elementwise;
 pub mod fft;
 pub mod file;
+mod filled;
 mod linalg;
 mod pool;
 mod product;

@@ -199,3 +199,72 @@ fn memory_is_refused_before_it_is_taken() {
     let column = Tensor::full(&c, &[1 << 12, 1], 1.0).unwrap();
     assert_eq!(column.add(&column.swap(0, 1).unwrap()).unwrap_err().kind(), crate::error::Kind::Limit);
 }
+
+#[test]
+fn a_device_without_numbers_of_64_bits_computes_in_32() {
+    let (cpu, c) = (Context::cpu(Precision::F32), Context::on(Device::LOWERED, Precision::F32));
+    c.without_long_numbers();
+    assert_eq!(Tensor::full_in(&c, Precision::F64, &[2], 0.1).unwrap().precision(), Precision::F32);
+    assert_eq!(Tensor::scalar_in(&c, Precision::F64, 0.1).precision(), Precision::F32);
+    let wide = Tensor::from_vec::<f64>(&c, vec![0.1, -2.0, 3.5], &[3]).unwrap();
+    assert_eq!((wide.precision(), wide.cast(Precision::F64).unwrap().precision()), (Precision::F32, Precision::F32));
+    // What takes f64 on the way, and places along axes.
+    let work = |c: &Context| -> Result<Vec<Vec<f64>>> {
+        let x = sample(c, &[6, 5], 1);
+        let order = x.argsort(0, true)?;
+        let spectrum = fft::rfft(&x, &[1])?;
+        let drawn = random::normal(c, random::Key::new(3), &[10])?;
+        [order.clone(), x.gather(0, &order)?, x.arg_extreme(1, true)?, fft::irfft(&spectrum, 5, &[1])?, drawn]
+            .iter()
+            .map(Tensor::to_vec)
+            .collect()
+    };
+    for (a, b) in work(&cpu).unwrap().iter().zip(work(&c).unwrap()) {
+        let error = a.iter().zip(&b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
+        assert!(a.len() == b.len() && error < 2e-6, "{error:e}: {a:?} {b:?}");
+    }
+}
+
+#[test]
+fn numbers_of_rank_0_and_known_numbers_are_those_of_the_cpu() {
+    let work = |c: &Context| -> Result<Vec<Tensor>> {
+        let (s, x) = (Tensor::scalar(c, 0.75), sample(c, &[2, 3], 1));
+        let (t, one) = (x.sum(&[0, 1], false)?, Tensor::full(c, &[2, 3], 1.0)?);
+        let mask = x.compare(Compare::Greater, &s)?;
+        let mut out = vec![
+            s.unary(Unary::Exp)?,
+            s.add(&t)?,
+            t.sub(&s)?,
+            s.sub(&t)?,
+            t.div(&s)?,
+            s.div(&t)?,
+            s.mul(&x)?,
+            x.add(&s)?,
+            one.add(&x)?,
+            x.sub(&one)?,
+            one.sub(&x)?,
+            one.add(&s)?,
+            s.compare(Compare::Lower, &x)?,
+            mask.choose(&s, &x)?,
+            mask.choose(&x, &s)?,
+            mask.choose(&s, &one)?,
+            t.compare(Compare::Greater, &s)?.choose(&t, &s)?,
+            t.reshape(&[1, 1])?.reshape(&[])?,
+            t.expand(&[2, 2])?,
+            s.expand(&[2, 2])?.sum(&[1], false)?,
+            s.cast(Precision::F64)?,
+        ];
+        let (_, g) = value_and_gradient(c, &[s, x, one], |v| {
+            let mask = v[1].compare(Compare::Greater, &v[0])?;
+            mask.choose(&v[0].mul(&v[1])?, &v[2].div(&v[0])?)?.add(&v[0])?.sum(&[0, 1], false)
+        })?;
+        out.extend(g);
+        Ok(out)
+    };
+    let (cpu, low) = (Context::cpu(Precision::F64), Context::on(Device::LOWERED, Precision::F64));
+    for (i, (a, b)) in work(&cpu).unwrap().iter().zip(work(&low).unwrap()).enumerate() {
+        assert_eq!((a.shape(), a.precision()), (b.shape(), b.precision()), "{i}");
+        let (a, b) = (a.to_vec().unwrap(), b.to_vec().unwrap());
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-15 * a.abs().max(1.0)), "{i}: {a:?} {b:?}");
+    }
+}

@@ -230,7 +230,7 @@ impl Tensor {
         let value = match self.elementwise(Operation::Unary(function), &[self], self.shape())? {
             Some(value) => value,
             None => match function.primitive(self.data().clone()) {
-                Some(data) => Self::made(self.context(), data),
+                Some(data) => Self::made_in(self.context(), data, &self.shape()),
                 None => function.composed(&self.detach())?,
             },
         };
@@ -262,7 +262,7 @@ impl Tensor {
             return Ok(value);
         }
         self.context().reserve(self.len() * self.precision().bytes())?;
-        Ok(Self::made(self.context(), otherwise(self.data().clone())))
+        Ok(Self::made_in(self.context(), otherwise(self.data().clone()), &self.shape()))
     }
 
     /// Multiplies by a number.

@@ -25,6 +25,7 @@ use burn::tensor::DType;
 
 use super::base::{FlexTensor, Real, Tensor, in_precision};
 use super::context::{Claim, Context, Precision};
+use super::filled::Filled;
 use super::random::{Draw, Drawable};
 use super::shape::{Shape, element_count};
 use crate::error::Result;
@@ -69,6 +70,10 @@ enum Operand {
 #[derive(Clone)]
 pub(super) enum Value {
     Ready(DispatchTensor),
+    /// One number of rank 0, held in the shape `[1]`: kernels of other devices are not made for rank 0.
+    Single(DispatchTensor),
+    /// One number everywhere, not written yet.
+    Filled(Rc<Filled>),
     Deferred(Rc<Deferred>),
 }
 
@@ -76,38 +81,46 @@ impl Value {
     pub fn shape(&self) -> Shape {
         match self {
             Self::Ready(data) => data.shape().to_vec(),
+            Self::Single(_) => Shape::new(),
+            Self::Filled(filled) => filled.shape.clone(),
             Self::Deferred(deferred) => deferred.shape.clone(),
         }
     }
     pub fn rank(&self) -> usize {
         match self {
             Self::Ready(data) => data.shape().len(),
+            Self::Single(_) => 0,
+            Self::Filled(filled) => filled.shape.len(),
             Self::Deferred(deferred) => deferred.shape.len(),
         }
     }
     pub fn len(&self) -> usize {
         match self {
-            Self::Ready(data) => data.shape().num_elements(),
+            Self::Ready(data) | Self::Single(data) => data.shape().num_elements(),
+            Self::Filled(filled) => filled.shape.iter().product(),
             Self::Deferred(deferred) => deferred.shape.iter().product(),
         }
     }
     pub fn precision(&self) -> Precision {
         match self {
-            Self::Ready(data) if data.dtype() == DType::F64 => Precision::F64,
-            Self::Ready(_) => Precision::F32,
+            Self::Ready(data) | Self::Single(data) if data.dtype() == DType::F64 => Precision::F64,
+            Self::Ready(_) | Self::Single(_) => Precision::F32,
+            Self::Filled(filled) => filled.precision,
             Self::Deferred(deferred) => deferred.precision,
         }
     }
     pub fn is_on_cpu(&self) -> bool {
         match self {
-            Self::Ready(data) => flex(data).is_some(),
+            Self::Ready(data) | Self::Single(data) => flex(data).is_some(),
+            Self::Filled(_) => false,
             Self::Deferred(_) => true,
         }
     }
     /// The numbers, computed now at the latest.
     pub fn data(&self) -> &DispatchTensor {
         match self {
-            Self::Ready(data) => data,
+            Self::Ready(data) | Self::Single(data) => data,
+            Self::Filled(filled) => filled.data(),
             Self::Deferred(deferred) => deferred.numbers(),
         }
     }

@@ -13,7 +13,6 @@ use super::philox::{MULTIPLIERS, ROUNDS, WEYL};
 use super::{FINE, Key, Law, below};
 use crate::error::Result;
 use crate::tensor::base::{Real, Tensor, in_precision};
-use crate::tensor::binary::bool_store;
 use crate::tensor::context::{Context, Precision};
 use crate::tensor::{Binary, Unary};
 
@@ -76,7 +75,7 @@ impl Word {
     }
     /// 1 where it is at least `bound`, else 0.
     fn reaches(&self, precision: Precision, bound: u64) -> Tensor {
-        let mask = Dispatch::int_greater_equal_elem(self.data.clone(), Scalar::UInt(bound), bool_store(&self.data));
+        let mask = Dispatch::int_greater_equal_elem(self.data.clone(), Scalar::UInt(bound), self.context.bool_store());
         Tensor::made(&self.context, Dispatch::bool_into_float(mask, precision.dtype()))
     }
 }
@@ -210,7 +209,7 @@ fn log(coarse: &Word, fine: Option<&Word>) -> Result<Tensor> {
     let (mut mantissa, mut exponent) = (up.scale(2.0)?, up.full_like(-1.0)?);
     for step in [32, 16, 8, 4, 2, 1] {
         let size = f64::powi(2.0, step);
-        let store = bool_store(mantissa.data());
+        let store = mantissa.context().bool_store();
         let mask = Dispatch::float_greater_equal_elem(mantissa.data().clone(), (root * size).into(), store);
         let large = Tensor::made(mantissa.context(), Dispatch::bool_into_float(mask, precision.dtype()));
         exponent = exponent.add(&large.scale(step as f64)?)?;
