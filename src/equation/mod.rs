@@ -21,6 +21,7 @@ mod numbers;
 mod opaque;
 mod parameter;
 mod parity;
+mod prepared;
 mod pressure;
 mod problem;
 mod program;

@@ -5,6 +5,7 @@ mod explain;
 mod gradients;
 mod lanes;
 mod native;
+mod prepared;
 mod samples;
 mod texts;
 mod tracing;
