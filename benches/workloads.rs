@@ -2,11 +2,16 @@
 //!
 //! `cargo bench` runs all, `cargo bench -- NAME…` those whose names contain one of the words, `cargo bench -- --smoke` the small
 //! ones once, `cargo bench --features cuda -- --large --device cuda` those that fill a card, on it. For each workload it prints a line of JSON: `ms`, the median time of one run; `first_s`, the time of the first, in
-//! which things are traced, planned and allocated; `peak_bytes`, the most bytes that tensors held; `checked`, what the first
-//! result was compared with before anything was timed. A result that differs from its reference ends in failure.
+//! which things are traced, planned and allocated; `ready_s`, from the start of the process until the
+//! engine was there, where the environment says when it was started; `peak_bytes`, the most bytes that tensors held;
+//! `resident_bytes`, the most memory of the process meanwhile; `allocations` and `allocated_bytes`, the blocks that one more run takes from the heap and their sizes;
+//! `checked`, what the first result was compared with before anything was timed. A result that differs from its reference ends in failure.
 //!
 //! A script in `workloads/` makes its data, defines `run()`, which is timed until its numbers are there, and `check(result)`, which compares a result with an
 //! independent and slower computation. Sizes are parameters: one script serves several workloads.
+
+#[path = "measure/account.rs"]
+mod account;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -18,6 +23,9 @@ use ansatz::session::{Limits, Options, Session, Terminal};
 use ansatz::tensor::Device;
 use rhai::{Dynamic, Map};
 use serde_json::{Value, json};
+
+#[global_allocator]
+static MEMORY: account::Counting = account::Counting;
 
 /// One row of the table: a script with its sizes.
 struct Workload {
@@ -119,11 +127,15 @@ fn main() -> ExitCode {
         eprintln!("{name}: left out: {reason}");
     }
     let table = if large { LARGE } else { WORKLOADS };
+    // What stands before any workload: the engine with all its functions.
+    let ready = stack::on_large_stack(|| drop(Host::new(Session::new(Options::default()))))
+        .ok()
+        .and_then(|()| account::since_start());
     let chosen = table.iter().filter(|w| wanted(w.name) && (w.small || !smoke));
     let mut failed = false;
     for workload in chosen {
         let repeats = if smoke { 0 } else { workload.repeats };
-        let measured = stack::on_large_stack(move || measure(workload, device, repeats));
+        let measured = stack::on_large_stack(move || measure(workload, device, repeats, ready));
         match measured.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(line) => println!("{line}"),
             Err(message) => {
@@ -135,7 +147,7 @@ fn main() -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn measure(workload: &Workload, device: Device, repeats: usize) -> Result<Value, String> {
+fn measure(workload: &Workload, device: Device, repeats: usize, ready: Option<f64>) -> Result<Value, String> {
     if workload.name == COLD_START {
         return cold_start(repeats.max(1));
     }
@@ -155,11 +167,12 @@ fn measure(workload: &Workload, device: Device, repeats: usize) -> Result<Value,
     let mut evaluate = |text: &str| host.evaluate(workload.script, text).map_err(|error| error.to_string());
     drop(evaluate(&text)?);
     context.reset_peak();
+    account::reset_resident_peak();
     let began = Instant::now();
     drop(evaluate("let result = ready(run());")?);
     context.synchronise().map_err(|error| error.to_string())?;
     let first = began.elapsed().as_secs_f64();
-    let peak = context.peak_bytes();
+    let (peak, resident) = (context.peak_bytes(), account::resident_peak());
     let checked = judged(&evaluate("check(result)")?)?;
     drop(evaluate("let result = ();")?);
     let call = if workload.calls == 1 {
@@ -179,6 +192,13 @@ fn measure(workload: &Workload, device: Device, repeats: usize) -> Result<Value,
         times.push(began.elapsed().as_secs_f64() * 1e3 / workload.calls as f64);
     }
     let mut line = line(workload.name, times, Some(first), Some(peak), checked);
+    // One run more than is timed: counting costs time.
+    let (done, blocks, bytes) = account::counted(|| evaluate("ready(run())").map(drop));
+    done?;
+    line["ready_s"] = json!(ready);
+    line["resident_bytes"] = json!(resident);
+    line["allocations"] = json!(blocks);
+    line["allocated_bytes"] = json!(bytes);
     if device != Device::CPU {
         line["device"] = device.to_string().into();
         line["operations"] = counts.operations.into();

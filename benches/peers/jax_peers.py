@@ -1,10 +1,13 @@
 """What a JAX user would run instead: each workload jitted, warmed up, timed as a median of repeats.
 Set-up:  python3 -m venv .venv && .venv/bin/pip install -r requirements.txt
 Run:     .venv/bin/python jax_peers.py [NAME ...]     prints one JSON line per workload
-`ms` is one run of the workload; `first_s` is trace + compile + first run, which a user also waits for."""
-import json, sys, time, functools
+`ms` is one run of the workload; `first_s` is trace + compile + first run, which a user also waits for;
+`ready_s` from the start of the process until JAX was imported and answered, where the environment says when that was."""
+import json, os, sys, time, functools
 T0 = time.perf_counter()
 import jax, jax.numpy as jnp, numpy as np
+jnp.zeros(1).block_until_ready()
+READY = round(time.time() - float(os.environ["BENCHMARK_STARTED"]), 4) if "BENCHMARK_STARTED" in os.environ else None  # start of the process to a device that answers
 WORK = {}
 def work(f): WORK[f.__name__] = f; return f
 def measure(name, f, *a, repeats=7, per=1):
@@ -14,7 +17,7 @@ def measure(name, f, *a, repeats=7, per=1):
         t = time.perf_counter()
         for _ in range(per): r = f(*a)
         jax.block_until_ready(r); ts.append((time.perf_counter()-t)/per*1e3)
-    print(json.dumps(dict(peer="jax "+jax.__version__, workload=name, ms=round(sorted(ts)[len(ts)//2], 4), first_s=round(first, 3))), flush=True)
+    print(json.dumps(dict(peer="jax "+jax.__version__, workload=name, ms=round(sorted(ts)[len(ts)//2], 4), first_s=round(first, 3), ready_s=READY)), flush=True)
 K = jax.random.PRNGKey(0); N = lambda *s: jax.random.normal(K, s, jnp.float32)
 
 @work

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::expr::{Expr, Op, Rank};
 use super::parameter::{Parameter, Value};
+use super::prepared::Prepared;
 use crate::error::{Error, Result};
 
 /// What is solved for.
@@ -25,6 +26,8 @@ struct Parts {
     unknowns: Vec<Unknown>,
     parameters: Vec<Parameter>,
     residuals: Vec<Expr>,
+    /// What solving it has prepared.
+    prepared: Rc<Prepared>,
 }
 
 impl Equation {
@@ -45,7 +48,7 @@ impl Equation {
                     .expected(format!("an expression of {}", unknown.name)));
             }
         }
-        Ok(Self(Rc::new(Parts { unknowns, parameters, residuals })))
+        Ok(Self(Rc::new(Parts { unknowns, parameters, residuals, prepared: Rc::default() })))
     }
     /// What is solved for, in order.
     pub fn unknowns(&self) -> &[Unknown] {
@@ -58,6 +61,10 @@ impl Equation {
     /// What should vanish.
     pub fn residuals(&self) -> &[Expr] {
         &self.0.residuals
+    }
+    /// What solving it has prepared.
+    pub(super) fn prepared(&self) -> &Prepared {
+        &self.0.prepared
     }
     /// A parameter's place.
     pub fn parameter(&self, name: &str) -> Option<usize> {

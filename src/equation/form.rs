@@ -105,6 +105,9 @@ impl Equation {
     /// # Errors
     /// When it has none, does not fit the dimensions, or cannot be solved for them.
     pub fn evolution(&self, dimensions: usize) -> Result<Evolution> {
+        self.prepared().evolution(dimensions, || self.evolved(dimensions))
+    }
+    fn evolved(&self, dimensions: usize) -> Result<Evolution> {
         let (mut channels, rows) = self.scalars(dimensions)?;
         if !self.is_evolution() {
             return Err(Error::value("the equation has no time derivative")

@@ -22,6 +22,7 @@ mod opaque;
 mod parameter;
 mod parity;
 mod points;
+mod prepared;
 mod pressure;
 mod problem;
 mod program;

@@ -30,14 +30,38 @@ const MOST_STEPS: f64 = 1e7;
 
 /// What the native lane gives.
 pub(super) struct Marched {
-    /// The states at the times, the start first.
-    pub states: Vec<Tensor>,
-    /// All of them as one tensor, `[sample, time, channel, x…]`; `None` where there is one beside the start.
-    pub path: Option<Tensor>,
+    /// The states at the times, `[sample, time, channel, x…]`, the start first; the end alone where there is nothing beside the start.
+    path: Tensor,
+    start: Tensor,
+    times: usize,
     /// What it took.
     pub statistics: Statistics,
     /// What the user should know.
     pub warning: Option<String>,
+}
+
+impl Marched {
+    /// What compiled steps give: the states at so many times, as [`path`](Self::path) is kept.
+    pub fn new(path: Tensor, start: &Tensor, times: usize, statistics: Statistics, warning: Option<String>) -> Self {
+        Self { path, start: start.clone(), times, statistics, warning }
+    }
+    /// The state at an output time. Of several samples it is copied out of the path.
+    pub fn state(&self, time: usize) -> Result<Tensor> {
+        match (time, self.times) {
+            (0, _) => Ok(self.start.clone()),
+            (_, 2) => self.path.squeeze(1),
+            _ => self.path.narrow(1, time, 1)?.squeeze(1),
+        }
+    }
+    /// The states at all times as one tensor; `None` where there is one beside the start.
+    pub fn path(&self) -> Option<Tensor> {
+        (self.times > 2).then(|| self.path.clone())
+    }
+    /// The states: only the last where there is a path, which holds the others.
+    pub fn states(&self) -> Result<Vec<Tensor>> {
+        let first = if self.times > 2 { self.times - 1 } else { 0 };
+        (first..self.times).map(|time| self.state(time)).collect()
+    }
 }
 
 /// Solves with compiled steps; the inner error says why that cannot be done.
@@ -56,32 +80,20 @@ pub(super) fn march(
         return Ok(Err(unfit));
     }
     let context = start.context();
-    let lowered = match lower(system.lane())? {
-        Ok(lowered) => lowered,
-        Err(unfit) => return Ok(Err(unfit)),
-    };
-    let warning = match rollout.method {
-        Method::Explicit(_) => {
-            let spectrum = system.lane().spectrum(&start.detach())?;
-            context.without_recording(|| rollout.warning(system, &spectrum, times))?
-        }
-        _ => None,
-    };
     in_precision!(start.precision(), T => {
-        let native = match Native::<T>::new(system, rollout, lowered, start, times)? {
+        let native = match Native::<T>::prepared(system, rollout, start, times)? {
             Ok(native) => native,
             Err(unfit) => return Ok(Err(unfit)),
         };
-        native.run(rollout, start, progress).and_then(|(path, statistics)| {
-            let single = times.len() == 2;
-            let state = |i: usize| match i {
-                0 => Ok(start.clone()),
-                1 if single => path.squeeze(1),
-                _ => path.narrow(1, i, 1)?.squeeze(1),
-            };
-            let states = (0..times.len()).map(state).collect::<Result<_>>()?;
-            Ok(Ok(Marched { states, path: (!single).then_some(path), statistics, warning }))
-        })
+        let warning = match rollout.method {
+            Method::Explicit(_) => {
+                let spectrum = system.lane().spectrum(&start.detach())?;
+                context.without_recording(|| rollout.warning(system, &spectrum, times))?
+            }
+            _ => None,
+        };
+        let (path, statistics) = native.run(rollout, start, progress)?;
+        Ok(Ok(Marched::new(path, start, times.len(), statistics, warning)))
     })
 }
 
@@ -110,8 +122,8 @@ pub(super) fn enough(
         };
         // In Fourier space, where modes of a smooth field that are as small as rounding do not count.
         let apart = |a: &Marched, b: &Marched| {
-            let pairs = a.states.iter().zip(&b.states).skip(1);
-            largest(pairs.map(|(a, b)| difference(&lane.spectrum(a)?, &lane.spectrum(b)?, rule)))
+            let apart = |time| difference(&lane.spectrum(&a.state(time)?)?, &lane.spectrum(&b.state(time)?)?, rule);
+            largest((1..times.len()).map(apart))
         };
         crate::solve::enough(rollout.method, times, run, apart).map(Ok)
     })?;
@@ -185,14 +197,40 @@ struct Made {
 }
 
 impl<T: Real> Native<T> {
+    /// Compiled now, or the last time.
+    fn prepared(
+        system: &SpectralSystem,
+        rollout: &Rollout,
+        start: &Tensor,
+        times: &[f64],
+    ) -> Result<std::result::Result<Rc<Self>, &'static str>> {
+        // A gradient keeps its own, with what is differentiated.
+        let context = start.context();
+        let gradient = start.is_tracked()
+            || context.is_recording() && context.is_differentiating()
+            || system.lane().setting().parameters.iter().any(Tensor::is_tracked);
+        if !gradient && let Some(known) = system.schedules().find::<Self>(rollout, times) {
+            return Ok(Ok(known));
+        }
+        Ok(Self::new(system, rollout, start, times)?.map(|native| {
+            let native = Rc::new(native);
+            if !gradient && native.march.programs.reverse.is_none() {
+                system.schedules().keep(rollout, times, &native);
+            }
+            native
+        }))
+    }
     fn new(
         system: &SpectralSystem,
         rollout: &Rollout,
-        lowered: Lowered,
         start: &Tensor,
         times: &[f64],
     ) -> Result<std::result::Result<Self, &'static str>> {
         let lane = system.lane();
+        let lowered = match lower(lane)? {
+            Ok(lowered) => lowered,
+            Err(unfit) => return Ok(Err(unfit)),
+        };
         let grid = &lane.setting().grid;
         let linear = (system.linear().is_some(), system.is_linear());
         let (steps, schedule) = match steps(rollout, times, linear) {
@@ -264,7 +302,12 @@ impl<T: Real> Native<T> {
         Ok(Ok(Self { march, evaluations, scalars, arrays, functions, context: lane.setting().context.clone() }))
     }
 
-    fn run(self, rollout: &Rollout, start: &Tensor, progress: Option<&mut Progress>) -> Result<(Tensor, Statistics)> {
+    fn run(
+        self: &Rc<Self>,
+        rollout: &Rollout,
+        start: &Tensor,
+        progress: Option<&mut Progress>,
+    ) -> Result<(Tensor, Statistics)> {
         let context = self.context.clone();
         let (mut shape, slots) = (start.shape(), self.march.slots());
         shape.insert(1, slots);
@@ -325,7 +368,7 @@ impl<T: Real> Native<T> {
 
     /// The path as one operation of the start and of what else has a gradient.
     fn recorded(
-        self,
+        self: &Rc<Self>,
         start: &Tensor,
         path: Tensor,
         (kept, held): (Vec<Kept<T>>, Rc<Claim>),
@@ -344,16 +387,17 @@ impl<T: Real> Native<T> {
             }
         }
         let shapes: Vec<(Vec<usize>, Precision)> = inputs.iter().map(|t| (t.shape(), t.precision())).collect();
+        let own = self.clone();
         let outputs = record_joint(&inputs.iter().collect::<Vec<_>>(), vec![path], move |g| {
             let Some(Some(g)) = g.first() else { return Ok(vec![None; shapes.len()]) };
-            if self.context.is_recording() {
+            if own.context.is_recording() {
                 return Err(
                     Error::value("a compiled solution has no gradient of its gradient here").advice("lane: \"burn\"")
                 );
             }
             // On the account of memory as long as this closure lives.
             let _ = &held;
-            let parts = self.back(g, &kept, keep)?;
+            let parts = own.back(g, &kept, keep)?;
             let fit = |(t, (shape, precision)): (Tensor, &(Vec<usize>, Precision))| {
                 unbroadcast(&t, shape)?.cast(*precision).map(Some)
             };

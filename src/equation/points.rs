@@ -49,14 +49,7 @@ pub(super) fn march(
             Err(unfit) => return Ok(Err(unfit)),
         };
         native.run(rollout, start, progress).and_then(|(path, statistics)| {
-            let single = times.len() == 2;
-            let state = |i: usize| match i {
-                0 => Ok(start.clone()),
-                1 if single => path.squeeze(1),
-                _ => path.narrow(1, i, 1)?.squeeze(1),
-            };
-            let states = (0..times.len()).map(state).collect::<Result<_>>()?;
-            Ok(Ok(Marched { states, path: (!single).then_some(path), statistics, warning }))
+            Ok(Ok(Marched::new(path, start, times.len(), statistics, warning)))
         })
     })
 }
@@ -84,7 +77,7 @@ pub(super) fn enough(
             march(system, &with(n), &start, times, None)?.map_err(|unfit| Error::internal(unfit.to_string()))
         };
         let apart = |a: &Marched, b: &Marched| {
-            largest(a.states.iter().zip(&b.states).skip(1).map(|(a, b)| difference(a, b, rule)))
+            largest((1..times.len()).map(|time| difference(&a.state(time)?, &b.state(time)?, rule)))
         };
         crate::solve::enough(rollout.method, times, run, apart).map(Ok)
     })?;

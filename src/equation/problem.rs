@@ -64,7 +64,7 @@ pub enum LaneChoice {
 
 /// States at the output times, `[sample, channel, x…]` each.
 pub struct Solved {
-    /// The states.
+    /// The states; the last alone where there is a `path`.
     pub states: Vec<Tensor>,
     /// The same as one tensor, `[sample, time, channel, x…]`, where they were made so.
     pub path: Option<Tensor>,
@@ -120,7 +120,7 @@ impl Choices {
                     if let Some(end) = solved.states.last().filter(|_| judged) {
                         let unresolved = {
                             let spectrum = |state: &Tensor| system.lane().spectrum(&state.detach());
-                            super::resolution::warning(system.lane(), &spectrum(start)?, &spectrum(end)?)?
+                            super::resolution::warning(system.lane(), || spectrum(start), &spectrum(end)?)?
                         };
                         solved.warning = solved.warning.or(unresolved);
                     }
@@ -129,7 +129,7 @@ impl Choices {
                 let y0 = system.lane().spectrum(start)?;
                 let Solution { states, statistics, warning } = self.march(&system, method, &y0, times, progress)?;
                 let unresolved = match states.last().filter(|_| judged) {
-                    Some(end) => super::resolution::warning(system.lane(), &y0, end)?,
+                    Some(end) => super::resolution::warning(system.lane(), || Ok(y0.clone()), end)?,
                     None => None,
                 };
                 let warning = warning.or(unresolved);
@@ -197,13 +197,15 @@ impl Choices {
                 march(system, &rollout, start, times, progress.as_mut())?
             }
         };
-        let Marched { states, path, statistics, warning } = match marched {
+        let marched = match marched {
             Ok(marched) => marched,
             Err(unfit) if self.lane == LaneChoice::Native => {
                 return Err(Error::value("these steps cannot be compiled").got(unfit).advice("lane: \"auto\""));
             }
             Err(_) => return Ok(None),
         };
+        let (states, path) = (marched.states()?, marched.path());
+        let Marched { statistics, warning, .. } = marched;
         Ok(Some(Solved { states, path, statistics, method, warning, note }))
     }
 
@@ -221,7 +223,8 @@ impl Choices {
             Space::Central(_) => false,
         };
         if fourier {
-            return SpectralSystem::new(evolution, setting, self.dealias).map(Lane::Spectral);
+            let new = || SpectralSystem::new(evolution, setting.clone(), self.dealias);
+            return equation.prepared().system(evolution, &setting, self.dealias, new).map(Lane::Spectral);
         }
         super::pressure::refuse_walls(equation, evolution, &setting.grid)?;
         let accuracy = if let Space::Central(accuracy) = self.space { accuracy } else { 2 };

@@ -12,10 +12,14 @@ const SHARE: f64 = 0.01;
 /// A warning where the finest modes of a solution are not small, and were so at its start.
 ///
 /// Where products lose the modes above a third, the finest are those below that: nothing but the linear part acts on the others.
-pub(super) fn warning(lane: &Spectral, start: &Complex, end: &Complex) -> Result<Option<String>> {
+pub(super) fn warning(
+    lane: &Spectral,
+    start: impl FnOnce() -> Result<Complex>,
+    end: &Complex,
+) -> Result<Option<String>> {
     let share = share(lane, end)?;
     // Who starts from noise knows that it is no smooth function.
-    if share.is_nan() || share <= SHARE || share <= 2.0 * self::share(lane, start)? {
+    if share.is_nan() || share <= SHARE || share <= 2.0 * self::share(lane, &start()?)? {
         return Ok(None);
     }
     Ok(Some(format!(

@@ -80,7 +80,7 @@ fn conservation(c: &mut Call) -> Result<Dynamic> {
             let course = Course::read(c, &origin.equation, &origin.start, origin.options.clone())?;
             let solved =
                 c.session.context().without_recording(|| course.solve(c, &Times::plain(origin.times.clone())))?;
-            course.path(&solved.states, &origin.times)?
+            course.path(solved, &origin.times)?
         }
     };
     let masses = match own.get("masses") {

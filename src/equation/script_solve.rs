@@ -70,10 +70,7 @@ pub(crate) fn evolve(c: &Call, equation: &Equation) -> Result<Dynamic> {
         return result_at(last, &course.space, &course.names);
     }
     let origin = Origin { equation: equation.clone(), start: c.value(1)?, times: times.values.clone(), options };
-    let path = match solved.path {
-        Some(values) => Path::joined(values, &times.values, course.grid().cloned(), course.names.clone())?,
-        None => course.path(&solved.states, &times.values)?,
-    };
+    let path = course.path(solved, &times.values)?;
     Ok(Dynamic::from(path.with_origin(std::rc::Rc::new(origin))))
 }
 
@@ -189,10 +186,13 @@ impl Course {
         }
     }
     /// States over times.
-    pub fn path(&self, states: &[Tensor], times: &[f64]) -> Result<Path> {
+    pub fn path(&self, solved: Solved, times: &[f64]) -> Result<Path> {
+        if let Some(values) = solved.path {
+            return Path::joined(values, times, self.grid().cloned(), self.names.clone());
+        }
         let state =
             |values: &Tensor| State { values: values.clone(), grid: self.grid().cloned(), names: self.names.clone() };
-        Path::new(&states.iter().map(state).collect::<Vec<_>>(), times)
+        Path::new(&solved.states.iter().map(state).collect::<Vec<_>>(), times)
     }
 }
 

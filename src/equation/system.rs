@@ -7,6 +7,7 @@ use super::form::Evolution;
 use super::frozen::Frozen;
 use super::jacobian::Points;
 use super::kept::Kept;
+use super::prepared::Schedules;
 use super::setting::Setting;
 use super::spectral::Spectral;
 use super::stencil::Stencil;
@@ -23,6 +24,8 @@ pub struct SpectralSystem {
     symbol: Option<Symbol>,
     /// What it was made of, for its eigenvalues.
     source: Rc<(Evolution, bool)>,
+    /// Its compiled steps.
+    schedules: Schedules,
 }
 
 impl SpectralSystem {
@@ -33,7 +36,7 @@ impl SpectralSystem {
     pub fn new(evolution: &Evolution, setting: Setting, dealias: bool) -> Result<Self> {
         let lane = Spectral::new(evolution, setting, dealias)?;
         let symbol = Self::symbol_of(&lane)?;
-        Ok(Self { lane, symbol, source: Rc::new((evolution.clone(), dealias)) })
+        Ok(Self { lane, symbol, source: Rc::new((evolution.clone(), dealias)), schedules: Schedules::default() })
     }
     fn symbol_of(lane: &Spectral) -> Result<Option<Symbol>> {
         if !lane.has_linear() {
@@ -49,6 +52,10 @@ impl SpectralSystem {
     /// The linear part with constant coefficients.
     pub(super) fn symbol(&self) -> Option<&Symbol> {
         self.symbol.as_ref()
+    }
+    /// Its compiled steps.
+    pub(super) fn schedules(&self) -> &Schedules {
+        &self.schedules
     }
     /// Transforms and their settings.
     pub fn lane(&self) -> &Spectral {
@@ -97,7 +104,7 @@ impl Parametrized for SpectralSystem {
         let lane = self.lane.with_parameters(parameters);
         let tracked = parameters.iter().chain(&self.lane.setting().parameters).any(Tensor::is_tracked);
         let symbol = if tracked { Self::symbol_of(&lane)? } else { self.symbol.clone() };
-        Ok(Self { lane, symbol, source: self.source.clone() })
+        Ok(Self { lane, symbol, source: self.source.clone(), schedules: Schedules::default() })
     }
 }
 

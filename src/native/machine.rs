@@ -389,6 +389,23 @@ fn on_columns<T: Real>(
     }
 }
 
+/// Inputs and results of one pass that have room on the stack.
+const FEW: usize = 32;
+
+/// Items in a list: in `few` where there is room, else in `many`.
+fn listed<'a, A: Default>(mut items: impl Iterator<Item = A>, few: &'a mut [A], many: &'a mut Vec<A>) -> &'a mut [A] {
+    let mut count = 0;
+    for (place, item) in few.iter_mut().zip(&mut items) {
+        *place = item;
+        count += 1;
+    }
+    let Some(next) = items.next() else { return &mut few[..count] };
+    many.extend(few.iter_mut().map(std::mem::take));
+    many.push(next);
+    many.extend(items);
+    many
+}
+
 /// Two different parts of a slice.
 fn two<A>(data: &mut [A], out: usize, v: usize, len: usize) -> (&mut [A], &[A]) {
     if out < v {
@@ -429,10 +446,13 @@ fn on_rows<T: Real>(
     {
         let values = inputs[..pass.inverse.len()].iter().map(|buffer| &reals(buffer)[..numbers]);
         let given = pass.arrays.iter().map(|a| &arrays[*a][rows.start * layout.row..][..numbers]);
-        let sources: Vec<&[T]> = values.chain(given).collect();
-        let mut targets: Vec<&mut [T]> =
-            outputs[..pass.program.outputs()].iter_mut().map(|buffer| &mut reals_mut(buffer)[..numbers]).collect();
-        pass.program.run(tiles, scalars, &sources, &mut targets, numbers);
+        let targets = outputs[..pass.program.outputs()].iter_mut().map(|buffer| &mut reals_mut(buffer)[..numbers]);
+        // Lists on the stack: a step makes nothing on the heap.
+        let (mut few, mut many): ([&[T]; FEW], Vec<&[T]>) = Default::default();
+        let sources = listed(values.chain(given), &mut few, &mut many);
+        let (mut few, mut many): ([&mut [T]; FEW], Vec<&mut [T]>) = Default::default();
+        let targets = listed(targets, &mut few, &mut many);
+        pass.program.run(tiles, scalars, sources, targets, numbers);
     }
     band.sums.clear();
     // What is kept as it is comes first: a transform is made in place.

@@ -426,7 +426,11 @@ impl<T: Real> March<T> {
     }
     /// The registers that a step begins with.
     pub(super) fn given(&self, step: &Scheduled) -> Vec<usize> {
-        (0..self.programs.steps[step.program].step.given * self.channels).collect()
+        (0..self.count_given(step)).collect()
+    }
+    /// How many those are.
+    pub(super) fn count_given(&self, step: &Scheduled) -> usize {
+        self.programs.steps[step.program].step.given * self.channels
     }
     /// Copies of registers.
     pub(super) fn registers(&self, machine: &Machine<T>, registers: &[usize]) -> Vec<Complex<T>> {

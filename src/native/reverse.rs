@@ -276,7 +276,7 @@ impl<T: Real> March<T> {
     /// Numbers that a gradient keeps of one sample: before its reverse pass, and in it beside one step at work.
     pub fn kept(&self, keep: Keep) -> (usize, usize) {
         let schedule = &self.programs.schedule;
-        let state = schedule.iter().map(|step| self.given(step).len()).max().unwrap_or(0);
+        let state = schedule.iter().map(|step| self.count_given(step)).max().unwrap_or(0);
         let state = state.saturating_mul(2 * self.plan.layout.modes());
         match keep {
             Keep::Nothing => (0, 0),

@@ -5,6 +5,8 @@
 //! `2Z(k) = S + D`, `2Z(h−k) = (S − D)*` for `S, D = X(k) + X*(h−k), q (X(k) − X*(h−k))`, and the other way round with `q*`.
 //! Rows of odd length are transformed as complex ones.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use rustfft::num_complex::Complex;
@@ -36,6 +38,22 @@ impl<T: Real> Lines<T> {
     }
 }
 
+/// With this thread's planner, which remembers the lengths that it has planned.
+fn with_planner<T: Real, R>(work: impl FnOnce(&mut FftPlanner<T>) -> R) -> R {
+    thread_local! {
+        static PLANNERS: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
+    }
+    PLANNERS.with_borrow_mut(|planners| match planners.iter_mut().find_map(|p| p.downcast_mut()) {
+        Some(planner) => work(planner),
+        None => {
+            let mut planner = FftPlanner::new();
+            let result = work(&mut planner);
+            planners.push(Box::new(planner));
+            result
+        }
+    })
+}
+
 /// The transforms of one layout. Nothing is scaled.
 #[derive(Clone)]
 pub struct Transforms<T: Real> {
@@ -52,11 +70,13 @@ pub struct Transforms<T: Real> {
 impl<T: Real> Transforms<T> {
     /// Plans.
     pub fn new(layout: &Layout) -> Self {
-        let mut planner = FftPlanner::new();
         let n = layout.row;
-        let rows = Lines::new(&mut planner, if n.is_multiple_of(2) { n / 2 } else { n });
         let others = layout.lens.split_last().map_or(&[][..], |(_, others)| others);
-        let columns: Vec<(usize, Lines<T>)> = others.iter().map(|&n| (n, Lines::new(&mut planner, n))).collect();
+        let (rows, columns) = with_planner(|planner| {
+            let rows = Lines::new(planner, if n.is_multiple_of(2) { n / 2 } else { n });
+            let columns: Vec<(usize, Lines<T>)> = others.iter().map(|&n| (n, Lines::new(planner, n))).collect();
+            (rows, columns)
+        });
         let turn = |k: usize| {
             let (sin, cos) = (std::f64::consts::TAU * k as f64 / n as f64).sin_cos();
             Complex::new(T::of(-sin), T::of(cos))

@@ -318,6 +318,20 @@ impl Tensor {
         self.flex().map(|flex| if flex.is_contiguous() { flex.clone() } else { flex.to_contiguous() })
     }
 
+    /// Whether it is known, without reading much, to hold the same numbers on the CPU as another, and neither carries a gradient.
+    pub(crate) fn is_known_as(&self, other: &Self) -> bool {
+        const FEW: usize = 64;
+        if self.is_tracked() || other.is_tracked() || self.precision() != other.precision() {
+            return false;
+        }
+        let (Some(a), Some(b)) = (self.flex(), other.flex()) else { return false };
+        if a.layout() == b.layout() && a.bytes().as_ptr() == b.bytes().as_ptr() {
+            return true;
+        }
+        let same = || Some(self.to_vec().ok()? == other.to_vec().ok()?);
+        self.shape() == other.shape() && self.len() <= FEW && same() == Some(true)
+    }
+
     // --- conversion ---------------------------------------------------------------------------------------------
 
     /// The same numbers in another precision; differentiable.

@@ -30,6 +30,7 @@ pub(crate) mod script_gradients;
 pub(crate) mod script_linear;
 pub(crate) mod script_random;
 mod shape;
+mod share;
 mod solve;
 mod tape;
 mod unary;
@@ -53,6 +54,7 @@ pub use fft::{
 };
 pub use pool::Upsample;
 pub use shape::{Shape, axes_indices, axis_index, broadcast, element_count, infer_shape, position, strides};
+pub(crate) use share::share;
 pub(crate) use simd::vectorised;
 pub use tape::{Differentiated, jvp, value_and_gradient, vjp};
 pub(crate) use tape::{Recorded, Staged, depends_on_older, record_joint, unbroadcast};

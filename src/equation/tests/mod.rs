@@ -6,6 +6,7 @@ mod gradients;
 mod lanes;
 mod native;
 mod points;
+mod prepared;
 mod samples;
 mod texts;
 mod tracing;

@@ -4,12 +4,10 @@
 //! reads was written a moment ago and is still in the nearest cache; between the first and the last one nothing goes to memory. Large
 //! passes are split among threads. Each element sees the same operations in the same order as it would one pass after the other, so the bits are the same.
 
-use rayon::prelude::*;
-
 use super::functions::evaluate;
 use super::operations::{self, Values};
 use crate::tensor::random::{self, Draw, Drawable};
-use crate::tensor::{Binary, Compare, Real, Unary};
+use crate::tensor::{Binary, Compare, Real, Unary, share};
 
 /// What is done to elements.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,8 +67,10 @@ pub(crate) struct Program {
 
 /// Bytes of a tile: a few of them fill the nearest cache.
 const TILE_BYTES: usize = 8192;
-/// Tiles that a thread takes at a time.
+/// Tiles that a thread takes at a time, at least.
 const TILES: usize = 4;
+/// Parts for each thread: one that began late takes fewer of them.
+const PARTS: usize = 8;
 /// Elements times instructions that are not worth a second thread.
 const ALONE: usize = 1 << 16;
 
@@ -93,13 +93,14 @@ impl Program {
             self.part(inputs, 0, len, outs, &mut Tiles::default());
             return outputs;
         }
-        let portion = tile * TILES;
+        let tiles = len.div_ceil(tile * PARTS * rayon::current_num_threads()).max(TILES);
+        let portion = tile * tiles;
         let mut rest: Vec<_> = outputs.iter_mut().map(|out| out.chunks_mut(portion)).collect();
         let parts: Vec<(usize, Vec<&mut [T]>)> = (0..len)
             .step_by(portion)
             .map(|start| (start, rest.iter_mut().filter_map(Iterator::next).collect()))
             .collect();
-        parts.into_par_iter().for_each_init(Tiles::default, |tiles, (start, outs)| {
+        share(parts, Tiles::default, |tiles, (start, outs)| {
             self.part(inputs, start, portion.min(len - start), outs, tiles);
         });
         outputs

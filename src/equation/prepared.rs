@@ -1,0 +1,129 @@
+//! What solving an equation has prepared, kept for the next time.
+//!
+//! Scripts solve the same equation on the same grid over and over: step by step in a loop, from many starts. Its evolution, its symbol with
+//! the functions of it, and the compiled steps are the same each time, and for small grids they take longer than the steps. An equation keeps the last
+//! few; they are used again where nothing that they were made of differs. What a gradient goes through is made anew.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::expr::Op;
+use super::form::Evolution;
+use super::setting::Setting;
+use super::system::SpectralSystem;
+use crate::error::Result;
+use crate::solve::Rollout;
+use crate::tensor::Tensor;
+
+/// Systems that an equation keeps, one for each grid, precision and choice of parameters.
+const SYSTEMS: usize = 4;
+/// Compiled schedules that a system keeps: automatic steps try several.
+const SCHEDULES: usize = 8;
+/// Points of a grid beyond which nothing is kept: preparing costs little beside such steps, and its tables are large.
+const POINTS: usize = 1 << 20;
+
+/// What an equation keeps. Copies with other parameters share it.
+#[derive(Default)]
+pub(super) struct Prepared {
+    evolutions: RefCell<Vec<(usize, Evolution)>>,
+    systems: RefCell<Vec<(Evolution, bool, SpectralSystem)>>,
+}
+
+impl Prepared {
+    /// The evolution in so many dimensions, made once.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn evolution(&self, dimensions: usize, make: impl FnOnce() -> Result<Evolution>) -> Result<Evolution> {
+        if let Some((_, known)) = self.evolutions.borrow().iter().find(|(of, _)| *of == dimensions) {
+            return Ok(known.clone());
+        }
+        let made = make()?;
+        self.evolutions.borrow_mut().push((dimensions, made.clone()));
+        Ok(made)
+    }
+    /// The system of an evolution in a setting, made by `make` where it is not known.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn system(
+        &self,
+        evolution: &Evolution,
+        setting: &Setting,
+        dealias: bool,
+        make: impl FnOnce() -> Result<SpectralSystem>,
+    ) -> Result<SpectralSystem> {
+        if !is_plain(evolution, setting) {
+            return make();
+        }
+        let known = |(own, cut, system): &(Evolution, bool, SpectralSystem)| {
+            *cut == dealias && is_same(own, evolution) && system.lane().setting().is_same(setting)
+        };
+        if let Some((.., system)) = self.systems.borrow().iter().find(|entry| known(entry)) {
+            return Ok(system.clone());
+        }
+        let made = make()?;
+        remember(&mut self.systems.borrow_mut(), SYSTEMS, (evolution.clone(), dealias, made.clone()));
+        Ok(made)
+    }
+}
+
+/// Compiled steps of one system, by what they were compiled for.
+#[derive(Clone, Default)]
+pub(super) struct Schedules(Rc<RefCell<Vec<Schedule>>>);
+
+/// An integrator with its steps, the output times, and what was compiled for them.
+type Schedule = (Rollout, Vec<f64>, Rc<dyn Any>);
+
+impl Schedules {
+    /// What was compiled for these steps.
+    pub fn find<A: 'static>(&self, rollout: &Rollout, times: &[f64]) -> Option<Rc<A>> {
+        let known = self.0.borrow();
+        let found = known.iter().find(|(own, at, _)| own == rollout && at == times);
+        found.and_then(|(.., made)| made.clone().downcast::<A>().ok())
+    }
+    /// Keeps it.
+    pub fn keep<A: 'static>(&self, rollout: &Rollout, times: &[f64], made: &Rc<A>) {
+        remember(&mut self.0.borrow_mut(), SCHEDULES, (*rollout, times.to_vec(), made.clone()));
+    }
+}
+
+fn remember<A>(list: &mut Vec<A>, most: usize, new: A) {
+    if list.len() >= most {
+        list.remove(0);
+    }
+    list.push(new);
+}
+
+/// Whether nothing in it carries a gradient or is too large to be kept.
+fn is_plain(evolution: &Evolution, setting: &Setting) -> bool {
+    let tracked = |op: &Op| match op {
+        Op::Data(value) => value.tensor().is_some_and(Tensor::is_tracked),
+        Op::Opaque(..) => true,
+        _ => false,
+    };
+    let rates = || evolution.rates.iter().chain(evolution.derived.iter().map(|(_, e)| e));
+    setting.rate().is_none()
+        && setting.grid.points() <= POINTS
+        && !setting.parameters.iter().any(Tensor::is_tracked)
+        && !rates().any(|rate| rate.any(&mut |op| tracked(op)))
+}
+
+/// Whether two evolutions are of the same expressions.
+fn is_same(a: &Evolution, b: &Evolution) -> bool {
+    a.rates.len() == b.rates.len() && a.rates.iter().zip(&b.rates).all(|(a, b)| a.address() == b.address())
+}
+
+impl Setting {
+    /// Whether it is the same place with the same numbers.
+    fn is_same(&self, other: &Self) -> bool {
+        self.context.same(&other.context)
+            && self.context.device() == other.context.device()
+            && self.precision == other.precision
+            && self.grid == other.grid
+            && self.space == other.space
+            && self.parameters.len() == other.parameters.len()
+            && self.parameters.iter().zip(&other.parameters).all(|(a, b)| a.is_known_as(b))
+    }
+}
