@@ -27,6 +27,11 @@ const MOST_STEPS: f64 = 1e7;
 /// Values of edges that move are known before: no more numbers than this.
 const MOST_MOVING: usize = 1 << 26;
 
+/// Whether steps are too long is not asked of a state of more numbers than this before fewer than so many compiled steps: the answer would take longer than
+/// they do.
+const LARGE: usize = 1 << 16;
+const FEW: u64 = 1000;
+
 /// Solves with compiled steps; the inner error says why that cannot be done.
 ///
 /// # Errors
@@ -48,7 +53,12 @@ pub(super) fn march(
         Err(unfit) => return Ok(Err(unfit)),
     };
     let start = &system.lane().settle(from, start.clone())?;
-    let warning = start.context().without_recording(|| rollout.warning(system, start, times))?;
+    let each = start.len() / start.shape().first().copied().unwrap_or(1).max(1);
+    let warning = if each > LARGE && rollout.total(times) < FEW {
+        None
+    } else {
+        start.context().without_recording(|| rollout.warning(system, start, times))?
+    };
     in_precision!(start.precision(), T => {
         let native = match Native::<T>::new(system, rollout, lowering, start, times)? {
             Ok(native) => native,
