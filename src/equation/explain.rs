@@ -60,6 +60,13 @@ pub fn explain(equation: &Equation, grid: Option<&Grid>, context: &Context) -> R
                     Err(error) => format!("not decided: {}", error.what()),
                 };
                 line(&mut out, "lane", &text);
+            } else if let Some(grid) = grid {
+                let text = match super::points::reason(equation, &evolution, grid, context) {
+                    Ok(None) => "compiled: explicit steps of given length on the CPU".into(),
+                    Ok(Some(reason)) => format!("one tensor operation after the other: {reason}"),
+                    Err(error) => format!("not decided: {}", error.what()),
+                };
+                line(&mut out, "lane", &text);
             }
             conserved(&mut out, equation, &evolution, dimensions, context);
         }

@@ -2,10 +2,16 @@
 
 use std::rc::Rc;
 
+use super::base::Equation;
+use super::form::Evolution;
 use super::native::Marched;
+use super::setting::Setting;
 use super::stencil::lowered::{Leaf, Lowering, Moving};
 use super::system::StencilSystem;
+use super::transport::Transport;
 use crate::error::{Error, Result};
+use crate::field::Grid;
+use crate::native::graph::POINTS;
 use crate::native::march::{Given, Keep, Stop};
 use crate::native::points::machine::Plan;
 use crate::native::points::march::{Kept, March, Place, Timed};
@@ -20,6 +26,11 @@ use crate::tensor::{Claim, Context, Precision, Real, Tensor, in_precision, recor
 const MOST_STEPS: f64 = 1e7;
 /// Values of edges that move are known before: no more numbers than this.
 const MOST_MOVING: usize = 1 << 26;
+
+/// Whether steps are too long is not asked of a state of more numbers than this before fewer than so many compiled steps: the answer would take longer than
+/// they do.
+const LARGE: usize = 1 << 16;
+const FEW: u64 = 1000;
 
 /// Solves with compiled steps; the inner error says why that cannot be done.
 ///
@@ -42,7 +53,12 @@ pub(super) fn march(
         Err(unfit) => return Ok(Err(unfit)),
     };
     let start = &system.lane().settle(from, start.clone())?;
-    let warning = start.context().without_recording(|| rollout.warning(system, start, times))?;
+    let each = start.len() / start.shape().first().copied().unwrap_or(1).max(1);
+    let warning = if each > LARGE && rollout.total(times) < FEW {
+        None
+    } else {
+        start.context().without_recording(|| rollout.warning(system, start, times))?
+    };
     in_precision!(start.precision(), T => {
         let native = match Native::<T>::new(system, rollout, lowering, start, times)? {
             Ok(native) => native,
@@ -69,6 +85,7 @@ pub(super) fn enough(
     let with = |n: usize| Rollout { steps: StepRule::Fixed(n), ..rollout };
     let found = context.without_recording(|| {
         let start = start.detach();
+        crate::solve::refuse_start(system, times.first().copied().unwrap_or(0.0), &start)?;
         let first = march(system, &with(1), &start, times, None);
         if let Ok(Err(unfit)) = first {
             return Ok(Err(unfit));
@@ -115,6 +132,35 @@ fn unfit(system: &StencilSystem, rollout: &Rollout, start: &Tensor, times: &[f64
     }
 }
 
+/// Why the right-hand side cannot be compiled on a grid, with the transport that is taken there; `None` where it can.
+///
+/// # Errors
+/// When the parameters or differences do not fit the grid.
+pub(super) fn reason(
+    equation: &Equation,
+    evolution: &Evolution,
+    grid: &Grid,
+    context: &Context,
+) -> Result<Option<&'static str>> {
+    let setting = Setting::new(equation, grid, context, context.precision())?;
+    let transport = Transport::Automatic.on(grid);
+    let planned = super::transport::planned(evolution, &setting, transport)?;
+    let evolution = if transport == Transport::Central { evolution } else { &planned };
+    let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
+    let system = StencilSystem::new(evolution, &names, setting, 2, transport)?;
+    let setting = system.lane().setting();
+    let channels = system.lane().channels();
+    let shape = [&[1, channels], &setting.space[..]].concat();
+    let state = Tensor::full_in(context, setting.precision, &shape, 0.0)?;
+    let mut lowering = match Lowering::new(system.lane(), &state, 0.0)? {
+        Ok(lowering) => lowering,
+        Err(unfit) => return Ok(Some(unfit)),
+    };
+    let mut graph = lowering.graph();
+    let state: Vec<_> = (0..channels).map(|_| graph.fresh_array(POINTS).1).collect();
+    Ok(lowering.rates(&mut graph, &state, 0.0).err())
+}
+
 /// Compiled steps with their numbers.
 struct Native<T: Real> {
     march: March<T>,
@@ -144,8 +190,10 @@ impl<T: Real> Native<T> {
         let channels = start.shape().get(1).copied().unwrap_or(0);
         let tracked = start.is_tracked() || system.parameters().iter().any(Tensor::is_tracked);
         let gradient = context.is_recording() && tracked;
+        lowering.gradient = gradient;
+        let kept = gradient.then(|| super::native::keep(rollout, schedule.len()));
         let mut graph = lowering.graph();
-        let programs = match programs(&mut graph, &mut lowering, channels, steps, gradient) {
+        let programs = match programs(&mut graph, &mut lowering, channels, steps, kept) {
             Ok(programs) => programs,
             Err(unfit) => return Ok(Err(unfit)),
         };

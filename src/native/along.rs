@@ -54,6 +54,41 @@ impl Graph {
         let to = self.form_of(shape);
         self.map_to(Map { axis, matrix: matrix.transpose(), to })
     }
+    /// `out[i] = x[i + shift]` of a value that is computed from others point by point, as a value of form `to` that is computed from shifted
+    /// ones: nothing is written to memory in between. `rows` is the matrix of the shift, and at most `left` values are computed anew.
+    ///
+    /// `None` where that is more, or not possible.
+    pub fn shifted(&mut self, id: Id, axis: usize, rows: &Banded, to: Form, left: &mut usize) -> Option<Id> {
+        if self.is_uniform(id) {
+            return Some(id);
+        }
+        *left = left.checked_sub(1)?;
+        match self.nodes()[id].clone() {
+            Node::Array(_) => {
+                let map = self.map_to(Map { axis, matrix: rows.clone(), to });
+                Some(self.along(vec![(map, id)]))
+            }
+            Node::Along(parts) => {
+                let mut moved = Vec::with_capacity(parts.len());
+                for (map, source) in parts {
+                    let map = self.maps()[map].clone();
+                    let matrix = if map.axis == axis { rows.compose(&map.matrix).ok()? } else { return None };
+                    moved.push((self.map_to(Map { axis, matrix, to }), source));
+                }
+                Some(self.along(moved))
+            }
+            Node::Unary(f, a) => {
+                let a = self.shifted(a, axis, rows, to, left)?;
+                Some(self.unary(f.0, a))
+            }
+            Node::Binary(super::graph::Operation::Of(op), a, b) => {
+                let a = self.shifted(a, axis, rows, to, left)?;
+                let b = self.shifted(b, axis, rows, to, left)?;
+                Some(self.binary(op, a, b))
+            }
+            _ => None,
+        }
+    }
     /// Whether a value is a sum of maps.
     pub(super) fn is_along(&self, id: Id) -> bool {
         matches!(self.nodes().get(id), Some(Node::Along(_)))

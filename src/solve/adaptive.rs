@@ -172,7 +172,7 @@ fn first_step<S: Parametrized>(
 }
 
 /// Refuses a start at which the right-hand side has no value.
-pub(super) fn refuse_start<S: System>(system: &S, t: f64, y: &S::State) -> Result<()> {
+pub(crate) fn refuse_start<S: System>(system: &S, t: f64, y: &S::State) -> Result<()> {
     finite_rate(system, t, &system.settle(t, y.clone())?).map(|_| ())
 }
 

@@ -45,6 +45,7 @@ mod tableau;
 mod vector;
 
 pub use adaptive::Adaptive;
+pub(crate) use adaptive::refuse_start;
 pub use combination::combine;
 pub use diagonal::ESDIRK4;
 pub use doubling::enough_steps;

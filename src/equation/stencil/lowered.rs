@@ -55,6 +55,8 @@ pub struct Lowering {
     lane: Stencil,
     t: f64,
     state: Tensor,
+    /// Whether a reverse is made too.
+    pub gradient: bool,
     /// Edges at the beginning.
     edges: Vec<Vec<[Option<Tensor>; 2]>>,
     /// Whether an instruction depends on neither state nor time.
@@ -72,6 +74,8 @@ pub struct Lowering {
 
 type Lowers<A> = std::result::Result<A, Unfit>;
 
+/// Values of a flux that are computed a second time rather than kept in an array.
+const MOST_ANEW: usize = 12;
 const UNPLANNED: Unfit = "its differences cannot be planned";
 
 impl Lowering {
@@ -104,6 +108,7 @@ impl Lowering {
             lane: lane.clone(),
             t,
             state: state.detach(),
+            gradient: false,
             edges,
             fixed,
             known: HashMap::new(),
@@ -406,14 +411,45 @@ impl Stage<'_> {
             let coefficient = self.between(a, between, &mut HashMap::new())?;
             let flux = self.mul(coefficient, slope);
             let divergence = lane.fluxes(axis, lane.beyond(at, u, axis), lane.plan.accuracy).map_err(|_| UNPLANNED)?;
-            let flux = self.graph.spread(flux, POINTS);
-            let term = self.affine(&AxisOperator::linear(divergence), flux, axis, [None; 2]);
+            let term = self.difference(flux, axis, divergence);
             sum = Some(match sum {
                 Some(sum) => self.add(sum, term),
                 None => term,
             });
         }
         sum.ok_or("a diffusion along no axis")
+    }
+    /// A difference of fluxes. Where it is one of two neighbours and no gradient is taken, both are computed where the difference is: a flux more
+    /// is cheaper than an array of fluxes.
+    fn difference(&mut self, flux: Id, axis: usize, matrix: Banded) -> Id {
+        let shape = self.face_shape(axis);
+        let faces = self.graph.form_of(shape);
+        let flux = self.graph.spread(flux, faces);
+        let ring = matrix.rows() == matrix.columns();
+        let taps = matrix.stencil().1.to_vec();
+        let plain = taps.len() == 2 && (ring || matrix.stencil().0 == (0..matrix.rows()));
+        if plain && !self.of.gradient {
+            let mut sum = None;
+            for (shift, weight) in taps {
+                let rows = if ring {
+                    Banded::ring(matrix.columns(), &[(shift, 1.0)])
+                } else {
+                    Banded::with_ends(matrix.rows(), matrix.columns(), Vec::new(), vec![(shift, 1.0)], Vec::new())
+                };
+                let Some(part) =
+                    rows.ok().and_then(|rows| self.graph.shifted(flux, axis, &rows, POINTS, &mut { MOST_ANEW }))
+                else {
+                    sum = None;
+                    break;
+                };
+                let part = self.scale(part, weight);
+                sum = Some(sum.map_or(part, |sum| self.add(sum, part)));
+            }
+            if let Some(sum) = sum {
+                return sum;
+            }
+        }
+        self.affine(&AxisOperator::linear(matrix), flux, axis, [None; 2])
     }
     /// A coefficient at faces.
     fn between(&mut self, at: usize, place: Between, known: &mut HashMap<usize, Id>) -> Lowers<Id> {
@@ -627,7 +663,7 @@ impl Stage<'_> {
             super::Parity::None => Beyond::Rough,
         });
         let fluxes = lane.fluxes(axis, ends, lane.plan.transport.accuracy()).map_err(|_| UNPLANNED)?;
-        Ok(self.affine(&AxisOperator::linear(fluxes), flux, axis, [None; 2]))
+        Ok(self.difference(flux, axis, fluxes))
     }
     /// A value at the faces of an axis, computed from the channels on one side of them.
     fn at_faces(&mut self, at: usize, axis: usize, left: bool, known: &mut HashMap<usize, Id>) -> Lowers<Id> {

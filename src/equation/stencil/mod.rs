@@ -181,6 +181,10 @@ impl Stencil {
         };
         Ok(Self { plan: Rc::new(plan), setting, values })
     }
+    /// How many channels there are.
+    pub fn channels(&self) -> usize {
+        self.plan.channels
+    }
     /// Where it is solved.
     pub fn setting(&self) -> &Setting {
         &self.setting

@@ -121,7 +121,7 @@ fn planes_and_boxes_with_edges() {
                 "dx(u * dy(v))",
             ),
             ("grid::periodic([6, 11], [1, 1])", "dx(dy(u)) + dx(u * v)"),
-            ("grid::box(1, 1, 1, [5, 7, 6], #{ edges: dirichlet(b) })", "dz(u * v) + dy(dz(v))"),
+            ("grid::box(1, 1, 1, [6, 7, 8], #{ edges: dirichlet(b) })", "dz(u * v) + dy(dz(v))"),
         ];
         for (i, (grid, body)) in grids.iter().enumerate() {
             for transport in ["central", "upwind", "weno5"] {
@@ -246,4 +246,17 @@ fn a_state_that_grows_without_bound_is_found_at_the_same_step() {
         ))
     };
     assert_eq!(error("native"), error("burn"));
+}
+
+#[test]
+fn explain_says_which_lane() {
+    let of = |body: &str, options: &str| {
+        super::text(&format!(
+            "explain(equation(|u| dt(u) + {body}), #{{ grid: grid::interval(0, 1, 16, #{{ {options} }}) }})"
+        ))
+    };
+    let text = of("u * dx(u) - dx(u, 2)", "edges: neumann(0)");
+    assert!(text.contains("lane        compiled: explicit steps"), "{text}");
+    let text = of("opaque(|v| v * v, u)", "left: dirichlet(0), right: neumann(1)");
+    assert!(text.contains("not looked into"), "{text}");
 }

@@ -118,8 +118,8 @@ pub fn program(graph: &Graph, shared: &mut Shared, results: &[(Id, Target)], giv
 struct Plan {
     /// Values that are needed, arguments first.
     order: Vec<Id>,
-    waves: HashMap<Id, usize>,
-    stored: HashMap<Id, bool>,
+    waves: Vec<usize>,
+    stored: Vec<bool>,
     last: usize,
 }
 
@@ -136,10 +136,10 @@ impl Plan {
         }
         // Arguments have smaller numbers.
         order.sort_unstable();
-        let mut waves: HashMap<Id, usize> = HashMap::new();
-        let mut stored: HashMap<Id, bool> = HashMap::new();
+        let count = graph.nodes().len();
+        let (mut waves, mut stored) = (vec![0; count], vec![false; count]);
         for &id in &order {
-            let of = |a: &Id| waves.get(a).copied().unwrap_or(0);
+            let of = |a: &Id| waves[*a];
             let wave = match &graph.nodes()[id] {
                 Node::Along(parts) => {
                     let wave = |a: &Id| of(a) + usize::from(!graph.is_uniform(*a) && !is_array(graph, *a));
@@ -148,26 +148,28 @@ impl Plan {
                 Node::Sum(a) => of(a) + 1,
                 _ => graph.arguments(id).iter().map(of).max().unwrap_or(0),
             };
-            waves.insert(id, wave);
+            waves[id] = wave;
             if let Node::Along(parts) = &graph.nodes()[id] {
-                let sources = parts.iter().map(|(_, a)| *a);
-                stored.extend(sources.filter(|a| !graph.is_uniform(*a) && !is_array(graph, *a)).map(|a| (a, true)));
+                for (_, a) in parts {
+                    stored[*a] |= !graph.is_uniform(*a) && !is_array(graph, *a);
+                }
             }
         }
         for (id, target) in results {
             if matches!(target, Target::Array(_)) && !graph.is_uniform(*id) && !is_array(graph, *id) {
-                stored.insert(*id, true);
+                stored[*id] = true;
             }
         }
         // What later waves need is kept where it is not cheap.
-        let mut crosses: HashMap<Id, bool> = HashMap::new();
+        let mut crosses = vec![false; count];
         for &id in &order {
             if !matches!(graph.nodes()[id], Node::Along(_) | Node::Sum(_)) {
-                let later = graph.arguments(id).into_iter().filter(|a| waves[a] < waves[&id]);
-                crosses.extend(later.map(|a| (a, true)));
+                for a in graph.arguments(id) {
+                    crosses[a] |= waves[a] < waves[id];
+                }
             }
         }
-        let mut cost: HashMap<Id, usize> = HashMap::new();
+        let mut cost = vec![0usize; count];
         for &id in &order {
             if graph.is_uniform(id) || is_array(graph, id) {
                 continue;
@@ -176,24 +178,22 @@ impl Plan {
                 Node::Along(parts) => 1 + parts.len(),
                 _ => {
                     let args = graph.arguments(id);
-                    1 + args.iter().filter(|a| !stored.contains_key(a)).filter_map(|a| cost.get(a)).sum::<usize>()
+                    1 + args.iter().filter(|a| !stored[**a]).map(|a| cost[*a]).sum::<usize>()
                 }
             };
-            cost.insert(id, own);
-            if crosses.contains_key(&id) && own > CHEAP {
-                stored.insert(id, true);
-            }
+            cost[id] = own;
+            stored[id] |= crosses[id] && own > CHEAP;
         }
-        let last = waves.values().copied().max().unwrap_or(0);
+        let last = order.iter().map(|id| waves[*id]).max().unwrap_or(0);
         Self { order, waves, stored, last }
     }
     /// Whether a value at points is computed from a sum over points.
     fn uses_sums(&self, graph: &Graph) -> bool {
-        let summed = |a: &Id| graph.is_uniform(*a) && self.waves.get(a).is_some_and(|wave| *wave > 0);
+        let summed = |a: &Id| graph.is_uniform(*a) && self.waves[*a] > 0;
         self.order.iter().any(|id| !graph.is_uniform(*id) && graph.arguments(*id).iter().any(summed))
     }
     fn is_stored(&self, id: Id) -> bool {
-        self.stored.contains_key(&id)
+        self.stored.get(id).copied().unwrap_or(false)
     }
 }
 
@@ -226,15 +226,15 @@ impl Assembly<'_> {
             let mut forms: Vec<Form> = Vec::new();
             let mut outputs: Vec<(Form, Output)> = Vec::new();
             for &id in &self.plan.order {
-                if self.plan.waves[&id] == wave && self.plan.is_stored(id) {
+                if self.plan.waves[id] == wave && self.plan.is_stored(id) {
                     outputs.push((self.graph.form(id), Output::Stored(id)));
                 }
-                if let (Node::Sum(a), true) = (&self.graph.nodes()[id], self.plan.waves[&id] == wave + 1) {
+                if let (Node::Sum(a), true) = (&self.graph.nodes()[id], self.plan.waves[id] == wave + 1) {
                     outputs.push((self.graph.form(*a), Output::Sum(*a, id)));
                 }
             }
             for (id, target) in self.results {
-                let own = self.plan.waves[id];
+                let own = self.plan.waves[*id];
                 match target {
                     Target::Added(array) if own == wave => {
                         outputs.push((self.shared.arrays[*array], Output::Added(*id, *array)));
@@ -296,7 +296,7 @@ impl Assembly<'_> {
         // What is not kept is computed anew in every wave that needs it.
         let mut needed: HashMap<Id, usize> = HashMap::new();
         for &id in self.plan.order.iter().rev() {
-            let own = self.plan.waves[&id];
+            let own = self.plan.waves[id];
             let at = needed.get(&id).copied().unwrap_or(own).max(own);
             let at = if self.plan.is_stored(id) { own } else { at };
             for a in self.graph.arguments(id) {
@@ -308,7 +308,7 @@ impl Assembly<'_> {
             }
         }
         for id in &self.plan.order {
-            last.entry(*id).or_insert(self.plan.waves[id]);
+            last.entry(*id).or_insert(self.plan.waves[*id]);
         }
         for (id, target) in self.results {
             if matches!(target, Target::Array(_)) {
@@ -328,7 +328,7 @@ impl Assembly<'_> {
         let mut list = Vec::new();
         for id in self.plan.order.clone() {
             let node = self.graph.nodes()[id].clone();
-            let own = self.plan.waves[&id] == wave && self.graph.form(id) == UNIFORM;
+            let own = self.plan.waves[id] == wave && self.graph.form(id) == UNIFORM;
             if own && matches!(node, Node::Unary(..) | Node::Binary(..)) {
                 let places = self.graph.arguments(id).into_iter().map(|a| (a, self.scalar(a))).collect();
                 let to = self.shared.fresh();
@@ -428,7 +428,7 @@ impl<'a, 'b> Body<'a, 'b> {
             })
             .collect();
         let is_leaf = |of: &Assembly<'_>, id: Id| {
-            graph.is_uniform(id) || is_array(graph, id) || (of.plan.is_stored(id) && of.plan.waves[&id] < wave)
+            graph.is_uniform(id) || is_array(graph, id) || (of.plan.is_stored(id) && of.plan.waves[id] < wave)
         };
         let mut seen: HashMap<Id, bool> = HashMap::new();
         let mut order = Vec::new();
@@ -499,7 +499,7 @@ impl<'a, 'b> Body<'a, 'b> {
                 _ => continue,
             };
             let to = match self.of.buffers.get(&id) {
-                Some(buffer) if self.of.plan.waves[&id] == self.wave => Operand::Buffer(*buffer),
+                Some(buffer) if self.of.plan.waves[id] == self.wave => Operand::Buffer(*buffer),
                 _ => Operand::Register(at),
             };
             self.places.insert(id, to);

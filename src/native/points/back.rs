@@ -76,7 +76,8 @@ impl<T: Real> March<T> {
                 self.put_copies(again, self.given(begin), memory);
                 for number in begin..end.saturating_sub(1) {
                     self.begin(again, number, first);
-                    again.run(plan, &programs.steps[self.schedule[number].program].forward);
+                    let forward = &programs.steps[self.schedule[number].program].forward;
+                    forward.iter().for_each(|forward| again.run(plan, forward));
                     self.settle(again, first);
                     before.push(self.copies(again, self.given(number + 1)));
                 }

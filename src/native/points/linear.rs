@@ -46,6 +46,10 @@ impl<T: Real> Prepared<T> {
             None => row.checked_sub(self.rows - last.len()).and_then(|i| last.get(i)).map(Vec::as_slice),
         }
     }
+    /// Which rows are irregular.
+    fn lines(&self) -> [usize; 4] {
+        [self.inner, self.rows, self.ends[0].len(), self.ends[1].len()]
+    }
     /// Whether results and what is read lie side by side.
     fn is_square(&self) -> bool {
         self.rows == self.columns
@@ -100,8 +104,12 @@ pub fn sum<'a, T: Real>(out: &mut [T], start: usize, values: &[(&'a [T], T)], pa
         inside(&mut out[at - start..to - start], at, start, values, parts);
         at = to;
     }
-    for part in parts {
-        fix(out, start, values, parts, part.map);
+    for (at, part) in parts.iter().enumerate() {
+        // Maps with the same irregular rows are written again together.
+        let same = |other: &Part<'_, T>| other.map.lines() == part.map.lines();
+        if !parts[..at].iter().any(same) {
+            fix(out, start, values, parts, part.map);
+        }
     }
 }
 
@@ -157,12 +165,49 @@ fn fix<T: Real>(out: &mut [T], start: usize, values: &[(&[T], T)], parts: &[Part
     while base < end {
         for (from, to) in [(0, first), (map.rows - last, map.rows)] {
             let (from, to) = ((base + from * map.inner).max(start), (base + to * map.inner).min(end));
-            if from < to {
+            if from < to && map.inner == 1 {
+                for at in from..to {
+                    out[at - start] = one(at, start, values, parts, (map, base / line, at - base));
+                }
+            } else if from < to {
                 again(&mut out[from - start..to - start], from, start, values, parts);
             }
         }
         base += line;
     }
+}
+
+/// One result, in a row of a line of a map along the last axis.
+fn one<T: Real>(
+    at: usize,
+    start: usize,
+    values: &[(&[T], T)],
+    parts: &[Part<'_, T>],
+    (own, line, row): (&Prepared<T>, usize, usize),
+) -> T {
+    let mut sum = values.iter().fold(T::default(), |sum, (x, w)| sum + *w * x[at - start]);
+    for part in parts {
+        let map = part.map;
+        let (line, row, place) = if (map.inner, map.rows) == (1, own.rows) {
+            (line, row, 0)
+        } else {
+            let (position, place) = (at / map.inner, at % map.inner);
+            (position / map.rows, position % map.rows, place)
+        };
+        let value = |column: usize| match part.of {
+            Values::All(all) => all[(line * map.columns + column) * map.inner + place],
+            Values::One(x) => x,
+        };
+        let part_of = match map.end(row) {
+            Some(entries) => entries.iter().fold(T::default(), |sum, (column, w)| sum + *w * value(*column)),
+            None => {
+                let column = |shift: isize| (row as isize + shift) as usize;
+                map.taps.iter().fold(T::default(), |sum, (shift, w)| sum + *w * value(column(*shift)))
+            }
+        };
+        sum = sum + part_of * part.weight;
+    }
+    sum
 }
 
 /// A few results, part by part.

@@ -248,7 +248,7 @@ impl<T: Real> March<T> {
                     if matches!(keep, Keep::Every(n) if number % n == 0) {
                         kept.push(self.copies(&machine, self.given(number)));
                     }
-                    machine.run(&self.plan, &compiled.forward);
+                    compiled.forward.iter().for_each(|forward| machine.run(&self.plan, forward));
                 }
             }
             self.settle(&mut machine, first);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::super::adjoint::pulled;
 use super::super::graph::{Graph, Id, Map, Node, POINTS};
+use super::super::march::Keep;
 use super::super::step::{Operation, Step};
 use super::assemble::{self, Program, Shared, Target};
 use crate::tensor::Binary;
@@ -25,8 +26,8 @@ pub trait Rates {
 pub struct Compiled {
     /// What the integrator does.
     pub step: Step,
-    /// The step.
-    pub forward: Program,
+    /// The step; `None` where every one keeps what its reverse needs.
+    pub forward: Option<Program>,
     /// With gradients: the step that keeps states, and its reverse.
     pub back: Option<Back>,
 }
@@ -83,7 +84,7 @@ fn moment(step: &Step, state: usize) -> f64 {
     if step.ends.first() == Some(&state) { step.h } else { read.unwrap_or(step.h) }
 }
 
-/// Programs for steps; with their reverse where `gradient` says so.
+/// Programs for steps; with their reverse where `keep` says what is kept for a gradient.
 ///
 /// # Errors
 /// Why there are none.
@@ -92,8 +93,9 @@ pub fn programs(
     rates: &mut dyn Rates,
     channels: usize,
     steps: Vec<Step>,
-    gradient: bool,
+    keep: Option<Keep>,
 ) -> Result<Programs, Unfit> {
+    let gradient = keep.is_some();
     let most = steps.iter().map(|s| s.given.max(s.ends.len())).max().unwrap_or(1);
     let most_saved = if gradient { steps.iter().map(|s| saved(s).len()).max().unwrap_or(0) } else { 0 };
     let arrays = |graph: &mut Graph, states: usize| -> Vec<Vec<(usize, Id)>> {
@@ -136,7 +138,7 @@ pub fn programs(
                 reverse: assemble::program(graph, &mut shared, &results, given),
             }
         });
-        let forward = assemble::program(graph, &mut shared, &ends, given);
+        let forward = (keep != Some(Keep::All)).then(|| assemble::program(graph, &mut shared, &ends, given));
         compiled.push(Compiled { step, forward, back });
     }
     let numbers = |all: &[Vec<(usize, Id)>]| all.iter().map(|own| own.iter().map(|(i, _)| *i).collect()).collect();

@@ -51,8 +51,12 @@ impl Lattice {
         let (channel, colours) = self.split(probe, &axes);
         let mut out = vec![0.0; self.unknowns()];
         for (cell, x) in out[channel * cells..(channel + 1) * cells].iter_mut().enumerate() {
-            let place = self.place(cell);
-            let marked = place.iter().zip(&axes).zip(&colours).all(|((i, axis), colour)| axis.colour[*i] == *colour);
+            let mut rest = cell;
+            let marked = axes.iter().zip(&colours).zip(&self.points).rev().all(|((axis, colour), n)| {
+                let i = rest % n;
+                rest /= n;
+                axis.colour[i] == *colour
+            });
             *x = f64::from(u8::from(marked));
         }
         out
@@ -75,6 +79,10 @@ impl Lattice {
     }
     /// The rows of the matrix from its products with all vectors, each `[channel, x…]`.
     pub(super) fn rows(&self, products: &[Vec<f64>]) -> Vec<Row> {
+        self.rows_at(products, |_| true)
+    }
+    /// The same for some points; the rows of others are empty.
+    pub(super) fn rows_at(&self, products: &[Vec<f64>], wanted: impl Fn(usize) -> bool) -> Vec<Row> {
         let axes = self.axes();
         let cells: usize = self.points.iter().product();
         // For each axis, point and group: the point of that group within reach.
@@ -103,7 +111,7 @@ impl Lattice {
         for (probe, product) in products.iter().enumerate() {
             let (channel, colours) = self.split(probe, &axes);
             for (at, (row, value)) in rows.iter_mut().zip(product).enumerate() {
-                if *value == 0.0 {
+                if *value == 0.0 || !wanted(at % cells) {
                     continue;
                 }
                 let place = self.place(at % cells);

@@ -28,10 +28,9 @@ impl Lattice {
         let waves = ANGLES.len().pow(self.points.len() as u32);
         let stride = (cells / POINTS).max(1) | 1;
         for products in self.products(a)? {
-            let rows = self.rows(&products);
-            for cell in
-                (0..cells).step_by(if cells <= POINTS { 1 } else { stride }).filter(|cell| self.is_inside(*cell))
-            {
+            let step = if cells <= POINTS { 1 } else { stride };
+            let rows = self.rows_at(&products, |cell| cell.is_multiple_of(step));
+            for cell in (0..cells).step_by(step).filter(|cell| self.is_inside(*cell)) {
                 for wave in 0..waves {
                     let mut matrix = vec![Number::new(0.0, 0.0); self.channels * self.channels];
                     for channel in 0..self.channels {
