@@ -173,7 +173,7 @@ impl Tensor {
             && let Value::Ready(data) = &self.value
             && data.shape().len() == 1
         {
-            self.value = Value::Single(data.clone());
+            self.value = Value::Single(Rc::new(data.clone()));
         }
         self
     }
@@ -208,7 +208,8 @@ impl Tensor {
     /// The numbers, handed over: not shared when this was the only tensor that held them.
     pub(crate) fn into_data(self) -> DispatchTensor {
         match self.value {
-            Value::Ready(data) | Value::Single(data) => data,
+            Value::Ready(data) => data,
+            Value::Single(data) => Rc::unwrap_or_clone(data),
             Value::Filled(filled) => filled.data().clone(),
             Value::Deferred(deferred) => deferred.numbers().clone(),
         }

@@ -71,7 +71,7 @@ enum Operand {
 pub(super) enum Value {
     Ready(DispatchTensor),
     /// One number of rank 0, held in the shape `[1]`: kernels of other devices are not made for rank 0.
-    Single(DispatchTensor),
+    Single(Rc<DispatchTensor>),
     /// One number everywhere, not written yet.
     Filled(Rc<Filled>),
     Deferred(Rc<Deferred>),
@@ -96,14 +96,16 @@ impl Value {
     }
     pub fn len(&self) -> usize {
         match self {
-            Self::Ready(data) | Self::Single(data) => data.shape().num_elements(),
+            Self::Ready(data) => data.shape().num_elements(),
+            Self::Single(_) => 1,
             Self::Filled(filled) => filled.shape.iter().product(),
             Self::Deferred(deferred) => deferred.shape.iter().product(),
         }
     }
     pub fn precision(&self) -> Precision {
         match self {
-            Self::Ready(data) | Self::Single(data) if data.dtype() == DType::F64 => Precision::F64,
+            Self::Ready(data) if data.dtype() == DType::F64 => Precision::F64,
+            Self::Single(data) if data.dtype() == DType::F64 => Precision::F64,
             Self::Ready(_) | Self::Single(_) => Precision::F32,
             Self::Filled(filled) => filled.precision,
             Self::Deferred(deferred) => deferred.precision,
@@ -111,7 +113,8 @@ impl Value {
     }
     pub fn is_on_cpu(&self) -> bool {
         match self {
-            Self::Ready(data) | Self::Single(data) => flex(data).is_some(),
+            Self::Ready(data) => flex(data).is_some(),
+            Self::Single(data) => flex(data).is_some(),
             Self::Filled(_) => false,
             Self::Deferred(_) => true,
         }
@@ -119,7 +122,8 @@ impl Value {
     /// The numbers, computed now at the latest.
     pub fn data(&self) -> &DispatchTensor {
         match self {
-            Self::Ready(data) | Self::Single(data) => data,
+            Self::Ready(data) => data,
+            Self::Single(data) => data,
             Self::Filled(filled) => filled.data(),
             Self::Deferred(deferred) => deferred.numbers(),
         }
