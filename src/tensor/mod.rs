@@ -16,6 +16,7 @@ pub mod device;
 mod display;
 pub mod einsum;
 pub(crate) mod elementwise;
+mod extreme;
 pub mod fft;
 pub mod file;
 mod filled;

@@ -3,9 +3,10 @@
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, DispatchTensor};
 
-use super::base::Tensor;
+use super::base::{Tensor, in_precision};
 use super::binary::Compare;
 use super::context::Precision;
+use super::extreme::extremes;
 use super::shape::{Shape, axes_indices, axis_index, element_count};
 use super::unary::Unary;
 use crate::error::{Error, Result};
@@ -119,25 +120,24 @@ impl Tensor {
 
     /// The largest element over `axes`; equal ones share the gradient.
     pub fn max(&self, axes: &[i64], keep: bool) -> Result<Self> {
-        self.extreme("max", axes, keep, Dispatch::float_max_dim)
+        self.extreme("max", axes, keep, true)
     }
     /// The smallest element over `axes`; equal ones share the gradient.
     pub fn min(&self, axes: &[i64], keep: bool) -> Result<Self> {
-        self.extreme("min", axes, keep, Dispatch::float_min_dim)
+        self.extreme("min", axes, keep, false)
     }
-    fn extreme(
-        &self,
-        op: &str,
-        axes: &[i64],
-        keep: bool,
-        f: impl Fn(DispatchTensor, usize) -> DispatchTensor,
-    ) -> Result<Self> {
+    fn extreme(&self, op: &str, axes: &[i64], keep: bool, largest: bool) -> Result<Self> {
         let indices = axes_indices(op, axes, self.rank())?;
         self.refuse_empty(op, &indices)?;
+        let f: fn(DispatchTensor, usize) -> DispatchTensor =
+            if largest { Dispatch::float_max_dim } else { Dispatch::float_min_dim };
         // The last axis first: its elements lie together, and few are left for the others.
         let mut innermost_first = indices.clone();
         innermost_first.sort_unstable_by_key(|axis| std::cmp::Reverse(*axis));
-        let out = self.fold(&innermost_first, keep, f)?;
+        let out = match self.extremes_of_neighbours(&innermost_first, largest)? {
+            Some(fewer) => fewer.fold(&innermost_first, true, f)?.reshape(&reduced(&self.shape(), &indices, keep))?,
+            None => self.fold(&innermost_first, keep, f)?,
+        };
         let value = out.clone();
         Ok(out.from(self, || {
             let x = self.clone();
@@ -149,6 +149,20 @@ impl Tensor {
                 g.reshape(&kept)?.mul(&share)
             }
         }))
+    }
+
+    /// Extrema over those of the axes that lie behind all others, which keep length 1; `None` where there are none, or not on the CPU.
+    fn extremes_of_neighbours(&self, innermost_first: &[usize], largest: bool) -> Result<Option<Self>> {
+        let mut shape = self.shape();
+        let behind = innermost_first.iter().zip((0..shape.len()).rev()).take_while(|(a, b)| **a == *b).count();
+        let rest = shape.len() - behind;
+        let n: usize = shape[rest..].iter().product();
+        let Some(flex) = self.flex().filter(|flex| n > 1 && flex.is_contiguous()) else { return Ok(None) };
+        shape[rest..].fill(1);
+        in_precision!(self.precision(), T => {
+            let Some(numbers) = flex.as_slice::<T>() else { return Ok(None) };
+            Self::from_vec::<T>(self.context(), extremes(numbers, n, largest), &shape).map(Some)
+        })
     }
 
     /// Positions of the largest (or smallest) elements along an axis, as whole numbers.
