@@ -365,6 +365,15 @@ fn diffusion_chooses_implicit_steps_and_explicit_ones_know_their_limit() {
     };
     assert!(said(&wave(7)).1.contains("200i"));
     assert_eq!(said(&wave(8)).1, "");
+    // A large state is judged when it has grown.
+    let large = |steps: usize| {
+        format!(
+            "let g = grid::periodic([300, 300], [TAU, TAU]); let u = g.sample(|x, y| sin(x) * cos(y) + 1e-3 * cos(150 * x) * cos(150 * y));
+             solve(equation(|u| dt(u) - laplacian(u)), u, 0.008, #{{ derivatives: \"central\", scheme: \"euler\", steps: {steps} }}); 0"
+        )
+    };
+    assert!(said(&large(4)).1.contains("too long for euler"));
+    assert_eq!(said(&large(200)).1, "");
     // Nothing smooths: a wave breaks at t = 1. Fourier modes do not bear that, and say so when they are asked for.
     let broken = |options: &str| {
         format!(

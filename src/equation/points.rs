@@ -9,7 +9,7 @@ use super::setting::Setting;
 use super::stencil::lowered::{Leaf, Lowering, Moving};
 use super::system::StencilSystem;
 use super::transport::Transport;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::field::Grid;
 use crate::native::graph::POINTS;
 use crate::native::march::{Given, Keep, Stop};
@@ -20,14 +20,14 @@ use crate::session::{Progress, interrupt};
 use crate::solve::{
     Adaptive, Method, Parametrized, Planned, Rollout, Statistics, StepRule, difference, largest, not_finite,
 };
-use crate::tensor::{Claim, Context, Precision, Real, Tensor, in_precision, record_joint, unbroadcast};
+use crate::tensor::{Claim, Context, Precision, Real, Tensor, Unary, in_precision, record_joint, unbroadcast};
 
 /// A schedule longer than this is not written down.
 const MOST_STEPS: f64 = 1e7;
 /// Values of edges that move are known before: no more numbers than this.
 const MOST_MOVING: usize = 1 << 26;
 
-/// Whether steps are too long is not asked of a state of more numbers than this before fewer than so many compiled steps: the answer would take longer than
+/// Whether steps are too long is asked of a state of more numbers than this only when it has grown in fewer than so many compiled steps: the answer would take longer than
 /// they do.
 const LARGE: usize = 1 << 16;
 const FEW: u64 = 1000;
@@ -54,20 +54,34 @@ pub(super) fn march(
     };
     let start = &system.lane().settle(from, start.clone())?;
     let each = start.len() / start.shape().first().copied().unwrap_or(1).max(1);
-    let warning = if each > LARGE && rollout.total(times) < FEW {
-        None
-    } else {
-        start.context().without_recording(|| rollout.warning(system, start, times))?
-    };
+    let judged = || start.context().without_recording(|| rollout.warning(system, start, times));
+    let later = each > LARGE && rollout.total(times) < FEW;
+    let warning = if later { None } else { judged()? };
     in_precision!(start.precision(), T => {
         let native = match Native::<T>::new(system, rollout, lowering, start, times)? {
             Ok(native) => native,
             Err(unfit) => return Ok(Err(unfit)),
         };
-        native.run(rollout, start, progress).and_then(|(path, statistics)| {
-            Ok(Ok(Marched::new(path, start, times.len(), statistics, warning)))
-        })
+        match native.run(rollout, start, progress) {
+            Ok((path, statistics)) => {
+                let mut marched = Marched::new(path, start, times.len(), statistics, warning);
+                if later && grown(start, &marched.state(times.len() - 1)?)? {
+                    marched.warning = judged()?;
+                }
+                Ok(Ok(marched))
+            }
+            Err(error) if later && error.kind() == Kind::NotFinite => {
+                Err(judged()?.into_iter().fold(error, Error::advice))
+            }
+            Err(error) => Err(error),
+        }
     })
+}
+
+/// Whether a state has become larger than what unstable steps leave alone.
+fn grown(start: &Tensor, end: &Tensor) -> Result<bool> {
+    let size = |u: &Tensor| u.detach().unary(Unary::Abs)?.max(&[], false)?.item();
+    Ok(size(end)? > 2.0 * size(start)?)
 }
 
 /// As [`march`], with as many steps between output times as are enough.

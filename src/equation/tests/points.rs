@@ -260,3 +260,12 @@ fn explain_says_which_lane() {
     let text = of("opaque(|v| v * v, u)", "left: dirichlet(0), right: neumann(1)");
     assert!(text.contains("not looked into"), "{text}");
 }
+
+#[test]
+fn long_steps_of_large_states_are_judged_when_they_blow_up() {
+    let error = refused(
+        "let g = grid::periodic([300, 300], [TAU, TAU]); let u = g.sample(|x, y| sin(x) * cos(y) + 1e-3 * cos(150 * x) * cos(150 * y));
+         solve(equation(|u| dt(u) - laplacian(u)), u, 0.8, #{ derivatives: \"central\", scheme: \"euler\", steps: 400 })",
+    );
+    assert!(error.contains("no longer finite") && error.contains("too long for euler"), "{error}");
+}
