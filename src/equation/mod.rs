@@ -3,6 +3,7 @@
 mod base;
 mod calculus;
 mod class;
+mod compiled;
 mod conserved;
 mod display;
 mod evaluate;

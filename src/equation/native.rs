@@ -1,8 +1,10 @@
 //! The native lane of spectral evolutions: what it takes, and what it needs from the tensors.
 
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 
 use super::base::Equation;
+use super::compiled::{self, Marched, Needs, filled, keep, stopped, unfit};
 use super::form::Evolution;
 use super::lower::{Leaf, Lowered, lower};
 use super::setting::Setting;
@@ -13,56 +15,15 @@ use crate::field::Grid;
 use crate::native::assemble::Multiplier;
 use crate::native::layout::Layout;
 use crate::native::machine::Table;
-use crate::native::march::{Given, Keep, Kept, March, Problem, Programs, Scheduled, Stop};
+use crate::native::march::{Given, Keep, Kept, March, Problem, Programs, Scheduled};
 use crate::native::reverse::Wanted;
 use crate::native::step::{Function, Step};
-use crate::session::{Progress, interrupt};
-use crate::solve::{
-    Adaptive, Checkpoints, Method, Planned, Rollout, Statistics, StepRule, SymbolFunction, System, difference, largest,
-    not_finite,
-};
-use crate::tensor::{Claim, Complex, Context, Precision, Real, Tensor, in_precision, record_joint, unbroadcast};
+use crate::session::Progress;
+use crate::solve::{Adaptive, Method, Rollout, Statistics, SymbolFunction, System, difference, largest};
+use crate::tensor::{Claim, Complex, Context, Precision, Real, Tensor, in_precision};
 
 /// Different lengths of steps have tables of their own; with more of them than this the tensors are as fast.
 const MOST_LENGTHS: usize = 32;
-/// A schedule longer than this is not written down.
-const MOST_STEPS: f64 = 1e7;
-
-/// What the native lane gives.
-pub(super) struct Marched {
-    /// The states at the times, `[sample, time, channel, x…]`, the start first; the end alone where there is nothing beside the start.
-    path: Tensor,
-    start: Tensor,
-    times: usize,
-    /// What it took.
-    pub statistics: Statistics,
-    /// What the user should know.
-    pub warning: Option<String>,
-}
-
-impl Marched {
-    /// What compiled steps give: the states at so many times, as [`path`](Self::path) is kept.
-    pub fn new(path: Tensor, start: &Tensor, times: usize, statistics: Statistics, warning: Option<String>) -> Self {
-        Self { path, start: start.clone(), times, statistics, warning }
-    }
-    /// The state at an output time. Of several samples it is copied out of the path.
-    pub fn state(&self, time: usize) -> Result<Tensor> {
-        match (time, self.times) {
-            (0, _) => Ok(self.start.clone()),
-            (_, 2) => self.path.squeeze(1),
-            _ => self.path.narrow(1, time, 1)?.squeeze(1),
-        }
-    }
-    /// The states at all times as one tensor; `None` where there is one beside the start.
-    pub fn path(&self) -> Option<Tensor> {
-        (self.times > 2).then(|| self.path.clone())
-    }
-    /// The states: only the last where there is a path, which holds the others.
-    pub fn states(&self) -> Result<Vec<Tensor>> {
-        let first = if self.times > 2 { self.times - 1 } else { 0 };
-        (first..self.times).map(|time| self.state(time)).collect()
-    }
-}
 
 /// Solves with compiled steps; the inner error says why that cannot be done.
 ///
@@ -76,7 +37,9 @@ pub(super) fn march(
     progress: Option<&mut Progress>,
 ) -> Result<std::result::Result<Marched, &'static str>> {
     rollout.check(times)?;
-    if let Some(unfit) = unfit(system, rollout, start, times) {
+    let takes =
+        matches!(rollout.method, Method::Explicit(_) | Method::Exponential(_) | Method::Imex(_) | Method::Cnab2);
+    if let Some(unfit) = unfit(rollout, start, times, (takes, system.lane().setting().rate().is_some())) {
         return Ok(Err(unfit));
     }
     let context = start.context();
@@ -108,32 +71,13 @@ pub(super) fn enough(
     times: &[f64],
     rule: Adaptive,
 ) -> Result<std::result::Result<Marched, &'static str>> {
-    let context = start.context();
-    let with = |n: usize| Rollout { steps: StepRule::Fixed(n), ..rollout };
     let lane = system.lane();
-    let found = context.without_recording(|| {
-        let start = start.detach();
-        let first = march(system, &with(1), &start, times, None);
-        if let Ok(Err(unfit)) = first {
-            return Ok(Err(unfit));
-        }
-        let run = |n: usize| {
-            march(system, &with(n), &start, times, None)?.map_err(|unfit| Error::internal(unfit.to_string()))
-        };
-        // In Fourier space, where modes of a smooth field that are as small as rounding do not count.
-        let apart = |a: &Marched, b: &Marched| {
-            let apart = |time| difference(&lane.spectrum(&a.state(time)?)?, &lane.spectrum(&b.state(time)?)?, rule);
-            largest((1..times.len()).map(apart))
-        };
-        crate::solve::enough(rollout.method, times, run, apart).map(Ok)
-    })?;
-    match found {
-        Ok((n, _)) if context.is_recording() && context.is_differentiating() => {
-            march(system, &with(n), start, times, None)
-        }
-        Ok((_, marched)) => Ok(Ok(marched)),
-        Err(unfit) => Ok(Err(unfit)),
-    }
+    // In Fourier space, where modes of a smooth field that are as small as rounding do not count.
+    let apart = |a: &Marched, b: &Marched| {
+        let apart = |time| difference(&lane.spectrum(&a.state(time)?)?, &lane.spectrum(&b.state(time)?)?, rule);
+        largest((1..times.len()).map(apart))
+    };
+    compiled::enough(rollout, start, times, |rollout, start| march(system, rollout, start, times, None), apart)
 }
 
 /// Why the right-hand side cannot be compiled on a grid; `None` where it can.
@@ -148,34 +92,6 @@ pub(super) fn reason(
 ) -> Result<Option<&'static str>> {
     let setting = Setting::new(equation, grid, context, context.precision())?;
     Ok(lower(&Spectral::new(evolution, setting, true)?)?.err())
-}
-
-/// Why steps cannot be compiled, as far as it is seen at once.
-fn unfit(system: &SpectralSystem, rollout: &Rollout, start: &Tensor, times: &[f64]) -> Option<&'static str> {
-    let setting = system.lane().setting();
-    let context = start.context();
-    let compiled =
-        matches!(rollout.method, Method::Explicit(_) | Method::Exponential(_) | Method::Imex(_) | Method::Cnab2);
-    let steps: f64 = match rollout.steps {
-        StepRule::Fixed(n) => n as f64 * times.len() as f64,
-        StepRule::MaxStep(h) => times.windows(2).map(|w| ((w[1] - w[0]) / h).abs() + 1.0).sum(),
-        StepRule::Adaptive(_) => return Some("steps that a tolerance chooses are the same for all samples"),
-    };
-    if !compiled {
-        Some("the method is more than sums and evaluations of the right-hand side")
-    } else if steps > MOST_STEPS {
-        Some("there are too many steps")
-    } else if start.flex().is_none() {
-        Some("the state is not on the CPU")
-    } else if setting.rate().is_some() {
-        Some("a gradient goes to the times")
-    } else if context.is_recording() && context.is_nested() {
-        Some("a gradient is taken inside of another one")
-    } else if times.len() < 2 || start.is_empty() {
-        Some("there is no step")
-    } else {
-        None
-    }
 }
 
 /// Compiled steps with their numbers.
@@ -308,39 +224,14 @@ impl<T: Real> Native<T> {
         start: &Tensor,
         progress: Option<&mut Progress>,
     ) -> Result<(Tensor, Statistics)> {
-        let context = self.context.clone();
-        let (mut shape, slots) = (start.shape(), self.march.slots());
-        shape.insert(1, slots);
-        let count = start.len().saturating_mul(slots);
-        let threads = rayon::current_num_threads().min(start.shape().first().copied().unwrap_or(1).max(1));
-        let working = self.march.plan.bytes().saturating_mul(threads);
-        context.reserve(count.saturating_mul(start.precision().bytes()).saturating_add(working))?;
-        let values = start.read::<T>()?;
-        if !crate::native::is_finite(&values) {
-            return Err(Error::not_finite("the initial state is not finite"));
-        }
-        let len = self.march.state_len();
+        let samples = start.shape().first().copied().unwrap_or(1);
+        let threads = rayon::current_num_threads().min(samples.max(1));
         let keep = self.keep(rollout);
-        let (held, _) = self.kept_bytes(keep, values.len() / len.max(1));
-        context.reserve(held.saturating_add(working))?;
-        let work = context.claim(working);
-        // Memory that nobody clears: a long path is as large as all that is written to it.
-        let mut out: Vec<T> = Vec::with_capacity(count);
-        let places = out.spare_capacity_mut().get_mut(..count).unwrap_or_default();
+        let needs =
+            Needs { working: self.march.plan.bytes().saturating_mul(threads), held: self.kept_bytes(keep, samples).0 };
         let schedule = &self.march.programs.schedule;
-        let kept = match self.march.forward(&values, places, keep, progress) {
-            Ok(kept) => kept,
-            Err(Stop::Interrupted) => return Err(stopped()),
-            Err(Stop::NotFinite(step)) => {
-                let (t, h) = schedule.get(step).map_or((0.0, 0.0), |s| (s.t, s.h));
-                return Err(not_finite(step + 1, &Planned { t, h, outputs: Vec::new() }));
-            }
-        };
-        // SAFETY: `forward` has written every element of `places`, which are the first `count` of the capacity.
-        unsafe { out.set_len(count) };
-        let path = Tensor::from_vec::<T>(&context, out, &shape)?;
-        let held = context.claim(held);
-        drop(work);
+        let forward = |values: &[T], places: &mut [MaybeUninit<T>]| self.march.forward(values, places, keep, progress);
+        let (path, kept, held) = filled(&self.context, start, (self.march.slots(), schedule), needs, forward)?;
         let steps = schedule.iter().map(|s| (s.t, s.h)).collect();
         let statistics = Statistics { steps, rejected: 0, evaluations: self.evaluations };
         let path = if keep == Keep::Nothing { path } else { self.recorded(start, path, (kept, held), keep)? };
@@ -386,24 +277,8 @@ impl<T: Real> Native<T> {
                 inputs.push(made.values.im.clone());
             }
         }
-        let shapes: Vec<(Vec<usize>, Precision)> = inputs.iter().map(|t| (t.shape(), t.precision())).collect();
         let own = self.clone();
-        let outputs = record_joint(&inputs.iter().collect::<Vec<_>>(), vec![path], move |g| {
-            let Some(Some(g)) = g.first() else { return Ok(vec![None; shapes.len()]) };
-            if own.context.is_recording() {
-                return Err(
-                    Error::value("a compiled solution has no gradient of its gradient here").advice("lane: \"burn\"")
-                );
-            }
-            // On the account of memory as long as this closure lives.
-            let _ = &held;
-            let parts = own.back(g, &kept, keep)?;
-            let fit = |(t, (shape, precision)): (Tensor, &(Vec<usize>, Precision))| {
-                unbroadcast(&t, shape)?.cast(*precision).map(Some)
-            };
-            parts.into_iter().zip(&shapes).map(fit).collect()
-        });
-        outputs.into_iter().next().ok_or_else(|| Error::internal("a solution without a path"))
+        compiled::recorded(&self.context, &inputs, path, held, move |g| own.back(g, &kept, keep))
     }
     /// Functions of the symbol that have gradients.
     fn tracked(&self) -> Vec<usize> {
@@ -471,20 +346,6 @@ impl<T: Real> Native<T> {
         }
         Ok(out)
     }
-}
-
-/// What is kept of so many steps for a gradient.
-pub(super) fn keep(rollout: &Rollout, steps: usize) -> Keep {
-    match rollout.checkpoints {
-        Checkpoints::None => Keep::All,
-        Checkpoints::Every(n) => Keep::Every(n.max(1)),
-        Checkpoints::Sqrt => Keep::Every((steps as f64).sqrt().ceil().max(1.0) as usize),
-    }
-}
-
-/// The error of work that someone asked to stop.
-fn stopped() -> Error {
-    interrupt::poll().err().unwrap_or_else(Error::interrupted)
 }
 
 /// What has gradients besides the start; `None` where no gradient is taken.

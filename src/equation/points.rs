@@ -1,10 +1,11 @@
 //! The native lane of evolutions at points: what it takes, and what it needs from the tensors.
 
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 
 use super::base::Equation;
+use super::compiled::{self, Marched, Needs, filled, keep, stopped, unfit};
 use super::form::Evolution;
-use super::native::Marched;
 use super::setting::Setting;
 use super::stencil::lowered::{Leaf, Lowering, Moving};
 use super::system::StencilSystem;
@@ -12,18 +13,14 @@ use super::transport::Transport;
 use crate::error::{Error, Kind, Result};
 use crate::field::Grid;
 use crate::native::graph::POINTS;
-use crate::native::march::{Given, Keep, Stop};
+use crate::native::march::{Given, Keep};
 use crate::native::points::machine::Plan;
 use crate::native::points::march::{Kept, March, Place, Timed};
 use crate::native::points::steps::{Rates, programs};
 use crate::session::{Progress, interrupt};
-use crate::solve::{
-    Adaptive, Method, Parametrized, Planned, Rollout, Statistics, StepRule, difference, largest, not_finite,
-};
-use crate::tensor::{Claim, Context, Precision, Real, Tensor, Unary, in_precision, record_joint, unbroadcast};
+use crate::solve::{Adaptive, Method, Parametrized, Rollout, Statistics, difference, largest};
+use crate::tensor::{Claim, Context, Real, Tensor, Unary, in_precision};
 
-/// A schedule longer than this is not written down.
-const MOST_STEPS: f64 = 1e7;
 /// Values of edges that move are known before: no more numbers than this.
 const MOST_MOVING: usize = 1 << 26;
 
@@ -44,7 +41,8 @@ pub(super) fn march(
     progress: Option<&mut Progress>,
 ) -> Result<std::result::Result<Marched, &'static str>> {
     rollout.check(times)?;
-    if let Some(unfit) = unfit(system, rollout, start, times) {
+    let takes = matches!(rollout.method, Method::Explicit(_));
+    if let Some(unfit) = unfit(rollout, start, times, (takes, system.lane().setting().rate().is_some())) {
         return Ok(Err(unfit));
     }
     let Some(&from) = times.first() else { return Ok(Err("there is no step")) };
@@ -95,55 +93,12 @@ pub(super) fn enough(
     times: &[f64],
     rule: Adaptive,
 ) -> Result<std::result::Result<Marched, &'static str>> {
-    let context = start.context();
-    let with = |n: usize| Rollout { steps: StepRule::Fixed(n), ..rollout };
-    let found = context.without_recording(|| {
-        let start = start.detach();
-        crate::solve::refuse_start(system, times.first().copied().unwrap_or(0.0), &start)?;
-        let first = march(system, &with(1), &start, times, None);
-        if let Ok(Err(unfit)) = first {
-            return Ok(Err(unfit));
-        }
-        let run = |n: usize| {
-            march(system, &with(n), &start, times, None)?.map_err(|unfit| Error::internal(unfit.to_string()))
-        };
-        let apart = |a: &Marched, b: &Marched| {
-            largest((1..times.len()).map(|time| difference(&a.state(time)?, &b.state(time)?, rule)))
-        };
-        crate::solve::enough(rollout.method, times, run, apart).map(Ok)
-    })?;
-    match found {
-        Ok((n, _)) if context.is_recording() && context.is_differentiating() => {
-            march(system, &with(n), start, times, None)
-        }
-        Ok((_, marched)) => Ok(Ok(marched)),
-        Err(unfit) => Ok(Err(unfit)),
-    }
-}
-
-/// Why steps cannot be compiled, as far as it is seen at once.
-fn unfit(system: &StencilSystem, rollout: &Rollout, start: &Tensor, times: &[f64]) -> Option<&'static str> {
-    let context = start.context();
-    let steps: f64 = match rollout.steps {
-        StepRule::Fixed(n) => n as f64 * times.len() as f64,
-        StepRule::MaxStep(h) => times.windows(2).map(|w| ((w[1] - w[0]) / h).abs() + 1.0).sum(),
-        StepRule::Adaptive(_) => return Some("steps that a tolerance chooses are the same for all samples"),
+    let from = times.first().copied().unwrap_or(0.0);
+    start.context().without_recording(|| crate::solve::refuse_start(system, from, &start.detach()))?;
+    let apart = |a: &Marched, b: &Marched| {
+        largest((1..times.len()).map(|time| difference(&a.state(time)?, &b.state(time)?, rule)))
     };
-    if !matches!(rollout.method, Method::Explicit(_)) {
-        Some("the method is more than sums and evaluations of the right-hand side")
-    } else if steps > MOST_STEPS {
-        Some("there are too many steps")
-    } else if start.flex().is_none() {
-        Some("the state is not on the CPU")
-    } else if system.lane().setting().rate().is_some() {
-        Some("a gradient goes to the times")
-    } else if context.is_recording() && context.is_nested() {
-        Some("a gradient is taken inside of another one")
-    } else if times.len() < 2 || start.is_empty() {
-        Some("there is no step")
-    } else {
-        None
-    }
+    compiled::enough(rollout, start, times, |rollout, start| march(system, rollout, start, times, None), apart)
 }
 
 /// Why the right-hand side cannot be compiled on a grid, with the transport that is taken there; `None` where it can.
@@ -205,7 +160,7 @@ impl<T: Real> Native<T> {
         let tracked = start.is_tracked() || system.parameters().iter().any(Tensor::is_tracked);
         let gradient = context.is_recording() && tracked;
         lowering.gradient = gradient;
-        let kept = gradient.then(|| super::native::keep(rollout, schedule.len()));
+        let kept = gradient.then(|| keep(rollout, schedule.len()));
         let mut graph = lowering.graph();
         let programs = match programs(&mut graph, &mut lowering, channels, steps, kept) {
             Ok(programs) => programs,
@@ -249,38 +204,13 @@ impl<T: Real> Native<T> {
     }
 
     fn run(self, rollout: &Rollout, start: &Tensor, progress: Option<&mut Progress>) -> Result<(Tensor, Statistics)> {
-        let context = self.context.clone();
-        let (mut shape, slots) = (start.shape(), self.march.slots());
-        let samples = shape.first().copied().unwrap_or(1);
-        shape.insert(1, slots);
-        let count = start.len().saturating_mul(slots);
-        let working = self.working(samples, 1);
-        context.reserve(count.saturating_mul(start.precision().bytes()).saturating_add(working))?;
-        let values = start.read::<T>()?;
-        if !crate::native::is_finite(&values) {
-            return Err(Error::not_finite("the initial state is not finite"));
-        }
-        let keep = if self.gradient { super::native::keep(rollout, self.march.schedule.len()) } else { Keep::Nothing };
-        let held = self.march.kept(keep).0.saturating_mul(samples).saturating_mul(size_of::<T>());
-        context.reserve(held.saturating_add(working))?;
-        let work = context.claim(working);
-        // Memory that nobody clears: a long path is as large as all that is written to it.
-        let mut out: Vec<T> = Vec::with_capacity(count);
-        let places = out.spare_capacity_mut().get_mut(..count).unwrap_or_default();
+        let samples = start.shape().first().copied().unwrap_or(1);
         let schedule = &self.march.schedule;
-        let kept = match self.march.forward(&values, places, keep, progress) {
-            Ok(kept) => kept,
-            Err(Stop::Interrupted) => return Err(stopped()),
-            Err(Stop::NotFinite(step)) => {
-                let (t, h) = schedule.get(step).map_or((0.0, 0.0), |s| (s.t, s.h));
-                return Err(not_finite(step + 1, &Planned { t, h, outputs: Vec::new() }));
-            }
-        };
-        // SAFETY: `forward` has written every element of `places`, which are the first `count` of the capacity.
-        unsafe { out.set_len(count) };
-        let path = Tensor::from_vec::<T>(&context, out, &shape)?;
-        let held = context.claim(held);
-        drop(work);
+        let keep = if self.gradient { keep(rollout, schedule.len()) } else { Keep::Nothing };
+        let held = self.march.kept(keep).0.saturating_mul(samples).saturating_mul(size_of::<T>());
+        let needs = Needs { working: self.working(samples, 1), held };
+        let forward = |values: &[T], places: &mut [MaybeUninit<T>]| self.march.forward(values, places, keep, progress);
+        let (path, kept, held) = filled(&self.context, start, (self.march.slots(), schedule), needs, forward)?;
         let steps = schedule.iter().map(|s| (s.t, s.h)).collect();
         let statistics = Statistics { steps, rejected: 0, evaluations: self.evaluations };
         let path = if keep == Keep::Nothing { path } else { self.recorded(start, path, (kept, held), keep)? };
@@ -305,23 +235,8 @@ impl<T: Real> Native<T> {
         inputs.extend(self.scalars.iter().cloned());
         let array = |place: &usize| self.arrays.iter().find(|leaf| leaf.place == *place).map(|l| l.values.clone());
         inputs.extend(self.march.programs.arrays.iter().filter_map(|(place, _)| array(place)));
-        let shapes: Vec<(Vec<usize>, Precision)> = inputs.iter().map(|t| (t.shape(), t.precision())).collect();
-        let outputs = record_joint(&inputs.iter().collect::<Vec<_>>(), vec![path], move |g| {
-            let Some(Some(g)) = g.first() else { return Ok(vec![None; shapes.len()]) };
-            if self.context.is_recording() {
-                return Err(
-                    Error::value("a compiled solution has no gradient of its gradient here").advice("lane: \"burn\"")
-                );
-            }
-            // On the account of memory as long as this closure lives.
-            let _ = &held;
-            let parts = self.back(g, &kept, keep)?;
-            let fit = |(t, (shape, precision)): (Tensor, &(Vec<usize>, Precision))| {
-                unbroadcast(&t, shape)?.cast(*precision).map(Some)
-            };
-            parts.into_iter().zip(&shapes).map(fit).collect()
-        });
-        outputs.into_iter().next().ok_or_else(|| Error::internal("a solution without a path"))
+        let context = self.context.clone();
+        compiled::recorded(&context, &inputs, path, held, move |g| self.back(g, &kept, keep))
     }
     /// Gradients of the inputs, before they are summed over what has one element for many.
     fn back(&self, g: &Tensor, kept: &[Kept<T>], keep: Keep) -> Result<Vec<Tensor>> {
@@ -407,9 +322,4 @@ fn moving<T: Real>(
         }
     }
     Ok(Ok(timed))
-}
-
-/// The error of work that someone asked to stop.
-fn stopped() -> Error {
-    interrupt::poll().err().unwrap_or_else(Error::interrupted)
 }

@@ -1,8 +1,8 @@
 //! An equation with a start, times and ways to solve it.
 
 use super::base::Equation;
+use super::compiled::Marched;
 use super::form::Evolution;
-use super::native::Marched;
 use super::setting::Setting;
 use super::system::{SpectralSystem, StencilSystem};
 use super::transport::Transport;
