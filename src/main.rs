@@ -2,6 +2,9 @@
 
 mod cli;
 
+#[global_allocator]
+static MEMORY: ansatz::session::Placed = ansatz::session::Placed;
+
 fn main() {
     std::process::exit(cli::main());
 }

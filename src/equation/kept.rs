@@ -9,7 +9,8 @@
 
 use super::form::Evolution;
 use super::jacobian::Points;
-use super::stencil::Stencil;
+use super::points;
+use super::system::StencilSystem;
 use crate::error::Result;
 use crate::tensor::{Precision, Tensor};
 
@@ -30,8 +31,8 @@ impl Kept {
     /// What an evolution keeps of a start; `None` in double precision, and where it is nothing.
     ///
     /// Found by evaluating the rates in double precision at a state near the start.
-    pub fn of(evolution: &Evolution, points: &Points, start: &Tensor, times: [f64; 2]) -> Result<Option<Self>> {
-        let Points { names, setting, accuracy, transport } = points.clone();
+    pub fn of(evolution: &Evolution, own: &Points, start: &Tensor, times: [f64; 2]) -> Result<Option<Self>> {
+        let Points { names, setting, accuracy, transport } = own.clone();
         let grid = setting.grid.clone();
         let on_grid = setting.space.len() == grid.dimensions() && grid.dimensions() > 0;
         if start.precision() == Precision::F64 || !on_grid {
@@ -45,15 +46,24 @@ impl Kept {
         let (context, shape) = (start.context().clone(), start.shape());
         context.without_recording(|| {
             let double = setting.in_precision(Precision::F64)?;
-            let lane = Stencil::of(&evolution.channels, &evolution.rates, &names, double, accuracy, transport)?;
+            let system = StencilSystem::new(evolution, &names, double, accuracy, transport)?;
             let values = start.to_vec()?;
             let size = values.iter().fold(0.0f64, |m, v| m.max(v.abs())).max(1e-3);
-            let near = values.iter().enumerate().map(|(i, v)| v + 1e-2 * size * (1.7 * i as f64).cos());
+            // Multiples of the golden ratio, without their whole part, are spread evenly.
+            let off = |i: usize| (i as f64 * 0.618_033_988_749_895).fract() - 0.5;
+            let near = values.iter().enumerate().map(|(i, v)| v + 1e-2 * size * off(i));
             let near = Tensor::from_vec::<f64>(&context, near.collect(), &shape)?;
             let (samples, channels) = (shape[0], shape[1]);
             let mut kept = vec![true; channels];
-            for t in times {
-                let rates = lane.rates(t, &lane.settle(t, near.clone())?)?.to_vec()?;
+            let rates = match points::rates(&system, &near, &times)? {
+                Some(rates) => rates,
+                None => {
+                    let lane = system.lane();
+                    let at = |t: &f64| lane.rates(*t, &lane.settle(*t, near.clone())?)?.to_vec();
+                    times.iter().map(at).collect::<Result<_>>()?
+                }
+            };
+            for rates in rates {
                 for (i, rates) in rates.chunks(weights.len()).enumerate() {
                     let parts = || rates.iter().zip(&weights).map(|(r, w)| r * w);
                     let (sum, size) = (parts().sum::<f64>(), parts().map(f64::abs).sum::<f64>());
@@ -77,6 +87,7 @@ impl Kept {
         crate::native::points::restore::Restore {
             totals: self.totals.clone(),
             weights: self.weights.clone(),
+            whole: self.weights.iter().sum(),
             most: MOST,
         }
     }

@@ -131,7 +131,8 @@ impl<T: Real> Native<T> {
         Ok(Self::new(system, rollout, start, times)?.map(|native| {
             let native = Rc::new(native);
             if !gradient && native.march.programs.reverse.is_none() {
-                system.schedules().keep(rollout, times, &native);
+                let points = system.lane().setting().grid.points();
+                system.schedules().keep((rollout, times), points, &native);
             }
             native
         }))

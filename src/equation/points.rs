@@ -13,10 +13,11 @@ use super::transport::Transport;
 use crate::error::{Error, Kind, Result};
 use crate::field::Grid;
 use crate::native::graph::POINTS;
-use crate::native::march::{Given, Keep};
+use crate::native::march::{Given, Keep, Scheduled};
 use crate::native::points::machine::Plan;
 use crate::native::points::march::{Kept, March, Place, Timed};
 use crate::native::points::steps::{Rates, programs};
+use crate::native::step::{Operation, Step};
 use crate::session::{Progress, interrupt};
 use crate::solve::{Adaptive, Method, Parametrized, Rollout, Statistics, difference, largest};
 use crate::tensor::{Claim, Context, Real, Tensor, Unary, in_precision};
@@ -46,8 +47,12 @@ pub(super) fn march(
         return Ok(Err(unfit));
     }
     let Some(&from) = times.first() else { return Ok(Err("there is no step")) };
-    let lowering = match Lowering::new(system.lane(), start, from)? {
+    let mut lowering = match Lowering::new(system.lane(), start, from)? {
         Ok(lowering) => lowering,
+        Err(unfit) => return Ok(Err(unfit)),
+    };
+    let planned = match super::native::steps(rollout, times, (false, false)) {
+        Ok(planned) => planned,
         Err(unfit) => return Ok(Err(unfit)),
     };
     let start = &system.lane().settle(from, start.clone())?;
@@ -56,7 +61,7 @@ pub(super) fn march(
     let later = each > LARGE && rollout.total(times) < FEW;
     let warning = if later { None } else { judged()? };
     in_precision!(start.precision(), T => {
-        let native = match Native::<T>::new(system, rollout, lowering, start, times)? {
+        let native = match Native::<T>::new(system, &mut lowering, start, planned, (times.len(), Some(rollout)))? {
             Ok(native) => native,
             Err(unfit) => return Ok(Err(unfit)),
         };
@@ -130,6 +135,42 @@ pub(super) fn reason(
     Ok(lowering.rates(&mut graph, &state, 0.0).err())
 }
 
+/// The rates of change of a state in double precision, `[sample, channel, x…]`, at times at which they may differ: one of them where they do not depend on time. `None`
+/// where they cannot be compiled, or are not finite.
+///
+/// # Errors
+/// When the parameters do not fit the grid.
+pub(super) fn rates(system: &StencilSystem, state: &Tensor, times: &[f64]) -> Result<Option<Vec<Vec<f64>>>> {
+    let mut found = Vec::with_capacity(times.len());
+    for t in times {
+        let Ok(mut lowering) = Lowering::new(system.lane(), state, *t)? else { return Ok(None) };
+        // A step that ends with what it has evaluated.
+        let operations = vec![Operation::Nonlinear { to: 1, from: 0, after: 0.0 }];
+        let step = Step { h: 0.0, operations, functions: Vec::new(), given: 1, ends: vec![1], evaluations: 1 };
+        let schedule = vec![Scheduled { t: *t, h: 0.0, program: 0, output: Some(1) }];
+        let Ok(native) = Native::<f64>::new(system, &mut lowering, state, (vec![step], schedule), (2, None))? else {
+            return Ok(None);
+        };
+        let state = system.lane().settle(*t, state.clone())?;
+        let mut rates = vec![0.0; state.len()];
+        if native.march.forward(&state.read::<f64>()?, as_uninit(&mut rates), Keep::Nothing, None).is_err() {
+            interrupt::poll()?;
+            return Ok(None);
+        }
+        found.push(rates);
+        if lowering.times.is_empty() && lowering.moving.is_empty() {
+            break;
+        }
+    }
+    Ok(Some(found))
+}
+
+/// Numbers as places that are written before they are read.
+fn as_uninit(numbers: &mut [f64]) -> &mut [MaybeUninit<f64>] {
+    // SAFETY: `MaybeUninit<f64>` has the layout of `f64`, and only numbers are written to it here.
+    unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
+}
+
 /// Compiled steps with their numbers.
 struct Native<T: Real> {
     march: March<T>,
@@ -142,27 +183,24 @@ struct Native<T: Real> {
 }
 
 impl<T: Real> Native<T> {
+    /// Steps and when they are taken, with so many output times; with a gradient by what `rollout` keeps for it.
     fn new(
         system: &StencilSystem,
-        rollout: &Rollout,
-        mut lowering: Lowering,
+        lowering: &mut Lowering,
         start: &Tensor,
-        times: &[f64],
+        (steps, schedule): (Vec<Step>, Vec<Scheduled>),
+        (outputs, rollout): (usize, Option<&Rollout>),
     ) -> Result<std::result::Result<Self, &'static str>> {
         let setting = system.lane().setting();
         let context = setting.context.clone();
-        let (steps, schedule) = match super::native::steps(rollout, times, (false, false)) {
-            Ok(steps) => steps,
-            Err(unfit) => return Ok(Err(unfit)),
-        };
         let evaluations = schedule.iter().filter_map(|s| steps.get(s.program)).map(|s| s.evaluations).sum();
         let channels = start.shape().get(1).copied().unwrap_or(0);
         let tracked = start.is_tracked() || system.parameters().iter().any(Tensor::is_tracked);
-        let gradient = context.is_recording() && tracked;
+        let kept = rollout.filter(|_| context.is_recording() && tracked).map(|own| keep(own, schedule.len()));
+        let gradient = kept.is_some();
         lowering.gradient = gradient;
-        let kept = gradient.then(|| keep(rollout, schedule.len()));
         let mut graph = lowering.graph();
-        let programs = match programs(&mut graph, &mut lowering, channels, steps, kept) {
+        let programs = match programs(&mut graph, lowering, channels, steps, kept) {
             Ok(programs) => programs,
             Err(unfit) => return Ok(Err(unfit)),
         };
@@ -192,14 +230,14 @@ impl<T: Real> Native<T> {
             times: lowering.times.clone(),
             timed,
             restore: system.kept().map(|kept| kept.restored()),
-            outputs: times.len(),
-            first: usize::from(times.len() == 2),
+            outputs,
+            first: usize::from(outputs == 2),
             programs,
             plan,
         };
         let of_scalars = sought.iter().filter_map(|place| lowering.scalars.iter().find(|leaf| leaf.place == *place));
         let scalars = of_scalars.map(|leaf| leaf.values.clone()).collect();
-        let arrays = lowering.arrays.into_iter().filter(|leaf| wanted.contains(&leaf.place)).collect();
+        let arrays = lowering.arrays.iter().filter(|leaf| wanted.contains(&leaf.place)).cloned().collect();
         Ok(Ok(Self { march, evaluations, scalars, arrays, gradient, context }))
     }
 
@@ -288,7 +326,7 @@ fn whole<T: Real>(values: &Tensor, shape: &[usize]) -> Result<Given<T>> {
 fn moving<T: Real>(
     system: &StencilSystem,
     moving: &[Moving],
-    schedule: &[crate::native::march::Scheduled],
+    schedule: &[Scheduled],
 ) -> Result<std::result::Result<Vec<Timed<T>>, &'static str>> {
     let numbers: usize = moving.iter().map(|own| own.shape.iter().product::<usize>()).sum();
     if numbers.saturating_mul(schedule.len()) > MOST_MOVING {

@@ -20,8 +20,9 @@ use crate::tensor::Tensor;
 const SYSTEMS: usize = 4;
 /// Compiled schedules that a system keeps: automatic steps try several.
 const SCHEDULES: usize = 8;
-/// Points of a grid beyond which nothing is kept: preparing costs little beside such steps, and its tables are large.
-const POINTS: usize = 1 << 20;
+/// Points of a grid beyond which only the last one is kept, as its tables are large, and beyond which nothing is.
+const MANY: usize = 1 << 20;
+const POINTS: usize = 1 << 26;
 
 /// What an equation keeps. Copies with other parameters share it.
 #[derive(Default)]
@@ -64,9 +65,18 @@ impl Prepared {
             return Ok(system.clone());
         }
         let made = make()?;
-        remember(&mut self.systems.borrow_mut(), SYSTEMS, (evolution.clone(), dealias, made.clone()));
+        remember(
+            &mut self.systems.borrow_mut(),
+            few(SYSTEMS, setting.grid.points()),
+            (evolution.clone(), dealias, made.clone()),
+        );
         Ok(made)
     }
+}
+
+/// How many are kept.
+fn few(most: usize, points: usize) -> usize {
+    if points > MANY { 1 } else { most }
 }
 
 /// Compiled steps of one system, by what they were compiled for.
@@ -83,14 +93,14 @@ impl Schedules {
         let found = known.iter().find(|(own, at, _)| own == rollout && at == times);
         found.and_then(|(.., made)| made.clone().downcast::<A>().ok())
     }
-    /// Keeps it.
-    pub fn keep<A: 'static>(&self, rollout: &Rollout, times: &[f64], made: &Rc<A>) {
-        remember(&mut self.0.borrow_mut(), SCHEDULES, (*rollout, times.to_vec(), made.clone()));
+    /// Keeps what was compiled for a grid of so many points.
+    pub fn keep<A: 'static>(&self, (rollout, times): (&Rollout, &[f64]), points: usize, made: &Rc<A>) {
+        remember(&mut self.0.borrow_mut(), few(SCHEDULES, points), (*rollout, times.to_vec(), made.clone()));
     }
 }
 
 fn remember<A>(list: &mut Vec<A>, most: usize, new: A) {
-    if list.len() >= most {
+    while list.len() >= most.max(1) {
         list.remove(0);
     }
     list.push(new);

@@ -11,6 +11,8 @@ use std::ops::Range;
 pub const BAND: usize = 8;
 /// Complex numbers of a register in a block of columns.
 const BLOCK: usize = 1024;
+/// The same where columns are longer than that, and the fewest of them.
+const LONG: (usize, usize) = (1 << 14, 4);
 
 /// The shape of one channel of one sample.
 #[derive(Clone, Debug)]
@@ -29,6 +31,10 @@ pub struct Layout {
     pub band: usize,
     /// Blocks of columns; `kept` is a border between two.
     pub blocks: Vec<Range<usize>>,
+    /// Whether columns on their way to rows lie in a block by bands, `[band][column][row]`: a band then finds its part of several columns
+    /// in one piece. Columns that are far longer than a cache line would all be read from different pages, which a power of 2 puts in the same
+    /// lines of the cache.
+    pub by_bands: bool,
 }
 
 impl Layout {
@@ -38,7 +44,8 @@ impl Layout {
         let rows: usize = lens.iter().rev().skip(1).product();
         let columns = row / 2 + 1;
         let kept = kept.clamp(1, columns);
-        let width = (BLOCK / rows.max(1)).max(1);
+        let by_bands = rows >= BLOCK;
+        let width = if by_bands { (LONG.0 / rows).max(LONG.1) } else { (BLOCK / rows.max(1)).max(1) };
         let mut blocks = Vec::new();
         for part in [0..kept, kept..columns] {
             let mut start = part.start;
@@ -48,7 +55,7 @@ impl Layout {
                 start = end;
             }
         }
-        Self { lens: lens.to_vec(), row, rows, columns, kept, band: BAND.min(rows.max(1)), blocks }
+        Self { lens: lens.to_vec(), row, rows, columns, kept, band: BAND.min(rows.max(1)), blocks, by_bands }
     }
     /// Points.
     pub fn points(&self) -> usize {
@@ -65,6 +72,11 @@ impl Layout {
     /// The rows of a band.
     pub fn rows_of(&self, band: usize) -> Range<usize> {
         band * self.band..((band + 1) * self.band).min(self.rows)
+    }
+    /// Where a block of so many columns has the part of a column that belongs to these rows, halfway through a transform: the place in the first column, and how far it is to
+    /// the next.
+    pub fn part(&self, count: usize, rows: &Range<usize>) -> (usize, usize) {
+        if self.by_bands { (rows.start * count, rows.len()) } else { (rows.start, self.rows) }
     }
     /// Numbers on the half spectrum, `[k_x, k_y, …]` in the order of tensors, in the order of columns.
     pub fn by_columns<A: Copy>(&self, numbers: &[A]) -> Vec<A> {

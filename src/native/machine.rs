@@ -138,6 +138,7 @@ pub struct Plan<T: Real> {
 pub struct Scratch<T> {
     fft: Vec<Complex<T>>,
     column: Vec<Complex<T>>,
+    bands: Vec<Complex<T>>,
     inputs: Vec<Vec<Complex<T>>>,
     outputs: Vec<Vec<Complex<T>>>,
     tiles: Tiles<T>,
@@ -145,6 +146,12 @@ pub struct Scratch<T> {
 
 /// Working space that goes back when it is no longer used.
 struct Lent<'a, T: Real>(&'a Plan<T>, Option<Scratch<T>>);
+
+impl<T: Real> Lent<'_, T> {
+    fn scratch(&mut self) -> Option<&mut Scratch<T>> {
+        self.1.as_mut()
+    }
+}
 impl<T: Real> Drop for Lent<'_, T> {
     fn drop(&mut self) {
         if let (Some(scratch), Ok(mut pool)) = (self.1.take(), self.0.scratch.lock()) {
@@ -166,6 +173,7 @@ impl<T: Real> Plan<T> {
         let scratch = kept.unwrap_or_else(|| Scratch {
             fft: vec![zero; self.transforms.scratch()],
             column: vec![zero; self.layout.rows],
+            bands: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             tiles: Tiles::default(),
@@ -189,7 +197,7 @@ struct Band<T> {
 }
 
 /// One sample at work.
-pub struct Machine<T: Real> {
+pub struct Machine<'a, T: Real> {
     blocks: Vec<Block<T>>,
     bands: Vec<Band<T>>,
     /// Numbers that instructions read.
@@ -200,11 +208,13 @@ pub struct Machine<T: Real> {
     pub sample: usize,
     /// Whether threads share the work on this sample.
     pub spread: bool,
+    /// Borrowed once: with small samples, threads that ask for it in every phase wait for one another longer than they work.
+    own: Lent<'a, T>,
 }
 
-impl<T: Real> Machine<T> {
+impl<'a, T: Real> Machine<'a, T> {
     /// With everything 0.
-    pub fn new(plan: &Plan<T>, spread: bool) -> Self {
+    pub fn new(plan: &'a Plan<T>, spread: bool) -> Self {
         let layout = &plan.layout;
         let zero = Complex::new(T::default(), T::default());
         let block = |columns: &std::ops::Range<usize>| Block {
@@ -223,6 +233,7 @@ impl<T: Real> Machine<T> {
             numbers: vec![0.0; plan.numbers],
             sample: 0,
             spread,
+            own: plan.lend(),
         }
     }
     /// Copies a register, by columns.
@@ -284,9 +295,9 @@ impl<T: Real> Machine<T> {
     }
 
     fn columns(&mut self, plan: &Plan<T>, ops: &[OnColumns]) {
-        let Self { blocks, bands, scalars, sample, .. } = self;
+        let Self { blocks, bands, scalars, sample, own, .. } = self;
         let all = |block: &mut Block<T>, lent: &mut Lent<'_, T>| {
-            let Some(scratch) = &mut lent.1 else { return };
+            let Some(scratch) = lent.scratch() else { return };
             for op in ops {
                 on_columns(plan, op, block, bands, (scalars, *sample), scratch);
             }
@@ -294,22 +305,20 @@ impl<T: Real> Machine<T> {
         if self.spread {
             blocks.par_iter_mut().for_each_init(|| plan.lend(), |lent, block| all(block, lent));
         } else {
-            let mut lent = plan.lend();
-            blocks.iter_mut().for_each(|block| all(block, &mut lent));
+            blocks.iter_mut().for_each(|block| all(block, own));
         }
     }
 
     fn rows(&mut self, plan: &Plan<T>, pass: &OnRows, arrays: &[&[T]]) {
-        let Self { blocks, bands, scalars, .. } = self;
+        let Self { blocks, bands, scalars, own, .. } = self;
         let all = |(i, band): (usize, &mut Band<T>), lent: &mut Lent<'_, T>| {
-            let Some(scratch) = &mut lent.1 else { return };
+            let Some(scratch) = lent.scratch() else { return };
             on_rows(plan, pass, plan.layout.rows_of(i), band, blocks, (scalars, arrays), scratch);
         };
         if self.spread {
             bands.par_iter_mut().enumerate().for_each_init(|| plan.lend(), |lent, band| all(band, lent));
         } else {
-            let mut lent = plan.lend();
-            bands.iter_mut().enumerate().for_each(|band| all(band, &mut lent));
+            bands.iter_mut().enumerate().for_each(|band| all(band, own));
         }
         let results =
             pass.results.iter().filter_map(|(_, r)| if let Outcome::Sum { to } = r { Some(*to) } else { None });
@@ -379,6 +388,14 @@ fn on_columns<T: Real>(
         OnColumns::Inverse { register, .. } => {
             let columns = &mut block.data[register * len..][..len];
             plan.transforms.columns_inverse(columns, &mut scratch.column, &mut scratch.fft);
+            if layout.by_bands && count > 1 {
+                scratch.bands.clear();
+                for band in 0..layout.bands() {
+                    let rows_of = layout.rows_of(band);
+                    columns.chunks_exact(rows).for_each(|own| scratch.bands.extend_from_slice(&own[rows_of.clone()]));
+                }
+                columns.copy_from_slice(&scratch.bands);
+            }
         }
         OnColumns::Correlate { to, a, b, .. } => {
             let range = |register: &usize| register * len..(register + 1) * len;
@@ -502,29 +519,26 @@ fn gather<T: Real>(
             out[block.columns.start..end].copy_from_slice(&data[..end - block.columns.start]);
             continue;
         }
-        let mut done = block.columns.start;
+        let (first, next) = layout.part(count, rows);
+        let part = |i: usize| &data[first + i * next..][..count_of_rows];
+        let inner = width.saturating_sub(block.columns.start).min(count);
+        let mut done = 0;
         if count_of_rows == BAND {
             // Four columns at a time: what is written lies together, as does what is read.
-            for four in data.chunks_exact(4 * layout.rows) {
-                if done + 4 > width {
-                    break;
-                }
-                let part = |i: usize| four[i * layout.rows + rows.start..].first_chunk::<BAND>();
+            while done + 4 <= inner {
+                let part = |i: usize| part(done + i).first_chunk::<BAND>();
                 let (Some(a), Some(b), Some(c), Some(d)) = (part(0), part(1), part(2), part(3)) else { break };
                 for (row, out) in out.chunks_exact_mut(width).enumerate().take(BAND) {
-                    if let Some(out) = out[done..].first_chunk_mut::<4>() {
+                    if let Some(out) = out[block.columns.start + done..].first_chunk_mut::<4>() {
                         *out = [a[row], b[row], c[row], d[row]];
                     }
                 }
                 done += 4;
             }
         }
-        let rest = data.chunks_exact(layout.rows).skip(done - block.columns.start);
-        for (column, data) in (done..block.columns.end).zip(rest) {
-            if column < width {
-                let targets = out[column..].iter_mut().step_by(width);
-                targets.zip(&data[rows.clone()]).for_each(|(to, from)| *to = *from);
-            }
+        for i in done..inner {
+            let targets = out[block.columns.start + i..].iter_mut().step_by(width);
+            targets.zip(part(i)).for_each(|(to, from)| *to = *from);
         }
     }
     let zero = Complex::new(T::default(), T::default());
@@ -539,7 +553,8 @@ fn gather<T: Real>(
         out[0].im = match blocks.last() {
             Some(block) if columns > width => {
                 let count = block.columns.len();
-                block.data[(register * count + count - 1) * layout.rows + row].re
+                let (first, next) = layout.part(count, rows);
+                block.data[register * count * layout.rows + first + (count - 1) * next + row - rows.start].re
             }
             _ => T::default(),
         };

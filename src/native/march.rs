@@ -301,7 +301,7 @@ impl<T: Real> March<T> {
         samples < rayon::current_num_threads() && self.plan.layout.modes() * self.channels >= 1 << 12
     }
     /// A sample at work.
-    pub(super) fn machine(&self, samples: usize) -> Machine<T> {
+    pub(super) fn machine(&self, samples: usize) -> Machine<'_, T> {
         Machine::new(&self.plan, self.is_spread(samples))
     }
     /// Sets what differs between samples.
@@ -396,6 +396,8 @@ impl<T: Real> March<T> {
         machine.run(&self.plan, &self.programs.input, 0.0, &channels);
         let arrays = self.arrays_of(sample);
         let mut kept = Vec::new();
+        // Threads that count every short step in one place hold one another up.
+        let often = (COUNTED / self.state_len().max(1)).max(1);
         for (number, step) in self.programs.schedule.iter().enumerate() {
             let compiled = &self.programs.steps[step.program];
             match (keep, &compiled.back) {
@@ -417,11 +419,14 @@ impl<T: Real> March<T> {
                     machine.points(c, values);
                 }
             }
-            done.fetch_add(1, Ordering::Relaxed);
+            if (number + 1).is_multiple_of(often) {
+                done.fetch_add(often, Ordering::Relaxed);
+            }
             if interrupt::pending().is_some() {
                 return Err(Stop::Interrupted);
             }
         }
+        done.fetch_add(self.programs.schedule.len() % often, Ordering::Relaxed);
         Ok(kept)
     }
     /// The registers that a step begins with.
@@ -442,6 +447,9 @@ impl<T: Real> March<T> {
         state
     }
 }
+
+/// Numbers after which the progress of a sample is counted.
+pub(super) const COUNTED: usize = 1 << 16;
 
 /// Runs long work on a thread of its own and shows how far it is.
 pub(super) fn watched<R: Send>(

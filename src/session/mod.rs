@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use aside::aside;
 pub use limits::Limits;
-pub use memory::keep_freed;
+pub use memory::{Placed, keep_freed};
 pub use progress::{Progress, ProgressSink};
 pub use run_folder::{RunFolder, write_atomically, write_stoppable};
 pub use sinks::{Sink, Terminal};

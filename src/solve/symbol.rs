@@ -7,7 +7,7 @@ use rustfft::num_complex::Complex as Number;
 
 use super::eigenvalues::eigenvalues;
 use super::multiplier::{Multiplier, multiply};
-use super::phi::{phi_elements, phi_matrices};
+use super::phi::{phi_elements, phi_matrices, phi_real};
 use super::system::{Linear, Phi, Reach};
 use crate::error::{Error, Result};
 use crate::tensor::{Complex, Precision, Tensor};
@@ -142,12 +142,17 @@ impl Symbol {
             return Ok(made.clone());
         }
         let is_matrix = own.is_matrix;
+        if let (Function::Phi(phi), None, false, false) = (function, &own.im, is_matrix, key.recorded) {
+            let z = own.re.detach().scale(h * phi.fraction)?;
+            let value = phi_real(&z, phi.leading())?;
+            let value = if phi.power == 0 { value } else { value.scale(h.powi(phi.power))? };
+            return Ok(self.keep(key, Multiplier { re: value.cast(precision)?, im: None, is_matrix }));
+        }
         let value = match function {
             Function::Itself => self.values()?,
             Function::Phi(phi) => {
                 let z = self.values()?.scale(h * phi.fraction)?;
-                let top = phi.weights.iter().rposition(|w| *w != 0.0).unwrap_or(0);
-                let weights = &phi.weights[..=top];
+                let weights = phi.leading();
                 let value = if is_matrix { phi_matrices(&z, weights)? } else { phi_elements(&z, weights)? };
                 if phi.power == 0 { value } else { value.scale(h.powi(phi.power))? }
             }
@@ -157,12 +162,15 @@ impl Symbol {
         let real = own.im.is_none();
         let made =
             if real { Multiplier { re: value.re, im: None, is_matrix } } else { Multiplier::new(value, is_matrix)? };
+        Ok(self.keep(key, made))
+    }
+    fn keep(&self, key: Key, made: Multiplier) -> Multiplier {
         let mut kept = self.0.made.borrow_mut();
         if kept.len() >= MOST_KEPT {
             kept.remove(0);
         }
         kept.push((key, made.clone()));
-        Ok(made)
+        made
     }
 }
 

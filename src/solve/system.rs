@@ -118,6 +118,11 @@ impl Phi {
     pub const fn rate(fraction: f64, [w1, w2, w3]: [f64; 3]) -> Self {
         Self { fraction, power: 1, weights: [0.0, w1, w2, w3] }
     }
+    /// The weights up to the last that is not 0.
+    pub fn leading(&self) -> &[f64] {
+        let top = self.weights.iter().rposition(|w| *w != 0.0).unwrap_or(0);
+        &self.weights[..=top]
+    }
 }
 
 /// A linear operator `L` with constant coefficients.

@@ -37,6 +37,9 @@ enum Command {
     Worker,
 }
 
+#[global_allocator]
+static MEMORY: ansatz::session::Placed = ansatz::session::Placed;
+
 fn main() {
     if let Some(socket) = std::env::var_os(relay::SOCKET) {
         std::process::exit(relay::run(&PathBuf::from(socket)));

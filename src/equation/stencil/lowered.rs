@@ -30,6 +30,7 @@ enum Key {
 }
 
 /// Numbers that are known before.
+#[derive(Clone)]
 pub struct Leaf {
     /// The number of the scalar or array.
     pub place: usize,

@@ -86,6 +86,9 @@ fn planes_and_boxes() {
         ("[16, 12]", "[TAU, TAU]", "|x, y| sin(x) * cos(y) + 0.3 * cos(2 * x - y)"),
         ("[9, 15]", "[TAU, 3.0]", "|x, y| sin(x) * cos(TAU * y / 3) + 0.3 * cos(2 * x)"),
         ("[12, 2]", "[TAU, 1.0]", "|x, y| sin(x) + 0 * y"),
+        // Columns that are kept by bands.
+        ("[1024, 12]", "[TAU, TAU]", "|x, y| sin(x) * cos(y) + 0.3 * cos(2 * x - y)"),
+        ("[1030, 9]", "[TAU, TAU]", "|x, y| sin(x) * cos(y) + 0.3 * cos(2 * x - y)"),
         ("[8, 6, 10]", "[TAU, TAU, TAU]", "|x, y, z| sin(x) * cos(y) + 0.3 * cos(2 * x - y + z)"),
         ("[5, 7, 9]", "[TAU, TAU, TAU]", "|x, y, z| sin(x) * cos(y) + 0.3 * cos(2 * x - y + z)"),
     ] {

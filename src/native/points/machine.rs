@@ -53,6 +53,10 @@ pub struct Machine<T> {
 }
 
 impl<T: Real> Machine<T> {
+    /// Whether threads share the work.
+    pub fn is_spread(&self) -> bool {
+        self.tiles.len() > 1
+    }
     /// For so many samples and threads.
     pub fn new(plan: &Plan<T>, block: usize, threads: usize) -> Self {
         Self {

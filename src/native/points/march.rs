@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::super::is_finite;
-use super::super::march::watched;
+use super::super::march::{COUNTED, watched};
 pub use super::super::march::{Given, Keep, Scheduled, Stop};
 use super::machine::{Machine, Plan};
 use super::restore::Restore;
@@ -18,6 +18,11 @@ use crate::tensor::Real;
 const BLOCK: usize = 4096;
 /// Threads share a sample of at least so many numbers in a channel.
 const SPREAD: usize = 1 << 14;
+
+/// Whether numbers are finite; `spread` says whether threads share the work.
+fn all_finite<T: Real>(numbers: &[T], spread: bool) -> bool {
+    if spread { numbers.par_chunks(SPREAD).all(is_finite) } else { is_finite(numbers) }
+}
 
 /// Where numbers go that change from step to step.
 #[derive(Clone, Copy, Debug)]
@@ -161,9 +166,10 @@ impl<T: Real> March<T> {
     /// After a step.
     pub(super) fn settle(&self, machine: &mut Machine<T>, first: usize) {
         let Some(restore) = &self.restore else { return };
+        let spread = machine.is_spread();
         for (channel, array) in self.programs.states[0].iter().enumerate() {
             for (sample, part) in machine.arrays[*array].chunks_exact_mut(self.points.max(1)).enumerate() {
-                restore.channel(channel, first + sample, part);
+                restore.channel(channel, first + sample, part, spread);
             }
         }
     }
@@ -236,6 +242,8 @@ impl<T: Real> March<T> {
         }
         self.put(&mut machine, &self.programs.states[0], |s, c| s * len + c * self.points, start);
         let mut kept = Vec::new();
+        // Threads that count every short step in one place hold one another up.
+        let often = (COUNTED / start.len().max(1)).max(1);
         for (number, step) in self.schedule.iter().enumerate() {
             let compiled = &self.programs.steps[step.program];
             self.begin(&mut machine, number, first);
@@ -253,7 +261,7 @@ impl<T: Real> March<T> {
             }
             self.settle(&mut machine, first);
             let state = &self.programs.states[0];
-            if state.iter().any(|array| !is_finite(&machine.arrays[*array])) {
+            if state.iter().any(|array| !all_finite(&machine.arrays[*array], machine.is_spread())) {
                 return Err(Stop::NotFinite(number));
             }
             if let Some(slot) = step.output.map(|time| time - self.first) {
@@ -264,11 +272,14 @@ impl<T: Real> March<T> {
                     }
                 }
             }
-            done.fetch_add(1, Ordering::Relaxed);
+            if (number + 1).is_multiple_of(often) {
+                done.fetch_add(often, Ordering::Relaxed);
+            }
             if interrupt::pending().is_some() {
                 return Err(Stop::Interrupted);
             }
         }
+        done.fetch_add(self.schedule.len() % often, Ordering::Relaxed);
         Ok(kept)
     }
 }
