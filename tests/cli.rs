@@ -316,3 +316,47 @@ fn the_shell_says_what_its_variables_are() {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
 }
+
+#[test]
+fn problems_that_have_no_solution_are_said_to_be_such() {
+    let folder = folder("ill-posed");
+    let sine = "let g = grid::periodic([32], [TAU]); let s = g.sample(|x| sin(x));\n";
+    // (script, whether it ends well, what is said)
+    for (script, well, said) in [
+        ("solve(equation(|u| dt(u) + dx(u, 2)), s, 1.0);", true, "the finest modes grow fastest, by e^256"),
+        ("solve(equation(|u| dt(u) - dx(u, 2)), s, [1.0, 0.0]);", true, "does time run backward?"),
+        (
+            "solve(equation(|u| dt(u) - dx(u, 2) + u * u), s, [9.0, 0.0], #{ steps: 300 });",
+            false,
+            "does time run backward?",
+        ),
+        (
+            "let q = s * NAN; solve(equation(|u| dt(u) - dx(u, 2) - q), s, 1.0);",
+            false,
+            "`q` in the equation is not finite",
+        ),
+        (
+            "let q = s.values / 0; solve(equation(|u| dt(u) - u * dx(u) - q), s, 1.0, #{ derivatives: \"central\" });",
+            false,
+            "`q` in the equation is not finite",
+        ),
+        // Growth that ends with the wavenumber is a property of the equation.
+        (
+            "solve(physics::kuramoto_sivashinsky(), grid::periodic([64], [64.0]).sample(|x| cos(x / 8)), 150, #{ steps: 600 });",
+            true,
+            "",
+        ),
+        ("solve(equation(|u| dt(u) - 3 * u - 0.01 * dx(u, 2)), s, 40.0);", true, ""),
+        ("solve(equation(|u| dt(u) - dx(u, 2)), s, 1.0);", true, ""),
+    ] {
+        std::fs::write(folder.join("script.rhai"), format!("{sine}{script}")).expect("a script");
+        let output = ansatz(&folder, &["run", "script.rhai", "--precision", "f64"], "");
+        let text = out(&output) + &err(&output);
+        assert_eq!(output.status.success(), well, "{script}: {text}");
+        if said.is_empty() {
+            assert!(!text.contains("finest modes grow"), "{script}: {text}");
+        } else {
+            assert!(text.contains(said), "{script}: {text}");
+        }
+    }
+}

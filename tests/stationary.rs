@@ -165,6 +165,21 @@ fn indefinite_and_unbalanced_equations() {
         "solve(equation(|u| -laplacian(u) - 1), 0.0, 1.0, #{})",
         &["an equation without dt has no times"],
     );
+    refused(
+        &mut host,
+        "solve(equation(|u| -laplacian(u) - 1), 0.0, 1.0)",
+        &["an equation without dt has no times", "add dt(u)"],
+    );
+    refused(
+        &mut host,
+        "solve(equation([\"u\", \"v\"], |u, v| [dt(u) - u, dt(u) + u]), #{ u: 1, v: 2 }, 1.0)",
+        &["no residual contains the unknown `v`"],
+    );
+    refused(
+        &mut host,
+        "solve(equation([\"u\", \"v\"], |u, v| [dt(u) - u - v, dt(u) + u]), #{ u: 1, v: 2 }, 1.0)",
+        &["time derivatives of 1 unknowns in 2 residuals", "each unknown that moves"],
+    );
 }
 
 #[test]
@@ -262,6 +277,71 @@ fn stiff_steps_on_edges_follow_the_reference() {
             ),
         );
         assert!(error < most, "{scheme}: {error:e}");
+    }
+}
+
+#[test]
+fn stiff_steps_keep_their_order_where_edges_move() {
+    let mut host = host();
+    for (scheme, least, most) in
+        [("ars222", 1.85, 2e-5), ("ars443", 1.85, 2e-6), ("cnab2", 1.85, 1e-5), ("esdirk4", 3.0, 1e-8)]
+    {
+        let mut error = |steps: usize| {
+            number(
+                &mut host,
+                &format!(
+                    r#"let g = grid::interval(0, 1, 30, #{{ left: dirichlet(|t| sin(3 * t)), right: dirichlet(|t| cos(t)) }});
+                       let e = equation(|u, x, t| dt(u) - dx(u, 2)
+                           - (3 * cos(3 * t) * (1 - x) - sin(t) * x + (PI ** 2 - 1) * sin(PI * x) * exp(-t)));
+                       let end = g.sample(|x| sin(3.0) * (1 - x) + cos(1.0) * x + sin(PI * x) * exp(-1.0));
+                       let u = solve(e, g.sample(|x| x + sin(PI * x)), 1.0, #{{ scheme: "{scheme}", steps: {steps}, accuracy: 6, quiet: true }});
+                       item(max(abs(u - end)))"#
+                ),
+            )
+        };
+        let (coarse, fine) = (error(50), error(200));
+        let order = (coarse / fine).log2() / 2.0;
+        assert!(order > least && fine < most, "{scheme}: {coarse:e}, {fine:e}, order {order:.2}");
+    }
+}
+
+#[test]
+fn the_drift_of_a_process_between_walls_is_the_whole_equation() {
+    let mut host = host();
+    let error = number(
+        &mut host,
+        r#"let g = grid::interval(0, 1, 16, #{ left: dirichlet(0.5), right: neumann(0.2) });
+           let e = equation(|u, x| dt(u) - 0.1 * dx(u, 2) + 0.3 * u * u - x);
+           let start = g.sample(|x| 0.5 + 0.2 * x);
+           let times = linspace(0, 0.1, 101);
+           let path = sample(sde::process(e, #{ grid: g, diffusion: 0 }), start, times);
+           worst(path.last() - solve(e, start, 0.1, #{ scheme: "euler", steps: 100, quiet: true }))"#,
+    );
+    assert!(error < 1e-12, "{error:e}");
+}
+
+#[test]
+fn many_short_steps_in_single_precision() {
+    let mut host = host();
+    for (scheme, most) in
+        [("backward_euler", 5e-5), ("crank_nicolson", 2e-5), ("bdf2", 2e-5), ("esdirk4", 2e-5), ("ars443", 2e-5)]
+    {
+        for (equation, derivatives) in [
+            ("equation(|u| dt(u) + 0.5 * u)", "fourier"),
+            ("equation(|u| dt(u) - 0.1 * dx(u, 2) + 0.5 * u)", "central"),
+            ("equation(|u| dt(u) - 0.1 * dx(u, 2) + 0.5 * sin(u))", "fourier"),
+        ] {
+            let error = number(
+                &mut host,
+                &format!(
+                    r#"let g = grid::periodic([32], [TAU]); let s = g.sample(|x| sin(x)); let e = {equation};
+                       let few = solve(e, s.cast("f32"), 1.0, #{{ scheme: "{scheme}", derivatives: "{derivatives}", steps: 3200, quiet: true }});
+                       let exact = solve(e, s.cast("f64"), 1.0, #{{ scheme: "rk4", derivatives: "{derivatives}", steps: 400, quiet: true }});
+                       item(relative_error(few.cast("f64"), exact))"#
+                ),
+            );
+            assert!(error < most, "{scheme} {equation}: {error:e}");
+        }
     }
 }
 

@@ -44,6 +44,10 @@ pub enum Fate {
 
 /// How many states are tried.
 const STATES: usize = 3;
+/// What a square that falls for those states must do for their multiples too, as what feeds small states, or those of the other sign, does not show in them;
+/// and at these times.
+const MULTIPLES: [f64; 6] = [1.0, 0.05, 8.0, -0.05, -1.0, -8.0];
+const TIMES: [f64; 2] = [0.0, 5.0];
 /// Rates smaller than this part of the sum of absolute values are 0.
 const ROUNDING: f64 = 1e-9;
 
@@ -82,29 +86,77 @@ pub fn fates(
     let setting = Setting::new(&equation, &grid, context, Precision::F64)?;
     let channels = evolution.channels.len();
     let state = smooth(&grid, context, 1, STATES, channels, 0.3)?.add(&means(&grid, context, channels)?)?;
-    let rates = if dimensions == 0 {
+    let rates: Box<dyn Fn(f64, &Tensor) -> Result<Tensor>> = if dimensions == 0 {
         let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
-        Stencil::of(&evolution.channels, &evolution.rates, &names, setting, 2, Transport::Central)?
-            .rates(0.7, &state)?
+        let lane = Stencil::of(&evolution.channels, &evolution.rates, &names, setting, 2, Transport::Central)?;
+        Box::new(move |t, state| lane.rates(t, state))
     } else {
         let system = SpectralSystem::new(evolution, setting, false)?;
-        let spectrum = system.lane().spectrum(&state)?;
-        system.lane().points(&system.rhs(0.7, &spectrum)?)?
+        Box::new(move |t, state| system.lane().points(&system.rhs(t, &system.lane().spectrum(state)?)?))
     };
-    let (rates, state) = (rates.detach().to_vec()?, state.to_vec()?);
-    if rates.iter().any(|r| !r.is_finite()) {
+    let tried = Tried { rates: rates(0.7, &state)?.detach().to_vec()?, state: state.to_vec()?, points: grid.points() };
+    if tried.rates.iter().any(|r| !r.is_finite()) {
         return Err(Error::not_finite("the rates of random states are not finite"));
     }
-    let size = grid.points();
-    // For each state and channel the numbers at the points.
-    let at =
-        |sample: usize, channel: usize| (sample * channels + channel) * size..(sample * channels + channel + 1) * size;
-    let sum = |which: &[usize], weighted: bool| -> Fate {
-        let all = (0..STATES).map(|sample| {
+    let mut others: Option<Vec<Tried>> = None;
+    let mut sum = |which: &[usize], weighted: bool| -> Result<Fate> {
+        let all = tried.sums(channels, which, weighted);
+        if all.iter().all(|s| *s == 0.0) {
+            return Ok(Fate::Kept);
+        }
+        // A fall of ∫u says little: it is the squares that measure size.
+        if !weighted || !all.iter().all(|s| *s < 0.0) {
+            return Ok(Fate::Changes);
+        }
+        if others.is_none() {
+            let mut list = Vec::new();
+            for multiple in MULTIPLES {
+                let state = state.scale(multiple)?;
+                for t in TIMES {
+                    let rates = rates(t, &state)?.detach().to_vec()?;
+                    list.push(Tried { rates, state: state.to_vec()?, points: grid.points() });
+                }
+            }
+            others = Some(list);
+        }
+        let falls = |own: &Tried| own.sums(channels, which, true).iter().all(|s| *s < 0.0 || s.is_nan());
+        Ok(if others.iter().flatten().all(falls) { Fate::Falls } else { Fate::Changes })
+    };
+    let own: Vec<(usize, &Channel)> = evolution.channels.iter().enumerate().filter(|(_, c)| c.rate == 0).collect();
+    let mut out = Vec::new();
+    for (i, channel) in &own {
+        out.push((Quantity::Integral(channel.name.clone()), sum(&[*i], false)?));
+    }
+    for (i, channel) in &own {
+        out.push((Quantity::Square(channel.name.clone()), sum(&[*i], true)?));
+    }
+    if own.len() > 1 {
+        let names: Vec<String> = own.iter().map(|(_, c)| c.name.clone()).collect();
+        let which: Vec<usize> = own.iter().map(|(i, _)| *i).collect();
+        out.push((Quantity::Total(names.clone()), sum(&which, false)?));
+        out.push((Quantity::Energy(names), sum(&which, true)?));
+    }
+    Ok(out)
+}
+
+/// States with their rates, `[state, channel, x…]`.
+struct Tried {
+    rates: Vec<f64>,
+    state: Vec<f64>,
+    points: usize,
+}
+
+impl Tried {
+    /// For each state the sum of the rates of some channels, times the channels where they are `weighted`; 0 where it is rounding.
+    fn sums(&self, channels: usize, which: &[usize], weighted: bool) -> Vec<f64> {
+        let one = |sample: usize| {
             let (mut sum, mut scale) = (0.0, 0.0);
             for &channel in which {
-                let range = at(sample, channel);
-                let (Some(rates), Some(values)) = (rates.get(range.clone()), state.get(range)) else { continue };
+                let first = (sample * channels + channel) * self.points;
+                let range = first..first + self.points;
+                let (Some(rates), Some(values)) = (self.rates.get(range.clone()), self.state.get(range)) else {
+                    continue;
+                };
                 for (r, u) in rates.iter().zip(values) {
                     let term = if weighted { r * u } else { *r };
                     sum += term;
@@ -112,35 +164,9 @@ pub fn fates(
                 }
             }
             if f64::abs(sum) <= ROUNDING * scale { 0.0 } else { sum }
-        });
-        let all: Vec<f64> = all.collect();
-        match () {
-            () if all.iter().all(|s| *s == 0.0) => Fate::Kept,
-            () if all.iter().all(|s| *s < 0.0) => Fate::Falls,
-            () => Fate::Changes,
-        }
-    };
-    let own: Vec<(usize, &Channel)> = evolution.channels.iter().enumerate().filter(|(_, c)| c.rate == 0).collect();
-    let mut out = Vec::new();
-    for (i, channel) in &own {
-        out.push((Quantity::Integral(channel.name.clone()), sum(&[*i], false)));
+        };
+        (0..STATES).map(one).collect()
     }
-    for (i, channel) in &own {
-        out.push((Quantity::Square(channel.name.clone()), sum(&[*i], true)));
-    }
-    if own.len() > 1 {
-        let names: Vec<String> = own.iter().map(|(_, c)| c.name.clone()).collect();
-        let which: Vec<usize> = own.iter().map(|(i, _)| *i).collect();
-        out.push((Quantity::Total(names.clone()), sum(&which, false)));
-        out.push((Quantity::Energy(names), sum(&which, true)));
-    }
-    // A fall of ∫u says little: it is the squares that measure size.
-    for (quantity, fate) in &mut out {
-        if *fate == Fate::Falls && matches!(quantity, Quantity::Integral(_) | Quantity::Total(_)) {
-            *fate = Fate::Changes;
-        }
-    }
-    Ok(out)
 }
 
 /// A mean around 1 for each state and channel: with one mean for all, what depends on the mean alone would pass for kept.

@@ -77,6 +77,11 @@ impl Equation {
             }
             rows.extend(parts);
         }
+        let unread = |j: &usize| !rows.iter().any(|row| row.any(&mut |op| matches!(op, Op::Unknown(k, _) if k == j)));
+        if let Some(channel) = (0..channels.len()).find(unread).and_then(|j| channels.get(j)) {
+            return Err(Error::value(format!("no residual contains the unknown `{}`", channel.name))
+                .advice("write an equation for it, or leave it out of the unknowns"));
+        }
         if rows.len() != channels.len() {
             return Err(Error::shape("an equation needs one residual for each unknown").got(format!(
                 "{} scalar residuals, {} scalar unknowns",
@@ -307,10 +312,11 @@ fn solve_for_rates(rows: &[Expr], moving: &[usize]) -> Result<Solved> {
     }
     if system.len() != moving.len() {
         return Err(Error::value("the equation cannot be solved for its time derivatives").got(format!(
-            "{} residuals contain them, {} unknowns have them",
+            "time derivatives of {} unknowns in {} residuals",
+            moving.len(),
             system.len(),
-            moving.len()
-        )));
+        ))
+        .advice("each unknown that moves has a residual with its dt; residuals without dt determine unknowns that have none"));
     }
     let n = moving.len();
     let mut of_row = vec![usize::MAX; n];

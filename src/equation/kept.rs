@@ -9,7 +9,7 @@
 
 use super::form::Evolution;
 use super::jacobian::Points;
-use super::points;
+use super::rates;
 use super::system::StencilSystem;
 use crate::error::Result;
 use crate::tensor::{Precision, Tensor};
@@ -55,7 +55,7 @@ impl Kept {
             let near = Tensor::from_vec::<f64>(&context, near.collect(), &shape)?;
             let (samples, channels) = (shape[0], shape[1]);
             let mut kept = vec![true; channels];
-            let rates = match points::rates(&system, &near, &times)? {
+            let rates = match rates::rates(&system, &near, &times)? {
                 Some(rates) => rates,
                 None => {
                     let lane = system.lane();

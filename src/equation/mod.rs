@@ -27,6 +27,7 @@ mod prepared;
 mod pressure;
 mod problem;
 mod program;
+mod rates;
 mod refined;
 mod residual;
 mod resolution;

@@ -17,7 +17,7 @@ use crate::native::march::{Given, Keep, Scheduled};
 use crate::native::points::machine::Plan;
 use crate::native::points::march::{Kept, March, Place, Timed};
 use crate::native::points::steps::{Rates, programs};
-use crate::native::step::{Operation, Step};
+use crate::native::step::Step;
 use crate::session::{Progress, interrupt};
 use crate::solve::{Adaptive, Method, Parametrized, Rollout, Statistics, difference, largest};
 use crate::tensor::{Claim, Context, Real, Tensor, Unary, in_precision};
@@ -135,45 +135,10 @@ pub(super) fn reason(
     Ok(lowering.rates(&mut graph, &state, 0.0).err())
 }
 
-/// The rates of change of a state in double precision, `[sample, channel, x…]`, at times at which they may differ: one of them where they do not depend on time. `None`
-/// where they cannot be compiled, or are not finite.
-///
-/// # Errors
-/// When the parameters do not fit the grid.
-pub(super) fn rates(system: &StencilSystem, state: &Tensor, times: &[f64]) -> Result<Option<Vec<Vec<f64>>>> {
-    let mut found = Vec::with_capacity(times.len());
-    for t in times {
-        let Ok(mut lowering) = Lowering::new(system.lane(), state, *t)? else { return Ok(None) };
-        // A step that ends with what it has evaluated.
-        let operations = vec![Operation::Nonlinear { to: 1, from: 0, after: 0.0 }];
-        let step = Step { h: 0.0, operations, functions: Vec::new(), given: 1, ends: vec![1], evaluations: 1 };
-        let schedule = vec![Scheduled { t: *t, h: 0.0, program: 0, output: Some(1) }];
-        let Ok(native) = Native::<f64>::new(system, &mut lowering, state, (vec![step], schedule), (2, None))? else {
-            return Ok(None);
-        };
-        let state = system.lane().settle(*t, state.clone())?;
-        let mut rates = vec![0.0; state.len()];
-        if native.march.forward(&state.read::<f64>()?, as_uninit(&mut rates), Keep::Nothing, None).is_err() {
-            interrupt::poll()?;
-            return Ok(None);
-        }
-        found.push(rates);
-        if lowering.times.is_empty() && lowering.moving.is_empty() {
-            break;
-        }
-    }
-    Ok(Some(found))
-}
-
-/// Numbers as places that are written before they are read.
-fn as_uninit(numbers: &mut [f64]) -> &mut [MaybeUninit<f64>] {
-    // SAFETY: `MaybeUninit<f64>` has the layout of `f64`, and only numbers are written to it here.
-    unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
-}
-
 /// Compiled steps with their numbers.
-struct Native<T: Real> {
-    march: March<T>,
+pub(super) struct Native<T: Real> {
+    /// What is run.
+    pub march: March<T>,
     evaluations: usize,
     /// Leaves with gradients.
     scalars: Vec<Tensor>,
@@ -184,7 +149,10 @@ struct Native<T: Real> {
 
 impl<T: Real> Native<T> {
     /// Steps and when they are taken, with so many output times; with a gradient by what `rollout` keeps for it.
-    fn new(
+    ///
+    /// # Errors
+    /// When numbers do not fit; the inner error says why there are none.
+    pub fn new(
         system: &StencilSystem,
         lowering: &mut Lowering,
         start: &Tensor,
@@ -323,7 +291,10 @@ fn whole<T: Real>(values: &Tensor, shape: &[usize]) -> Result<Given<T>> {
 }
 
 /// The values of edges that move, at each step.
-fn moving<T: Real>(
+///
+/// # Errors
+/// Those of the values.
+pub(super) fn moving<T: Real>(
     system: &StencilSystem,
     moving: &[Moving],
     schedule: &[Scheduled],

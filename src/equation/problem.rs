@@ -6,7 +6,7 @@ use super::form::Evolution;
 use super::setting::Setting;
 use super::system::{SpectralSystem, StencilSystem};
 use super::transport::Transport;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::field::Grid;
 use crate::session::Progress;
 use crate::solve::{Adaptive, Checkpoints, Method, Parametrized, Rollout, Solution, Statistics, StepRule, Vector};
@@ -104,6 +104,26 @@ impl Choices {
         times: &[f64],
         progress: Option<&dyn Fn(u64) -> Progress>,
     ) -> Result<Solved> {
+        let own = setting.clone();
+        self.solved(equation, evolution, setting, start, times, progress).map_err(|error| {
+            // What is not finite from the start is no matter of steps.
+            match own.not_finite().filter(|_| error.kind() == Kind::NotFinite) {
+                Some(name) => Error::not_finite(format!("`{name}` in the equation is not finite"))
+                    .got("nan or inf among its numbers")
+                    .advice("print it before it enters the equation: a division by 0, a root of a negative number, or a file with gaps?"),
+                None => error,
+            }
+        })
+    }
+    fn solved(
+        &self,
+        equation: &Equation,
+        evolution: &Evolution,
+        setting: Setting,
+        start: &Tensor,
+        times: &[f64],
+        progress: Option<&dyn Fn(u64) -> Progress>,
+    ) -> Result<Solved> {
         let shocks = self.keeps_shocks(evolution, &setting);
         match self.lane(equation, evolution, setting, shocks)? {
             Lane::Spectral(system) => {
@@ -115,8 +135,19 @@ impl Choices {
                 })?);
                 // What a loop of training solves over and over is not looked at.
                 let judged = !linear && times.len() > 1 && !start.context().is_differentiating();
+                let span = times.last().zip(times.first()).map_or(0.0, |(to, from)| to - from);
+                let ill_posed = if start.context().is_differentiating() {
+                    None
+                } else {
+                    super::resolution::ill_posed(system.lane(), system.symbol(), span)?
+                };
+                let at_fault = |error: Error| match &ill_posed {
+                    Some(warning) if error.kind() == Kind::NotFinite => error.advice(warning),
+                    _ => error,
+                };
                 let (at, many) = (super::native::march, super::native::enough);
-                if let Some(mut solved) = self.compiled(&system, (at, many), (method, None), start, times, progress)? {
+                let compiled = self.compiled(&system, (at, many), (method, None), start, times, progress);
+                if let Some(mut solved) = compiled.map_err(at_fault)? {
                     if let Some(end) = solved.states.last().filter(|_| judged) {
                         let unresolved = {
                             let spectrum = |state: &Tensor| system.lane().spectrum(&state.detach());
@@ -124,15 +155,17 @@ impl Choices {
                         };
                         solved.warning = solved.warning.or(unresolved);
                     }
+                    solved.warning = ill_posed.or(solved.warning);
                     return Ok(solved);
                 }
                 let y0 = system.lane().spectrum(start)?;
-                let Solution { states, statistics, warning } = self.march(&system, method, &y0, times, progress)?;
+                let Solution { states, statistics, warning } =
+                    self.march(&system, method, &y0, times, progress).map_err(at_fault)?;
                 let unresolved = match states.last().filter(|_| judged) {
                     Some(end) => super::resolution::warning(system.lane(), || Ok(y0.clone()), end)?,
                     None => None,
                 };
-                let warning = warning.or(unresolved);
+                let warning = ill_posed.or(warning).or(unresolved);
                 // Each spectrum is given back as soon as its state is there.
                 let points =
                     |(i, y): (usize, Complex)| if i == 0 { Ok(start.clone()) } else { system.lane().points(&y) };
@@ -141,6 +174,7 @@ impl Choices {
             }
             Lane::Stencil(system) => {
                 let system = system.keeping(start, times)?;
+                let system = if self.lane == LaneChoice::Tensors { system } else { system.compiled() };
                 let (method, note) = match self.method {
                     Some(method) => (method, None),
                     None => usual(&system, start, times)?,

@@ -2,7 +2,8 @@
 
 use super::spectral::Spectral;
 use crate::error::Result;
-use crate::tensor::{Complex, number};
+use crate::solve::Symbol;
+use crate::tensor::{Complex, Precision, number};
 
 /// The part of the modes, counted from the finest, that a smooth solution leaves nearly empty.
 const FINEST: f64 = 0.15;
@@ -28,12 +29,50 @@ pub(super) fn warning(
     )))
 }
 
+/// A warning where the linear part lets the finest modes grow fastest, and so far that rounding becomes as large as a solution: diffusion with the wrong sign,
+/// or backward in time. What grows without bound with the wavenumber has no solution that a finer grid would approach.
+pub(super) fn ill_posed(lane: &Spectral, symbol: Option<&Symbol>, span: f64) -> Result<Option<String>> {
+    let Some(symbol) = symbol else { return Ok(None) };
+    let grid = &lane.setting().grid;
+    if grid.shape().iter().all(|n| *n < 8) {
+        return Ok(None);
+    }
+    let ranks = std::cell::OnceCell::new();
+    let is_finest = |mode: usize| ranks.get_or_init(|| finest(lane, 0.5, true)).get(mode) == Some(&2);
+    let [most, least] = symbol.growth(is_finest)?;
+    // Backward in time what decays grows.
+    let (growth, finest) = if span < 0.0 { least } else { most };
+    let epsilon = if lane.setting().precision == Precision::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
+    if !finest || growth * span < -epsilon.ln() {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "solve: the finest modes grow fastest, by e^{} over this time: rounding becomes as large as the solution, and more points make it worse; is a sign wrong, or does time run backward?",
+        number((growth * span).round())
+    )))
+}
+
 /// The largest of the finest modes relative to the largest of all.
 fn share(lane: &Spectral, state: &Complex) -> Result<f64> {
-    let points = lane.setting().grid.shape();
     let limit = if lane.is_dealiased() { 1.0 / 3.0 } else { 0.5 };
+    let ranks = finest(lane, limit, false);
+    let (re, im) = (state.re.to_vec()?, state.im.to_vec()?);
+    let (mut largest, mut finest) = (0.0f64, 0.0f64);
+    for ((re, im), rank) in re.iter().zip(&im).zip(ranks.iter().cycle()) {
+        let size = re * re + im * im;
+        match rank {
+            0 => {}
+            1 => largest = largest.max(size),
+            _ => finest = finest.max(size),
+        }
+    }
+    Ok((finest / largest.max(finest)).sqrt())
+}
+
+/// 2 for the finest modes, 1 for others that count, 0 for the mean and for modes beyond the limit; the mode of half the points counts where `all` do.
+fn finest(lane: &Spectral, limit: f64, all: bool) -> Vec<u8> {
+    let points = lane.setting().grid.shape();
     let modes = lane.setting().grid.spectral_shape();
-    // 2 for the finest modes, 1 for those that count, 0 for the mean and for modes beyond the limit.
     let mut ranks = vec![1u8];
     for (axis, (&count, &n)) in modes.iter().zip(&points).enumerate() {
         let half = axis + 1 == modes.len();
@@ -41,7 +80,7 @@ fn share(lane: &Spectral, state: &Complex) -> Result<f64> {
             let k = if half { i } else { i.min(n - i) } as f64 / n as f64;
             match k {
                 // The mode of half the points has no phase of its own.
-                k if k > limit || (n > 1 && 2 * i == n) => 0,
+                k if k > limit || (n > 1 && 2 * i == n && !all) => 0,
                 k if n > 3 && k >= (1.0 - FINEST) * limit => 2,
                 _ => 1,
             }
@@ -55,15 +94,5 @@ fn share(lane: &Spectral, state: &Complex) -> Result<f64> {
     if let Some(mean) = ranks.first_mut() {
         *mean = 0;
     }
-    let (re, im) = (state.re.to_vec()?, state.im.to_vec()?);
-    let (mut largest, mut finest) = (0.0f64, 0.0f64);
-    for ((re, im), rank) in re.iter().zip(&im).zip(ranks.iter().cycle()) {
-        let size = re * re + im * im;
-        match rank {
-            0 => {}
-            1 => largest = largest.max(size),
-            _ => finest = finest.max(size),
-        }
-    }
-    Ok((finest / largest.max(finest)).sqrt())
+    ranks
 }

@@ -80,7 +80,8 @@ fn readings() -> Vec<Entry> {
             .text("Residuals, unknowns, parameters, orders and class; the rates it is solved for; the linear part with constant coefficients in Fourier space, λ(k) with \
                    u ~ e^(ikx), a matrix for coupled unknowns, and the rest; what solvers do with it; which of ∫u and ∫u²/2 it keeps.\n\
                    Conserved quantities are found by evaluating the rates of three random smooth states on a periodic box in f64: an integral is kept where the \
-                   integral of its rate is below 1e-9 of that of the rate's absolute value. Coefficients that are fields are replaced by random positive ones.")
+                   integral of its rate is below 1e-9 of that of the rate's absolute value. A square decreases where its rate is negative for them, for 0.05, 8, -0.05, -1 and -8 \
+                   times them, and at t = 0 and 5. Coefficients that are fields are replaced by random positive ones.")
             .option("grid", "a grid whose number of axes is taken (as many axes as the equation names)")
             .example(
                 "let nu = 0.1; explain(equation(|u| dt(u) + u * dx(u) - nu * dx(u, 2)))",

@@ -49,6 +49,12 @@ pub(crate) fn stationary(c: &Call, equation: &Equation) -> Result<Dynamic> {
     // solve(equation, #{ … }): without a guess.
     let guessed = c.has(2) || c.object_if::<Map>(1).is_none();
     let at = if guessed { 2 } else { 1 };
+    if c.has(at) && c.map(at).is_err() {
+        return Err(Error::typ("an equation without dt has no times")
+            .got(describe(&c.value(at)?))
+            .expected("solve(equation, #{ … }) or solve(equation, guess, #{ … })")
+            .advice("leave the times out to solve for a stationary state, or add dt(u) to the equation"));
+    }
     let map = if c.has(at) { c.map(at)? } else { Map::new() };
     let options = options(c, map, equation, &KEYS)?;
     let equation = with_parameters(equation, &options, &KEYS)?;

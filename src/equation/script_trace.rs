@@ -17,6 +17,10 @@ use crate::script::{Call, Closure};
 /// Names of coordinates and of the time.
 const PLACES: [&str; 4] = ["x", "y", "z", "t"];
 
+/// Constants of the language.
+const CONSTANTS: [(&str, f64); 3] =
+    [("PI", std::f64::consts::PI), ("TAU", std::f64::consts::TAU), ("E", std::f64::consts::E)];
+
 /// What is handed over as a symbol.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Plain {
@@ -60,6 +64,8 @@ fn symbols(names: &[String], values: &[Dynamic], plain: Plain) -> Result<(Vec<Dy
     for (name, value) in names.iter().zip(values) {
         let parameter = match Operand::of(value) {
             _ if plain == Plain::Everything => None,
+            // The same in every script, and nothing that one would vary.
+            Some(Operand::Number(n)) if CONSTANTS.contains(&(name.as_str(), n)) => None,
             Some(Operand::Number(_)) if plain == Plain::Numbers => None,
             Some(Operand::Number(_)) if value.is_int() && plain == Plain::WholeNumbersAndFunctions => None,
             Some(Operand::Number(n)) => Some(Value::Number(n)),

@@ -34,6 +34,12 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// The name of a parameter with numbers that are not finite.
+    pub fn not_finite(&self) -> Option<&str> {
+        let finite = |t: &Tensor| t.detach().to_vec().is_ok_and(|numbers| numbers.iter().all(|x| x.is_finite()));
+        let found = self.parameters.iter().position(|t| !finite(t))?;
+        self.names.get(found).map(String::as_str)
+    }
     /// The parameters of an equation on a grid.
     ///
     /// # Errors

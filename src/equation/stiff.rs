@@ -89,7 +89,7 @@ impl Slope {
     }
 }
 
-/// `f = L u + N(t, u)`, with what edges add to `L u` in `N`.
+/// `f = L u + b(t) + N(t, u)`, where `b` is what edges add to `L u`.
 #[derive(Clone)]
 pub(super) struct LinearPart {
     slope: Slope,
@@ -175,12 +175,9 @@ impl LinearPart {
     }
     /// `N(t, u)`.
     pub fn others(&self, t: f64, u: &Tensor) -> Result<Tensor> {
-        let rest = self.rest.as_ref().map(|rest| rest.rates(t, u)).transpose()?;
-        let edges = self.affine.as_ref().map(|lane| lane.rates(t, &u.full_like(0.0)?)).transpose()?;
-        match (rest, edges) {
-            (Some(rest), Some(edges)) => rest.add(&edges),
-            (Some(one), None) | (None, Some(one)) => one.expand(&u.shape()),
-            (None, None) => u.full_like(0.0),
+        match &self.rest {
+            Some(rest) => rest.rates(t, u)?.expand(&u.shape()),
+            None => u.full_like(0.0),
         }
     }
 }
@@ -223,6 +220,10 @@ impl Linear<Tensor> for LinearPart {
     fn resolve(&self, gamma_h: f64, y: &Tensor) -> Result<Tensor> {
         self.resolved(gamma_h, None, y)
     }
+    fn offset(&self, t: f64, like: &Tensor) -> Result<Option<Tensor>> {
+        let edges = |lane: &Stencil| lane.rates(t, &like.full_like(0.0)?)?.expand(&like.shape());
+        self.affine.as_ref().map(edges).transpose()
+    }
 }
 
 impl LinearPart {
@@ -263,5 +264,8 @@ impl Linear<Tensor> for Clocked {
     }
     fn resolve(&self, gamma_h: f64, y: &Tensor) -> Result<Tensor> {
         self.linear.resolved(gamma_h, Some(&self.rate), y)
+    }
+    fn offset(&self, t: f64, like: &Tensor) -> Result<Option<Tensor>> {
+        self.linear.offset(t, like)?.map(|edges| edges.mul(&self.rate)).transpose()
     }
 }

@@ -8,6 +8,7 @@ use super::frozen::Frozen;
 use super::jacobian::Points;
 use super::kept::Kept;
 use super::prepared::Schedules;
+use super::rates::Rates;
 use super::setting::Setting;
 use super::spectral::Spectral;
 use super::stencil::Stencil;
@@ -121,6 +122,8 @@ pub struct StencilSystem {
     clocked: OnceCell<Rc<Clocked>>,
     /// Integrals that rounding is kept from changing.
     kept: Option<Rc<Kept>>,
+    /// The right-hand side as one pass.
+    compiled: Rates,
 }
 
 impl StencilSystem {
@@ -146,6 +149,7 @@ impl StencilSystem {
             stiff: Rc::default(),
             clocked: OnceCell::new(),
             kept: None,
+            compiled: Rates::default(),
         })
     }
     /// The same with the integrals of a start kept where the evolution keeps them.
@@ -157,6 +161,17 @@ impl StencilSystem {
         let (evolution, points) = &*self.source;
         let kept = Kept::of(evolution, points, start, [*from, *to])?.map(Rc::new);
         Ok(Self { kept, ..self })
+    }
+    /// The same with a right-hand side that is compiled when it is evaluated often.
+    pub fn compiled(self) -> Self {
+        Self { compiled: Rates::wanted(), ..self }
+    }
+    /// The right-hand side.
+    fn rates(&self, t: f64, y: &Tensor) -> Result<Tensor> {
+        match self.compiled.at(self, t, y)? {
+            Some(rates) => Ok(rates),
+            None => self.lane.rates(t, y),
+        }
     }
     /// Where the eigenvalues of the linear part lie, if there is one.
     pub(super) fn linear_reach(&self, t: f64, y: &Tensor) -> Result<Option<Reach>> {
@@ -231,7 +246,7 @@ impl System for StencilSystem {
     fn nonlinear(&self, t: f64, y: &Tensor) -> Result<Tensor> {
         match self.linear_part() {
             Some(linear) => self.by_clock(linear.others(t, y)?),
-            None => self.by_clock(self.lane.rates(t, y)?),
+            None => self.by_clock(self.rates(t, y)?),
         }
     }
     fn linear(&self) -> Option<&dyn Linear<Tensor>> {
@@ -241,7 +256,7 @@ impl System for StencilSystem {
         Some(&**self.clocked.get_or_init(clocked))
     }
     fn rhs(&self, t: f64, y: &Tensor) -> Result<Tensor> {
-        self.by_clock(self.lane.rates(t, y)?)
+        self.by_clock(self.rates(t, y)?)
     }
     fn jvp(&self, t: f64, y: &Tensor, v: &Tensor) -> Option<Result<Tensor>> {
         self.stiff()?.jvp(t, y, v)
@@ -293,6 +308,8 @@ impl Parametrized for StencilSystem {
                 own.iter().zip(parameters).all(|(a, b)| matches!((a.to_vec(), b.to_vec()), (Ok(a), Ok(b)) if a == b));
             let _ = stiff.set(planned.as_ref().map(|stiff| stiff.with_tensors(parameters, same)));
         }
-        Ok(Self { lane, stiff: Rc::new(stiff), clocked: OnceCell::new(), ..self.clone() })
+        // What was compiled has the numbers of the parameters in it.
+        let compiled = Rates::default();
+        Ok(Self { lane, stiff: Rc::new(stiff), clocked: OnceCell::new(), compiled, ..self.clone() })
     }
 }

@@ -26,7 +26,7 @@ pub(super) const NAMED: &[Named] = &[
         example: "let grid = grid::rectangle(1, 1, [16, 16], #{ edges: dirichlet(0) });\n\
                   let a = where(random::gaussian_field(grid::periodic([16, 16], [1, 1]), #{ seed: 1 }).values > 0, 1, 0.1);\n\
                   solve(physics::darcy(#{ permeability: field(a, grid) }), #{ grid: grid })",
-        text: "solve(equation, #{ grid: grid }) solves it; elliptic(f, #{ a: a }) does the same by conjugate gradients with multigrid, for large grids.",
+        text: "solve(equation, #{ grid: grid }) solves it; elliptic(f, #{ a: a }) takes a field a at the points, in finite volumes with its means at faces (mean: \"harmonic\" for layers), by conjugate gradients with multigrid, for large grids; both tend to the same solution with second order.",
     },
     Named {
         name: "helmholtz",

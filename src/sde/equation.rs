@@ -21,7 +21,7 @@ pub fn drift(equation: &Equation, grid: &Grid, context: &Context) -> Result<Drif
     if !grid.is_periodic() {
         let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
         let system = StencilSystem::new(&evolution, &names, setting(context.precision())?, 2, Transport::Central)?;
-        return Ok(Drift::Function(rates(grid, context, move |t, x| system.nonlinear(t, x))));
+        return Ok(Drift::Function(rates(grid, context, move |t, x| system.rhs(t, x))));
     }
     let system = SpectralSystem::new(&evolution, setting(context.precision())?, true)?;
     if system.is_linear() && evolution.channels.len() == 1 {

@@ -4,7 +4,7 @@
 
 use super::exponential::linear_part;
 use super::method::Memory;
-use super::system::System;
+use super::system::{System, linear_rate};
 use super::vector::Vector;
 use crate::error::Result;
 
@@ -46,7 +46,7 @@ pub static ARS_443: ImexTableau = ImexTableau {
     implicit: &[&[0.0], &[0.0, 0.5], &[0.0, 1.0 / 6.0, 0.5], &[0.0, -0.5, 0.5, 0.5], &[0.0, 1.5, -1.5, 0.5, 0.5]],
 };
 
-/// One step: `(I − aᵢᵢ h L) Yᵢ = y + h Σ (âᵢⱼ N(Yⱼ) + aᵢⱼ L Yⱼ)`.
+/// One step: `(I − aᵢᵢ h L) Yᵢ = y + h Σ (âᵢⱼ N(Yⱼ) + aᵢⱼ (L Yⱼ + bⱼ)) + aᵢᵢ h bᵢ`, with the [`offset`](super::Linear::offset) `b` of `L`.
 pub(super) fn step<S: System>(tableau: &ImexTableau, system: &S, t: f64, h: f64, y: &S::State) -> Result<S::State> {
     let linear = linear_part(system, tableau.name)?;
     let (mut explicit, mut implicit): (Vec<S::State>, Vec<Option<S::State>>) = (Vec::new(), Vec::new());
@@ -56,7 +56,10 @@ pub(super) fn step<S: System>(tableau: &ImexTableau, system: &S, t: f64, h: f64,
         if i > 0 {
             let rates = row.iter().zip(&explicit).map(|(w, k)| (h * w, k));
             let linear_rates = implicit_row.iter().zip(&implicit).filter_map(|(w, k)| k.as_ref().map(|k| (h * w, k)));
-            let terms: Vec<(f64, &S::State)> = rates.chain(linear_rates).filter(|(w, _)| *w != 0.0).collect();
+            let own = linear.offset(t + c * h, y)?;
+            let own_rate = own.iter().map(|b| (h * implicit_row[i], b));
+            let terms: Vec<(f64, &S::State)> =
+                rates.chain(linear_rates).chain(own_rate).filter(|(w, _)| *w != 0.0).collect();
             let known = y.add_scaled(&terms)?;
             stage = system.settle(t + c * h, linear.resolve(implicit_row[i] * h, &known)?)?;
         }
@@ -64,26 +67,31 @@ pub(super) fn step<S: System>(tableau: &ImexTableau, system: &S, t: f64, h: f64,
             explicit.push(system.nonlinear(t + c * h, &stage)?);
             // The first column of the implicit table is 0: L y itself is never needed.
             let wanted = tableau.implicit[i + 1..].iter().any(|row| row.get(i).is_some_and(|w| *w != 0.0));
-            implicit.push(if wanted { Some(linear.apply(&stage)?) } else { None });
+            implicit.push(if wanted { Some(linear_rate(linear, t + c * h, &stage)?) } else { None });
         }
     }
     Ok(stage)
 }
 
-/// One step of `(I − ½hL) y₁ = (I + ½hL) y + h ((1 + ω/2) N₀ − (ω/2) N₋₁)`, where `ω` is this step divided by the last.
+/// One step of `(I − ½hL) y₁ = (I + ½hL) y + ½h (b₀ + b₁) + h ((1 + ω/2) N₀ − (ω/2) N₋₁)`, where `ω` is this step divided by the last.
 ///
 /// The first step takes `N₀` alone: its error is of second order, as that of the whole.
 pub(super) fn cnab2<S: System>(system: &S, t: f64, h: f64, memory: &Memory<S::State>) -> Result<Memory<S::State>> {
     let linear = linear_part(system, "cnab2")?;
     let y = &memory.y;
     let rate = system.nonlinear(t, y)?;
-    let half = linear.apply(y)?;
+    let half = linear_rate(linear, t, y)?;
+    let next = linear.offset(t + h, y)?;
     let known = match memory.past.first() {
         Some(before) => {
             let omega = h / memory.last_step;
             y.add_scaled(&[(0.5 * h, &half), (h * (1.0 + omega / 2.0), &rate), (-h * omega / 2.0, before)])?
         }
         None => y.add_scaled(&[(0.5 * h, &half), (h, &rate)])?,
+    };
+    let known = match &next {
+        Some(next) => known.add_scaled(&[(0.5 * h, next)])?,
+        None => known,
     };
     let y_new = system.settle(t + h, linear.resolve(0.5 * h, &known)?)?;
     Ok(Memory { y: y_new, past: vec![rate], last_step: h })

@@ -15,10 +15,17 @@ const MOST_PRODUCTS: usize = 1000;
 /// Newton steps before an implicit step gives up.
 const MOST_STEPS: usize = 25;
 
-/// How far the equations are solved: near rounding, because gradients assume that they hold.
+/// How far linear equations are solved: near rounding, because gradients assume that they hold.
 fn tolerance(precision: Precision) -> f64 {
     match precision {
         Precision::F32 => 2e-6,
+        Precision::F64 => 1e-14,
+    }
+}
+/// How far those of a step are solved: what is left is the same way off in many steps, and adds up.
+fn tolerance_of_steps(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => 3e-7,
         Precision::F64 => 1e-14,
     }
 }
@@ -82,7 +89,7 @@ impl<S: Parametrized> Stage<S> {
     }
 
     fn newton(&self, r: &S::State, guess: S::State) -> Result<S::State> {
-        let tolerance = tolerance(r.precision());
+        let tolerance = tolerance_of_steps(r.precision());
         let context = r.context()?;
         let size = |v: &S::State| Ok::<f64, Error>(v.dot(v)?.sqrt());
         let residual = |y: &S::State| -> Result<(S::State, f64)> {
@@ -94,8 +101,10 @@ impl<S: Parametrized> Stage<S> {
         let mut y = guess;
         let (mut left, mut scale) = residual(&y)?;
         let mut norm = size(&left)?;
-        for _ in 0..MOST_STEPS {
-            if norm <= tolerance * scale {
+        for number in 0..MOST_STEPS {
+            // The guess is never taken as it is: of a short step it is near enough without anything of the right-hand side in it, and many such steps
+            // would only go on in the direction of the first.
+            if norm <= tolerance * scale && (number > 0 || norm == 0.0) {
                 return Ok(y);
             }
             if !norm.is_finite() {

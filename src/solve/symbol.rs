@@ -1,6 +1,6 @@
 //! Linear parts with constant coefficients on periodic grids: a number or a small matrix for each mode.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use rustfft::num_complex::Complex as Number;
@@ -24,6 +24,7 @@ pub struct Symbol(Rc<Inner>);
 struct Inner {
     own: Multiplier,
     made: RefCell<Vec<(Key, Multiplier)>>,
+    growth: OnceCell<[(f64, bool); 2]>,
 }
 
 /// Which function of the symbol, for which step, in which precision, and whether it carries a gradient.
@@ -88,7 +89,11 @@ impl Symbol {
                 );
             }
         }
-        Ok(Self(Rc::new(Inner { own: Multiplier::new(l, is_matrix)?, made: RefCell::default() })))
+        Ok(Self(Rc::new(Inner {
+            own: Multiplier::new(l, is_matrix)?,
+            made: RefCell::default(),
+            growth: OnceCell::new(),
+        })))
     }
 
     /// Whether each unknown is by itself.
@@ -106,31 +111,58 @@ impl Symbol {
     }
     /// Where its eigenvalues lie.
     pub fn reach(&self) -> Result<Reach> {
-        let own = &self.0.own;
-        let (shape, re) = (own.re.shape(), own.re.to_vec()?);
-        let im = match &own.im {
-            Some(im) => im.to_vec()?,
-            None => vec![0.0; re.len()],
-        };
-        let m = if own.is_matrix { shape[1] } else { 1 };
-        let modes = shape.iter().skip(if own.is_matrix { 3 } else { 1 }).product::<usize>().max(1);
         let mut reach = Reach { real: 0.0, imaginary: 0.0 };
-        for (re, im) in re.chunks(m * m * modes).zip(im.chunks(m * m * modes)) {
-            for mode in 0..modes {
-                let matrix: Vec<Number<f64>> =
-                    (0..m * m).map(|e| Number::new(re[e * modes + mode], im[e * modes + mode])).collect();
-                let eigenvalues = if m == 1 { matrix } else { eigenvalues(&matrix, m) };
-                for lambda in eigenvalues {
-                    reach.real = reach.real.max(-lambda.re);
-                    reach.imaginary = reach.imaginary.max(lambda.im.abs());
-                }
-            }
-        }
+        self.eigenvalues(|_, lambda| {
+            reach.real = reach.real.max(-lambda.re);
+            reach.imaginary = reach.imaginary.max(lambda.im.abs());
+        })?;
         // What is left of a real part by rounding is no diffusion.
         if reach.real < 1e-9 * reach.imaginary {
             reach.real = 0.0;
         }
         Ok(reach)
+    }
+
+    /// The largest and the smallest real part of an eigenvalue, each with whether it belongs to a mode for which `is_finest` holds; found once.
+    ///
+    /// # Errors
+    /// When the numbers cannot be read.
+    pub(crate) fn growth(&self, is_finest: impl Fn(usize) -> bool) -> Result<[(f64, bool); 2]> {
+        if let Some(known) = self.0.growth.get() {
+            return Ok(*known);
+        }
+        let mut found = [(f64::NEG_INFINITY, 0), (f64::INFINITY, 0)];
+        self.eigenvalues(|mode, lambda| {
+            if lambda.re > found[0].0 {
+                found[0] = (lambda.re, mode);
+            }
+            if lambda.re < found[1].0 {
+                found[1] = (lambda.re, mode);
+            }
+        })?;
+        let found = found.map(|(growth, mode)| (growth, is_finest(mode)));
+        let _ = self.0.growth.set(found);
+        Ok(found)
+    }
+    /// Every eigenvalue with its mode.
+    fn eigenvalues(&self, mut seen: impl FnMut(usize, Number<f64>)) -> Result<()> {
+        let own = &self.0.own;
+        let (shape, re) = (own.re.shape(), own.re.to_vec()?);
+        let im = own.im.as_ref().map(Tensor::to_vec).transpose()?;
+        let m = if own.is_matrix { shape[1] } else { 1 };
+        let modes = shape.iter().skip(if own.is_matrix { 3 } else { 2 }).product::<usize>().max(1);
+        let number = |i: usize| Number::new(re[i], im.as_ref().map_or(0.0, |im| im[i]));
+        for first in (0..re.len()).step_by(m * m * modes) {
+            for mode in 0..modes {
+                if m == 1 {
+                    seen(mode, number(first + mode));
+                } else {
+                    let matrix: Vec<Number<f64>> = (0..m * m).map(|e| number(first + e * modes + mode)).collect();
+                    eigenvalues(&matrix, m).into_iter().for_each(|lambda| seen(mode, lambda));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A function of the symbol, kept for the next step.

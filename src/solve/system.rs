@@ -29,8 +29,8 @@ pub trait System {
     /// The whole right-hand side `f(t, y)`.
     fn rhs(&self, t: f64, y: &Self::State) -> Result<Self::State> {
         match self.linear() {
-            Some(linear) if self.is_linear() => linear.apply(y),
-            Some(linear) => linear.apply(y)?.add_scaled(&[(1.0, &self.nonlinear(t, y)?)]),
+            Some(linear) if self.is_linear() => linear_rate(linear, t, y),
+            Some(linear) => linear_rate(linear, t, y)?.add_scaled(&[(1.0, &self.nonlinear(t, y)?)]),
             None => self.nonlinear(t, y),
         }
     }
@@ -136,6 +136,23 @@ pub trait Linear<V> {
     fn combine(&self, h: f64, terms: &[(Phi, &V)]) -> Result<V>;
     /// `(I − γh L)⁻¹ y`.
     fn resolve(&self, gamma_h: f64, y: &V) -> Result<V>;
+    /// What belongs to `L y` and does not depend on `y`, at a time: the values of edges. It is as stiff as `L`, and no part of
+    /// [`nonlinear`](System::nonlinear).
+    ///
+    /// # Errors
+    /// Those of an evaluation.
+    fn offset(&self, _t: f64, _like: &V) -> Result<Option<V>> {
+        Ok(None)
+    }
+}
+
+/// `L y + b(t)` with the offset `b`.
+pub(super) fn linear_rate<V: Vector>(linear: &dyn Linear<V>, t: f64, y: &V) -> Result<V> {
+    let rate = linear.apply(y)?;
+    match linear.offset(t, y)? {
+        Some(offset) => rate.add_scaled(&[(1.0, &offset)]),
+        None => Ok(rate),
+    }
 }
 
 /// A system in two halves of which each alone is solved exactly: `x' = v` and `v' = a(t, x)`, or `q' = ∂T/∂p` and `p' = −∂V/∂q`.

@@ -186,11 +186,12 @@ pub(crate) fn entries() -> Vec<Entry> {
         entry("check::gradient(f, x, [options])")
             .brief("Compares the gradient of a scalar function with central differences.")
             .text("Returns #{ error, worst, exact, numeric, ok }: the largest difference relative to the largest difference quotient, where it \
-                   is, and both values there. Run it with --precision f64: in f32 rounding limits it to about 1e-3.")
+                   is, and both values there. Run it with --precision f64, or give x in f64: in f32 rounding limits it to about 1e-3.")
             .option("step", "the distance h of the central difference (1e-5 in f64, 1e-2 in f32, times the size of x)")
             .option("tolerance", "up to which error ok is true (1e-6 in f64, 1e-2 in f32)")
             .option("samples", "how many elements are tried, spread evenly (64)")
             .example("check::gradient(|x| sum(sin(x)), tensor([0.1, 0.2])).ok", "true")
+            .example("check::gradient(|x| sum(sin(x)), tensor([0.1, 0.2]).cast(\"f64\")).error < 1e-8", "true")
             .run(check_gradient),
     ]
 }
@@ -217,7 +218,7 @@ fn check_gradient(c: &mut Call) -> Result<Dynamic> {
                 let mut values = values.clone();
                 values[at] += delta;
                 let mut all = tensors.clone();
-                all[which] = Tensor::new(context, values, &tensor.shape())?.cast(tensor.precision())?;
+                all[which] = Tensor::from_vec::<f64>(context, values, &tensor.shape())?.cast(tensor.precision())?;
                 evaluate(&all)?.item()
             };
             let numeric = (moved(h)? - moved(-h)?) / (2.0 * h);

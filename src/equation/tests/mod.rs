@@ -7,6 +7,7 @@ mod lanes;
 mod native;
 mod points;
 mod prepared;
+mod rates;
 mod samples;
 mod texts;
 mod tracing;

@@ -224,6 +224,37 @@ impl<T: Real> March<T> {
         samples.saturating_mul(self.schedule.len()).saturating_mul(self.state_len()) < 1 << 14
     }
 
+    /// Machines for all blocks of so many samples.
+    pub fn machines(&self, samples: usize) -> Vec<Machine<T>> {
+        let block = self.block(samples).max(1);
+        let firsts = (0..samples).step_by(block);
+        firsts.map(|first| self.machine(first, block.min(samples - first), samples)).collect()
+    }
+    /// Replaces states `[sample, channel, x…]` by what the first step of the schedule ends with.
+    pub fn evaluate(&self, machines: &mut [Machine<T>], states: &mut [T]) {
+        let len = self.state_len().max(1);
+        let samples = states.len() / len;
+        let block = self.block(samples).max(1);
+        let Some(forward) = self.programs.steps.first().and_then(|own| own.forward.as_ref()) else { return };
+        let arrays = self.programs.states.first().map_or(&[][..], Vec::as_slice);
+        let one = |(number, (machine, states)): (usize, (&mut Machine<T>, &mut [T]))| {
+            self.begin(machine, 0, number * block);
+            self.put(machine, arrays, |s, c| s * len + c * self.points, states);
+            machine.run(&self.plan, forward);
+            for (sample, state) in states.chunks_mut(len).enumerate() {
+                for (out, array) in state.chunks_mut(self.points.max(1)).zip(arrays) {
+                    out.copy_from_slice(&machine.arrays[*array][sample * self.points..][..self.points]);
+                }
+            }
+        };
+        let parts = states.chunks_mut(len * block);
+        if machines.len() < 2 || self.is_small(samples) {
+            machines.iter_mut().zip(parts).enumerate().for_each(one);
+        } else {
+            machines.par_iter_mut().zip(parts.collect::<Vec<_>>()).enumerate().for_each(one);
+        }
+    }
+
     fn block_forward(
         &self,
         first: usize,

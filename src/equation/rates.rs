@@ -1,0 +1,158 @@
+//! The right-hand side at points as one compiled pass, for integrators that are more than sums and evaluations: step control, Newton's
+//! iteration, outputs inside of steps.
+
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
+use std::rc::Rc;
+
+use super::points::{Native, moving};
+use super::stencil::lowered::{Lowering, Moving};
+use super::system::StencilSystem;
+use crate::error::Result;
+use crate::native::march::{Keep, Scheduled};
+use crate::native::points::machine::Machine;
+use crate::native::points::march::March;
+use crate::native::step::{Operation, Step};
+use crate::session::interrupt;
+use crate::tensor::{Claim, Precision, Real, Tensor};
+
+/// Numbers of a state from which on the first evaluation is compiled already; of smaller ones so many evaluations are cheaper than that.
+const LARGE: usize = 1 << 13;
+const FEW: usize = 24;
+
+/// A step that ends with what it has evaluated.
+fn evaluation(t: f64) -> (Vec<Step>, Vec<Scheduled>) {
+    let operations = vec![Operation::Nonlinear { to: 1, from: 0, after: 0.0 }];
+    let step = Step { h: 0.0, operations, functions: Vec::new(), given: 1, ends: vec![1], evaluations: 1 };
+    (vec![step], vec![Scheduled { t, h: 0.0, program: 0, output: Some(1) }])
+}
+
+/// The rates of change of a state in double precision, `[sample, channel, x…]`, at times at which they may differ: at one of them where they
+/// do not depend on time. `None` where they cannot be compiled, or are not finite.
+///
+/// # Errors
+/// When the parameters do not fit the grid.
+pub(super) fn rates(system: &StencilSystem, state: &Tensor, times: &[f64]) -> Result<Option<Vec<Vec<f64>>>> {
+    let mut found = Vec::with_capacity(times.len());
+    for t in times {
+        let Ok(mut lowering) = Lowering::new(system.lane(), state, *t)? else { return Ok(None) };
+        let Ok(native) = Native::<f64>::new(system, &mut lowering, state, evaluation(*t), (2, None))? else {
+            return Ok(None);
+        };
+        let state = system.lane().settle(*t, state.clone())?;
+        let mut rates = vec![0.0; state.len()];
+        if native.march.forward(&state.read::<f64>()?, as_uninit(&mut rates), Keep::Nothing, None).is_err() {
+            interrupt::poll()?;
+            return Ok(None);
+        }
+        found.push(rates);
+        if lowering.times.is_empty() && lowering.moving.is_empty() {
+            break;
+        }
+    }
+    Ok(Some(found))
+}
+
+/// Numbers as places that are written before they are read.
+fn as_uninit(numbers: &mut [f64]) -> &mut [MaybeUninit<f64>] {
+    // SAFETY: `MaybeUninit<f64>` has the layout of `f64`, and only numbers are written to it here.
+    unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
+}
+
+/// What a system keeps of its compiled right-hand side. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Rates(Rc<RefCell<Known>>);
+
+#[derive(Default)]
+enum Known {
+    /// Not wanted: the lane of tensors is the reference.
+    #[default]
+    Off,
+    /// Wanted, and asked for so often.
+    Asked(usize),
+    /// There is none.
+    Unfit,
+    Single(Box<Evaluator<f32>>),
+    Double(Box<Evaluator<f64>>),
+}
+
+/// The right-hand side for states of one shape.
+struct Evaluator<T: Real> {
+    march: March<T>,
+    moving: Vec<Moving>,
+    machines: Vec<Machine<T>>,
+    shape: Vec<usize>,
+    _held: Rc<Claim>,
+}
+
+impl Rates {
+    /// One that is compiled when it is worth it.
+    pub fn wanted() -> Self {
+        Self(Rc::new(RefCell::new(Known::Asked(0))))
+    }
+    /// The rates of a state that has been settled; `None` where they are to be evaluated by tensors: while something is differentiated, on other
+    /// devices, or where they cannot be compiled.
+    ///
+    /// # Errors
+    /// Those of the values of edges.
+    pub fn at(&self, system: &StencilSystem, t: f64, y: &Tensor) -> Result<Option<Tensor>> {
+        let context = y.context();
+        let Ok(mut known) = self.0.try_borrow_mut() else { return Ok(None) };
+        if context.is_differentiating() && context.is_recording() {
+            return Ok(None);
+        }
+        if let Known::Asked(times) = *known {
+            *known = Known::Asked(times + 1);
+            if y.flex().is_none() || y.len() < LARGE && times < FEW {
+                return Ok(None);
+            }
+            *known = match y.precision() {
+                Precision::F32 => {
+                    Evaluator::new(system, t, y)?.map_or(Known::Unfit, |own| Known::Single(Box::new(own)))
+                }
+                Precision::F64 => {
+                    Evaluator::new(system, t, y)?.map_or(Known::Unfit, |own| Known::Double(Box::new(own)))
+                }
+            };
+        }
+        match (&mut *known, y.precision()) {
+            (Known::Single(own), Precision::F32) => own.at(system, t, y),
+            (Known::Double(own), Precision::F64) => own.at(system, t, y),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl<T: Real> Evaluator<T> {
+    fn new(system: &StencilSystem, t: f64, y: &Tensor) -> Result<Option<Self>> {
+        let Ok(mut lowering) = Lowering::new(system.lane(), y, t)? else { return Ok(None) };
+        let Ok(native) = Native::<T>::new(system, &mut lowering, y, evaluation(t), (2, None))? else {
+            return Ok(None);
+        };
+        let march = native.march;
+        let samples = y.shape().first().copied().unwrap_or(1);
+        let block = march.block(samples).max(1);
+        let bytes = march.plan.bytes(block).saturating_mul(samples.div_ceil(block));
+        y.context().reserve(bytes)?;
+        let machines = march.machines(samples);
+        let held = y.context().claim(bytes);
+        Ok(Some(Self { march, moving: lowering.moving, machines, shape: y.shape(), _held: held }))
+    }
+    fn at(&mut self, system: &StencilSystem, t: f64, y: &Tensor) -> Result<Option<Tensor>> {
+        if y.shape() != self.shape || y.flex().is_none() {
+            return Ok(None);
+        }
+        if let Some(step) = self.march.schedule.first_mut() {
+            step.t = t;
+        }
+        if !self.moving.is_empty() {
+            match moving(system, &self.moving, &self.march.schedule)? {
+                Ok(timed) => self.march.timed = timed,
+                Err(_) => return Ok(None),
+            }
+        }
+        let mut rates = y.read::<T>()?;
+        self.march.evaluate(&mut self.machines, &mut rates);
+        Tensor::from_vec::<T>(y.context(), rates, &self.shape).map(Some)
+    }
+}
