@@ -6,6 +6,7 @@
 
 mod driver;
 pub(crate) mod launches;
+pub(crate) mod pace;
 mod vulkan;
 
 use std::fmt;
