@@ -1,4 +1,5 @@
-//! Transforms in tensor operations only, for devices without the kernels of the CPU: lines of length `n` as products with small matrices.
+//! Transforms in tensor operations only, for devices without the kernels of the CPU: lines of length `n` as products with small matrices. On devices of CubeCL lines
+//! that fit are transformed by `kernel.rs` instead, also those that longer ones are taken apart into, and no product is left.
 //!
 //! | length | way |
 //! |---|---|
