@@ -37,6 +37,7 @@ struct Parts {
     last: Vec<Row>,
     transpose: OnceLock<Banded>,
     /// What its numbers are called where a device keeps them.
+    #[cfg(feature = "cubecl")]
     name: OnceLock<String>,
 }
 
@@ -89,7 +90,16 @@ impl Banded {
         Ok(Self::made(rows, columns, first?, taps, last?))
     }
     fn made(rows: usize, columns: usize, first: Vec<Row>, taps: Vec<(i64, f64)>, last: Vec<Row>) -> Self {
-        Self(Arc::new(Parts { rows, columns, first, taps, last, transpose: OnceLock::new(), name: OnceLock::new() }))
+        Self(Arc::new(Parts {
+            rows,
+            columns,
+            first,
+            taps,
+            last,
+            transpose: OnceLock::new(),
+            #[cfg(feature = "cubecl")]
+            name: OnceLock::new(),
+        }))
     }
     /// The same weights around every position of a ring: `out[i] = Σ_k w_k x[(i + s_k) mod n]`.
     ///
@@ -156,6 +166,7 @@ impl Banded {
         }
     }
     /// A name that maps of other numbers do not have; computed once.
+    #[cfg(feature = "cubecl")]
     fn name(&self) -> &str {
         use sha2::Digest;
         self.0.name.get_or_init(|| {

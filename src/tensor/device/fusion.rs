@@ -18,8 +18,8 @@ pub(crate) fn configure() {
             return;
         }
         let mut value = serde_json::to_value(&read).unwrap_or(Value::Null);
-        if let Some(search) = value.pointer_mut("/fusion/beam_search") {
-            search["max_blocks"] = json!(BLOCKS);
+        if let Some(Value::Object(search)) = value.pointer_mut("/fusion/beam_search") {
+            search.insert("max_blocks".into(), json!(BLOCKS));
         }
         if let Ok(config) = serde_json::from_value::<burn::BurnConfig>(value) {
             burn::BurnConfig::try_set(config.override_from_env());
