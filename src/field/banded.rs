@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 use crate::tensor::{Context, Tensor, axis_index, in_precision};
 
 mod affine;
+#[cfg(feature = "cubecl")]
+mod cube;
 mod kernel;
 mod lowered;
 
@@ -34,6 +36,9 @@ struct Parts {
     /// Rows after the regular ones.
     last: Vec<Row>,
     transpose: OnceLock<Banded>,
+    /// What its numbers are called where a device keeps them.
+    #[cfg(feature = "cubecl")]
+    name: OnceLock<String>,
 }
 
 /// A row in ascending order, each column once, without zeros.
@@ -85,7 +90,16 @@ impl Banded {
         Ok(Self::made(rows, columns, first?, taps, last?))
     }
     fn made(rows: usize, columns: usize, first: Vec<Row>, taps: Vec<(i64, f64)>, last: Vec<Row>) -> Self {
-        Self(Arc::new(Parts { rows, columns, first, taps, last, transpose: OnceLock::new() }))
+        Self(Arc::new(Parts {
+            rows,
+            columns,
+            first,
+            taps,
+            last,
+            transpose: OnceLock::new(),
+            #[cfg(feature = "cubecl")]
+            name: OnceLock::new(),
+        }))
     }
     /// The same weights around every position of a ring: `out[i] = Σ_k w_k x[(i + s_k) mod n]`.
     ///
@@ -150,6 +164,23 @@ impl Banded {
             Some(from_end) => parts.last.get(from_end).cloned().unwrap_or_default(),
             None => parts.taps.iter().map(|&(s, w)| ((i as i64 + s) as usize, w)).collect(),
         }
+    }
+    /// A name that maps of other numbers do not have; computed once.
+    #[cfg(feature = "cubecl")]
+    fn name(&self) -> &str {
+        use sha2::Digest;
+        self.0.name.get_or_init(|| {
+            let parts = &*self.0;
+            let mut hash = sha2::Sha256::new();
+            let mut put = |word: u64| hash.update(word.to_le_bytes());
+            [parts.rows, parts.columns, parts.first.len(), parts.taps.len()].into_iter().for_each(|n| put(n as u64));
+            parts.taps.iter().for_each(|(s, w)| [*s as u64, w.to_bits()].into_iter().for_each(&mut put));
+            for row in parts.first.iter().chain(&parts.last) {
+                put(row.len() as u64);
+                row.iter().for_each(|(c, w)| [*c as u64, w.to_bits()].into_iter().for_each(&mut put));
+            }
+            hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        })
     }
     /// The matrix with rows and columns exchanged; computed once.
     pub fn transpose(&self) -> Self {

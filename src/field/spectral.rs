@@ -171,7 +171,10 @@ impl SpectralOperator {
     /// The exact solution of `∂u/∂t = L u` after `time`: `e^(L t) u`. A single time for all samples.
     pub fn propagate(&self, u: &Tensor, time: f64) -> Result<Tensor> {
         let t = Tensor::scalar_in(u.context(), Precision::F64, time);
-        self.multiply(u, &self.exponential(&t)?)
+        let after = self.multiply(u, &self.exponential(&t)?)?;
+        // What calls this again and again is a loop over steps, in a script perhaps.
+        u.context().end_step();
+        Ok(after)
     }
     /// [`propagate`](Self::propagate) by a multiplier computed before with [`exponential`](Self::exponential).
     pub fn multiply_by(&self, u: &Tensor, multiplier: &Complex) -> Result<Tensor> {

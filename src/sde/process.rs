@@ -222,6 +222,7 @@ impl Process {
             let xi = normal_samples(x.context(), key.step(m as u64), samples, &one)?.cast(x.precision())?;
             x = self.advance(&x, &clock)?.add(&self.noise(xi, &clock)?)?;
             states.push(start.with(x.clone()));
+            x.context().end_step();
         }
         // Looked at once; which step it was is found out only when there is one.
         if refuse_not_finite(&x, "the path", 0, 0.0).is_err() {

@@ -160,7 +160,7 @@ impl Tensor {
     }
     /// Wraps what an operation of Burn returned; the buffer is new and counts.
     pub(crate) fn made(context: &Context, data: DispatchTensor) -> Self {
-        context.counts().operation();
+        context.queued();
         Self::held(context, data)
     }
     /// The same, of a shape that is known: on other devices a result of rank 0 comes as one of rank 1.

@@ -274,11 +274,10 @@ impl Tensor {
 
     /// 1 where an element is finite, 0 where it is NaN or infinite.
     pub fn is_finite(&self) -> Result<Self> {
-        // x − x is 0 for a finite number and NaN otherwise; NaN equals nothing.
-        let x = self.detach();
-        x.sub(&x)?
-            .compare(Compare::Equal, &Self::scalar_in(self.context(), Precision::F32, 0.0))?
-            .cast(self.precision())
+        // Not x − x = 0, which drivers of cards take for true of every number. NaN is not less than anything.
+        let most = if self.precision() == Precision::F32 { f64::from(f32::MAX) } else { f64::MAX };
+        let most = Self::scalar_in(self.context(), self.precision(), most);
+        self.detach().unary(Unary::Abs)?.compare(Compare::LowerEqual, &most)?.cast(self.precision())
     }
 }
 

@@ -9,6 +9,7 @@ use burn::tensor::{BoolDType, BoolStore, IntDType};
 
 use super::counts::Counts;
 use super::device::Device;
+use super::device::pace;
 use crate::error::{Error, Result};
 
 /// The precision of a tensor's numbers.
@@ -62,6 +63,9 @@ struct Inner {
     device: Cell<Device>,
     burn: RefCell<DispatchDevice>,
     counts: Counts,
+    /// Steps that ended since a device was last waited for.
+    #[cfg_attr(not(feature = "cubecl"), allow(dead_code))]
+    steps: Cell<u32>,
     /// Numbers that operations need again and again, kept on the device; see [`Context::constant`].
     constants: RefCell<HashMap<String, DispatchTensor>>,
     precision: Cell<Precision>,
@@ -95,6 +99,7 @@ impl Context {
             device: Cell::new(device),
             burn: RefCell::new(device.burn()),
             counts: Counts::default(),
+            steps: Cell::new(0),
             constants: RefCell::default(),
             precision: Cell::new(precision),
             double: Cell::new(device.supports(Precision::F64)),
@@ -147,6 +152,25 @@ impl Context {
     pub fn synchronise(&self) -> Result<()> {
         use burn::backend::Backend;
         Dispatch::sync(&self.burn_device()).map_err(|e| failed(&format!("{e:?}")))
+    }
+    /// Says that a step of a loop that reads no number is done: a card is handed what is queued for it, and every so often waited for. See `device/pace.rs`.
+    pub(crate) fn end_step(&self) {
+        #[cfg(feature = "cubecl")]
+        if self.device().is_cube() {
+            let steps = self.0.steps.get() + 1;
+            let wait = steps >= pace::STEPS;
+            self.0.steps.set(if wait { 0 } else { steps });
+            pace::end(&self.0.burn.borrow(), wait);
+            self.0.counts.handed_over();
+        }
+    }
+    /// Counts an operation, and ends a queue that has become long.
+    pub(super) fn queued(&self) {
+        self.0.counts.operation();
+        if self.0.counts.queued() >= pace::MOST {
+            self.0.counts.handed_over();
+            self.end_step();
+        }
     }
     /// Operations and copies between host and device so far.
     pub fn counts(&self) -> &Counts {

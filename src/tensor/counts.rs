@@ -14,6 +14,8 @@ use super::device::launches;
 #[derive(Default)]
 pub struct Counts {
     operations: Cell<u64>,
+    /// Operations since a number was read or a queue was ended.
+    queued: Cell<u32>,
     to_host: Direction,
     to_device: Direction,
 }
@@ -68,10 +70,20 @@ impl Snapshot {
 impl Counts {
     pub(super) fn operation(&self) {
         self.operations.set(self.operations.get() + 1);
+        self.queued.set(self.queued.get().saturating_add(1));
+    }
+    /// Operations since a number was read or a queue was ended.
+    pub(super) fn queued(&self) -> u32 {
+        self.queued.get()
+    }
+    /// What was queued has been handed over.
+    pub(super) fn handed_over(&self) {
+        self.queued.set(0);
     }
     #[track_caller]
     pub(super) fn to_host(&self, bytes: usize) {
         self.to_host.note(bytes, Location::caller());
+        self.handed_over();
     }
     #[track_caller]
     pub(super) fn to_device(&self, bytes: usize) {

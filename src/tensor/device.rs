@@ -5,7 +5,10 @@
 //! can say what a build with it would find.
 
 mod driver;
+#[cfg(feature = "cubecl")]
+mod fusion;
 pub(crate) mod launches;
+pub(crate) mod pace;
 mod vulkan;
 
 use std::fmt;
@@ -115,6 +118,8 @@ impl Device {
             .expected("\"cpu\"")
             .advice(format!("build it with {}", backend.build())));
         }
+        #[cfg(feature = "cubecl")]
+        fusion::configure();
         let unusable = |why| backend.unusable(text, why);
         let kind = if backend.name == CUDA.name {
             backend.check(text, index, driver::cards().map_err(unusable)?.len())?;

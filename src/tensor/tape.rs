@@ -13,7 +13,7 @@
 mod staged;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::rc::Rc;
 
 use super::base::Tensor;
@@ -187,11 +187,12 @@ impl Ord for Pending {
 
 struct Pass {
     heap: BinaryHeap<Pending>,
-    gradients: HashMap<u64, Vec<Option<Tensor>>>,
+    /// By number, which is also the order in which they are let go of: Burn's fusion takes a step for another one when that changes.
+    gradients: BTreeMap<u64, Vec<Option<Tensor>>>,
     /// Nodes older than the oldest target cannot depend on any.
     oldest: u64,
     targets: Vec<u64>,
-    found: HashMap<u64, Tensor>,
+    found: BTreeMap<u64, Tensor>,
     /// Nodes whose gradients came through a choice.
     chosen: HashSet<u64>,
 }
@@ -200,10 +201,10 @@ impl Pass {
     fn new(targets: &[Tensor]) -> Self {
         let mut pass = Self {
             heap: BinaryHeap::new(),
-            gradients: HashMap::new(),
+            gradients: BTreeMap::new(),
             oldest: 0,
             targets: Vec::new(),
-            found: HashMap::new(),
+            found: BTreeMap::new(),
             chosen: HashSet::new(),
         };
         pass.aim(targets);

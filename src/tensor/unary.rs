@@ -6,7 +6,8 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchTensor};
 
 use super::base::Tensor;
-use super::binary::Binary;
+use super::binary::{Binary, Compare};
+use super::context::Precision;
 use super::elementwise::Operation;
 use crate::error::Result;
 
@@ -119,7 +120,8 @@ impl Unary {
         ("heaviside", Self::Heaviside),
     ];
 
-    /// The value on Burn's tensors; `None` for those composed of others below.
+    /// The value on Burn's tensors; `None` for those composed of others below. Burn's `log1p` is not among them: CubeCL writes it as the logarithm of
+    /// `1 + x`, for CUDA too.
     pub(super) fn primitive(self, x: DispatchTensor) -> Option<DispatchTensor> {
         Some(match self {
             Self::Neg => Dispatch::float_neg(x),
@@ -127,7 +129,6 @@ impl Unary {
             Self::Sign => Dispatch::float_sign(x),
             Self::Exp => Dispatch::float_exp(x),
             Self::Log => Dispatch::float_log(x),
-            Self::Log1p => Dispatch::float_log1p(x),
             Self::Sqrt => Dispatch::float_sqrt(x),
             Self::Rsqrt => Dispatch::float_recip(Dispatch::float_sqrt(x)),
             Self::Recip => Dispatch::float_recip(x),
@@ -156,10 +157,23 @@ impl Unary {
     /// The value as a composition, for functions that Burn does not have in the form needed.
     fn composed(self, x: &Tensor) -> Result<Tensor> {
         match self {
-            // 2 e^(x/2) sinh(x/2): no cancellation near 0.
+            // Near 0, where a card loses its digits, x Σ xᵏ/(k + 1)!.
             Self::Expm1 => {
-                let half = x.scale(0.5)?;
-                half.unary(Self::Exp)?.mul(&half.unary(Self::Sinh)?)?.scale(2.0)
+                let count = if x.precision() == Precision::F32 { 9 } else { 16 };
+                let factorials = (1..=count).scan(1.0, |f, k| {
+                    *f *= f64::from(k);
+                    Some(1.0 / *f)
+                });
+                let near = series(x, &factorials.collect::<Vec<_>>())?.mul(x)?;
+                chosen_below(0.5, x, &near, &x.unary(Self::Exp)?.shift(-1.0)?)
+            }
+            // Near 0 ln(1 + x) = 2 artanh(s) = 2 s Σ s²ᵏ/(2k + 1) with s = x/(2 + x).
+            Self::Log1p => {
+                let count = if x.precision() == Precision::F32 { 6 } else { 11 };
+                let s = x.div(&x.shift(2.0)?)?;
+                let weights: Vec<f64> = (0..count).map(|k| 2.0 / f64::from(2 * k + 1)).collect();
+                let near = series(&s.unary(Self::Square)?, &weights)?.mul(&s)?;
+                chosen_below(0.25, x, &near, &x.shift(1.0)?.unary(Self::Log)?)
             }
             // ½ + ½ tanh(x/2): no overflow at either end.
             Self::Sigmoid => x.scale(0.5)?.unary(Self::Tanh)?.scale(0.5)?.shift(0.5),
@@ -218,6 +232,18 @@ impl Unary {
             }
         }))
     }
+}
+
+/// `Σ cₖ xᵏ`.
+fn series(x: &Tensor, coefficients: &[f64]) -> Result<Tensor> {
+    let Some((highest, others)) = coefficients.split_last() else { return x.full_like(0.0) };
+    let last = x.full_like(*highest)?;
+    others.iter().rev().try_fold(last, |sum, c| sum.mul(x)?.shift(*c))
+}
+/// One value where `|x|` is below a bound, the other elsewhere.
+fn chosen_below(bound: f64, x: &Tensor, near: &Tensor, far: &Tensor) -> Result<Tensor> {
+    let bound = Tensor::scalar_in(x.context(), x.precision(), bound);
+    x.unary(Unary::Abs)?.compare(Compare::Lower, &bound)?.choose(near, far)
 }
 
 fn normal_cdf(x: &Tensor) -> Result<Tensor> {

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Checks and measures the program on this machine's card and leaves report/report.md and report/report.json beside this file.
 #
-#     ./run.sh [--device cuda:0] [--quick | --smoke] [--python PYTHON] [--train SECONDS]
+#     ./run.sh [--device cuda:0] [--quick | --smoke] [--tests NAME] [--python PYTHON] [--train SECONDS]
 #
 # --quick leaves the benchmarks out; --smoke runs small ones once, to try all of this without a card (--device vulkan or lowered); --python names an interpreter with JAX (benches/gpu/requirements.txt) for the peers, by default
-# python3; --train is how long the paper's network is trained (3600 s; 0 leaves it out). A step that fails is in the report, and the others run.
+# python3; --tests runs those whose name holds NAME alone; --train is how long the paper's network is trained (3600 s; 0 leaves it out). A step that fails is in the report, and the others run.
 set -uo pipefail
 cd "$(dirname "$0")"
-device=cuda:0 quick= smoke= python=python3 train=3600
+device=cuda:0 quick= smoke= tests=gpu_ python=python3 train=3600
 while [ $# -gt 0 ]; do
     case $1 in
         --device) device=$2; shift 2 ;;
         --quick) quick=1; shift ;;
         --smoke) smoke=1; shift ;;
+        --tests) tests=$2; shift 2 ;;
         --python) python=$2; shift 2 ;;
         --train) train=$2; shift 2 ;;
         *) echo "unknown option $1" >&2; exit 2 ;;
@@ -36,7 +37,7 @@ step() { # NAME COMMAND…: its output goes into a file, its time and exit code 
 case $device in cuda*) step card nvidia-smi ;; vulkan*) step card vulkaninfo --summary ;; esac
 step devices bin/ansatz devices
 export ANSATZ_TEST_DEVICE=$device
-step tests bin/tests-gpu --ignored --test-threads=1 --nocapture
+step tests bin/tests-gpu "$tests" --ignored --test-threads=1 --nocapture
 for example in examples/*.rhai; do
     name=$(basename "$example" .rhai)
     step "example-$name" bin/ansatz run "$example" --device "$device" --quiet --out "$report/runs/$name"

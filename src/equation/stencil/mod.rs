@@ -9,7 +9,7 @@
 //! nothing but diffusion continues evenly beyond edges with a slope of 0: what is in the box stays there to rounding.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use crate::equation::evaluate::{Leaves, binary, opaque};
@@ -597,8 +597,9 @@ struct Run<'a> {
     state: &'a Tensor,
     edges: Vec<Vec<[Option<Tensor>; 2]>>,
     values: RefCell<Vec<Option<Tensor>>>,
-    /// Channels on the two sides of the faces of an axis.
-    faces: RefCell<HashMap<(usize, usize), (Tensor, Tensor)>>,
+    /// Channels on the two sides of the faces of an axis. In order, as all tensors of an evaluation are: a map of hashes lets go of them in another order each
+    /// time, and Burn's fusion, which sees that, would search a plan anew for each step.
+    faces: RefCell<BTreeMap<(usize, usize), (Tensor, Tensor)>>,
 }
 
 impl Run<'_> {
@@ -662,7 +663,7 @@ impl Run<'_> {
                     let slope = self.of.operator(axis, Kind::FaceDerivative, self.of.kinds(*u, axis)?)?;
                     let slope = slope.apply(&u_value, along, self.edge_values(*u, axis)?)?;
                     let between = Between { axis, accuracy: self.of.plan.accuracy, open: self.of.is_open(*u, axis) };
-                    let flux = slope.mul(&self.between(*a, between, &mut HashMap::new())?)?;
+                    let flux = slope.mul(&self.between(*a, between, &mut BTreeMap::new())?)?;
                     let divergence = self.of.fluxes(axis, self.of.beyond(at, *u, axis), self.of.plan.accuracy)?;
                     let term = divergence.apply(&flux, along)?;
                     sum = Some(match sum {
@@ -802,7 +803,7 @@ impl Run<'_> {
         let along = self.of.setting.grid.tensor_axis(axis);
         let mut sides = Vec::new();
         for left in [true, false] {
-            let mut known = HashMap::new();
+            let mut known = BTreeMap::new();
             let mut at = |code: usize| self.at_faces(code, axis, left, &mut known);
             sides.push([at(f)?, at(u)?, at(speed)?]);
         }
@@ -817,7 +818,7 @@ impl Run<'_> {
         self.of.fluxes(axis, ends, self.of.plan.transport.accuracy())?.apply(&flux, along)
     }
     /// A value at the faces of an axis, computed from the channels on one side of them.
-    fn at_faces(&self, at: usize, axis: usize, left: bool, known: &mut HashMap<usize, Tensor>) -> Result<Tensor> {
+    fn at_faces(&self, at: usize, axis: usize, left: bool, known: &mut BTreeMap<usize, Tensor>) -> Result<Tensor> {
         if let Some(value) = known.get(&at) {
             return Ok(value.clone());
         }
@@ -862,7 +863,7 @@ impl Run<'_> {
         Ok(value)
     }
     /// A coefficient at the faces of an axis: a function of unknowns and coordinates is computed from those at the faces.
-    fn between(&self, at: usize, place: Between, known: &mut HashMap<usize, Tensor>) -> Result<Tensor> {
+    fn between(&self, at: usize, place: Between, known: &mut BTreeMap<usize, Tensor>) -> Result<Tensor> {
         if let Some(value) = known.get(&at) {
             return Ok(value.clone());
         }
@@ -921,7 +922,7 @@ impl Run<'_> {
     /// A body and itself are no pair: its distance of 0 would have a gradient that is not finite, even where its value is left out.
     fn pair_sum(&self, at: usize) -> Result<Tensor> {
         let bodies = self.bodies()?;
-        let value = self.per_pair(at, &mut HashMap::new())?;
+        let value = self.per_pair(at, &mut BTreeMap::new())?;
         let samples = value.shape().first().copied().unwrap_or(1);
         value.expand(&[samples, 1, bodies, bodies - 1])?.sum(&[-1], false)
     }
@@ -940,7 +941,7 @@ impl Run<'_> {
         rest.reshape(&[samples, 1, n, n - 1])
     }
     /// A value for each pair, `[sample | 1, 1, i | 1, j − 1 | 1]`.
-    fn per_pair(&self, at: usize, known: &mut HashMap<usize, Tensor>) -> Result<Tensor> {
+    fn per_pair(&self, at: usize, known: &mut BTreeMap<usize, Tensor>) -> Result<Tensor> {
         if let Some(value) = known.get(&at) {
             return Ok(value.clone());
         }

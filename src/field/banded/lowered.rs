@@ -1,5 +1,5 @@
 //! Banded maps in tensor operations, for devices without the kernels of the CPU: the regular rows as a sum of shifted views, the rows
-//! at either end as one small product.
+//! at either end as one small product. Devices of CubeCL take all of it in one kernel instead (`cube.rs`).
 
 use super::{Banded, Row};
 use crate::error::Result;
@@ -85,6 +85,10 @@ pub(super) fn fits(map: &Banded) -> bool {
 pub(super) fn apply(map: &Banded, x: &Tensor, axis: usize) -> Result<Tensor> {
     interrupt::poll()?;
     let (parts, x) = (&*map.0, x.detach());
+    #[cfg(feature = "cubecl")]
+    if super::cube::fits(map, &x, axis) {
+        return super::cube::apply(map, &x, axis);
+    }
     let regular = parts.rows - parts.first.len() - parts.last.len();
     let mut blocks = Vec::new();
     if !parts.first.is_empty() {

@@ -1,6 +1,9 @@
-//! Transforms of lines whose length is a power of two in one kernel each, for devices of CubeCL: the lines of a few columns are loaded into the
-//! memory that the threads of a cube share, in reversed order of bits, transformed there by butterflies (Cooley and Tukey 1965, decimation in time), and
-//! stored. Whatever the axis, nothing is transposed; half spectra are cut and weighted on the way in or out.
+//! Transforms of lines in one kernel each, for devices of CubeCL: the lines of a few columns are loaded into the memory that the threads of a cube
+//! share, transformed there, and stored. Whatever the axis, nothing is transposed; half spectra are cut and weighted on the way in or out.
+//!
+//! Powers of two are loaded in reversed order of bits and transformed in place by butterflies (Cooley and Tukey 1965, decimation in time). Other
+//! lengths are taken apart into their factors in `mixed.rs`. Neither is a product of matrices, which a card may round to TF32 and whose
+//! variants Burn compiles and times before it takes one.
 //!
 //! Cosines and sines are a table made on the host in doubles: those of a device are single numbers of unknown accuracy.
 
@@ -16,6 +19,7 @@ use cubecl::prelude::*;
 
 use super::kernels::Weights;
 use super::lowered::{constant, wave, weight};
+use super::mixed;
 use super::volume::Direction;
 use super::{Complex, Result, Tensor};
 
@@ -72,28 +76,31 @@ pub trait Transforms: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Whether lines of `n` numbers like these are transformed here: a power of two that fits into the memory of a cube.
+/// Whether lines of `n` numbers like these are transformed here: they fit into the memory of a cube, and no factor of their length is so large that its
+/// sums take longer than a longer transform.
 pub(super) fn fits(like: &Tensor, n: usize) -> bool {
-    like.context().device().is_cube()
-        && n.is_power_of_two()
+    let device = like.context().device();
+    let copies = if n.is_power_of_two() { 2 } else { mixed::COPIES };
+    device.is_cube()
         && n >= 2
         && like.len() < 1 << 30
-        && 2 * n * like.precision().bytes() <= like.context().device().shared_memory()
+        && copies * n * like.precision().bytes() <= device.shared_memory()
+        && (n.is_power_of_two() || mixed::fits(n))
 }
 
-/// Cosines and sines of the angles `2πj/n` up to half a turn, with the sign of the direction, then the weights of wavenumbers
+/// Cosines and sines of the angles `2πj/n`, for powers of two up to half a turn, with the sign of the direction, then the weights of wavenumbers
 /// without and with an opposite one.
 fn table(like: &Tensor, n: usize, direction: Direction, weights: Option<Weights>) -> Result<Tensor> {
-    let half = n / 2;
+    let count = if n.is_power_of_two() { n / 2 } else { n };
     let name = match weights {
         None => format!("fft table {n} {direction:?}"),
         Some(w) => format!("fft table {n} {direction:?} {:x} {}", w.scale.to_bits(), w.doubled),
     };
-    constant(like, name, (1, n + 2), move |_, i| match i {
-        i if i < half => wave(direction, n, 1, i).re,
-        i if i < n => wave(direction, n, 1, i - half).im,
+    constant(like, name, (1, 2 * count + 2), move |_, i| match i {
+        i if i < count => wave(direction, n, 1, i).re,
+        i if i < 2 * count => wave(direction, n, 1, i - count).im,
         // Of wavenumber 0, and of 1, which only a line of two points lacks.
-        i => weights.map_or(1.0, |w| if i == n { weight(w, n, 0) } else { weight(w, n.max(4), 1) }),
+        i => weights.map_or(1.0, |w| if i == 2 * count { weight(w, n, 0) } else { weight(w, n.max(4), 1) }),
     })
 }
 
@@ -155,30 +162,25 @@ fn launch(re: CubeTensor, im: CubeTensor, table: CubeTensor, what: Lines) -> (Cu
     let out_im = if kind == Kind::Back { out_re.clone() } else { empty() };
     let inner: usize = shape[axis + 1..].iter().product();
     let lines: usize = shape[..axis].iter().product::<usize>() * inner;
+    let whole = n.is_power_of_two();
     // Side by side: neighbours along the other axes, which lie together in memory.
     let held = (HELD / n).clamp(1, lines.next_power_of_two());
     let most = client.properties().hardware.max_units_per_cube as usize;
-    let units = (held * n / 2).min(most).min(256);
+    let units = (if whole { held * n / 2 } else { held * n }).min(most).min(256);
     let count = cubecl::calculate_cube_count_elemwise(&client, lines.div_ceil(held), CubeDim::new_single());
-    fft_kernel::launch(
-        &client,
-        count,
-        CubeDim::new_1d(units as u32),
-        re.into_buffer_arg(),
-        im.into_buffer_arg(),
-        table.into_buffer_arg(),
-        out_re.clone().into_buffer_arg(),
-        out_im.clone().into_buffer_arg(),
-        lines,
-        inner,
-        n,
-        n.trailing_zeros() as usize,
-        held,
-        units,
-        kind,
-        inner == 1,
-        dtype_to_storage_type(dtype),
-    );
+    let (cube, last, number) = (CubeDim::new_1d(units as u32), inner == 1, dtype_to_storage_type(dtype));
+    let (re, im, table) = (re.into_buffer_arg(), im.into_buffer_arg(), table.into_buffer_arg());
+    let (to_re, to_im) = (out_re.clone().into_buffer_arg(), out_im.clone().into_buffer_arg());
+    if whole {
+        let bits = n.trailing_zeros() as usize;
+        fft_kernel::launch(
+            &client, count, cube, re, im, table, to_re, to_im, lines, inner, n, bits, held, units, kind, last, number,
+        );
+    } else {
+        mixed::mixed_kernel::launch(
+            &client, count, cube, re, im, table, to_re, to_im, lines, inner, n, held, units, kind, last, number,
+        );
+    }
     (out_re, out_im)
 }
 

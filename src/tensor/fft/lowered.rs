@@ -1,4 +1,5 @@
-//! Transforms in tensor operations only, for devices without the kernels of the CPU: lines of length `n` as products with small matrices.
+//! Transforms in tensor operations only, for devices without the kernels of the CPU: lines of length `n` as products with small matrices. On devices of CubeCL lines
+//! that fit are transformed by `kernel.rs` instead, also those that longer ones are taken apart into, and no product is left.
 //!
 //! | length | way |
 //! |---|---|
@@ -24,7 +25,7 @@ use crate::session::interrupt;
 /// Lengths up to this are one product.
 const DIRECT: usize = 128;
 /// Lengths without a divisor up to [`DIRECT`] are one product up to this.
-const PRIME: usize = 1024;
+pub(super) const PRIME: usize = 1024;
 
 /// How the lines of one length are transformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +107,25 @@ fn halves(t: &Tensor, axis: usize) -> Result<Complex> {
     Ok(Complex { re: t.narrow(axis, 0, n)?, im: t.narrow(axis, n, n)? })
 }
 
+/// The transform along the middle axis of `[lines, n, m]`, for lengths that are one product.
+fn columns(z: &Complex, n: usize, direction: Direction) -> Result<Complex> {
+    #[cfg(feature = "cubecl")]
+    if kernel::fits(&z.re, n) {
+        return kernel::complex(z, 1, direction);
+    }
+    // On the left of a column of real over imaginary parts stands the transpose.
+    let left = block(&z.re, n, direction)?.swap(0, 1)?;
+    halves(&left.matmul(&Tensor::concat(&[z.re.clone(), z.im.clone()], 1)?)?, 1)
+}
+
 /// `Σ z(j) e^{± 2πi jk/n}` along the last axis of `[lines, n]`.
 fn lines(z: &Complex, direction: Direction) -> Result<Complex> {
     interrupt::poll()?;
     let &[count, n] = z.shape().as_slice() else { return Err(Error::internal("lines of another rank")) };
+    #[cfg(feature = "cubecl")]
+    if kernel::fits(&z.re, n) {
+        return kernel::complex(z, 1, direction);
+    }
     match Way::of(n) {
         _ if n == 1 => Ok(z.clone()),
         Way::Product => {
@@ -118,9 +134,7 @@ fn lines(z: &Complex, direction: Direction) -> Result<Complex> {
         Way::Steps(n1) => {
             let n2 = n / n1;
             let z = z.map(|t| t.reshape(&[count, n1, n2]))?;
-            // On the left of a column of real over imaginary parts stands the transpose.
-            let left = block(&z.re, n1, direction)?.swap(0, 1)?;
-            let z = halves(&left.matmul(&Tensor::concat(&[z.re, z.im], 1)?)?, 1)?;
+            let z = columns(&z, n1, direction)?;
             let twiddle = constant_pair(&z.re, &format!("fft twiddle {n1} {n2} {direction:?}"), (n1, n2), |k, j| {
                 wave(direction, n, j, k)
             })?;
@@ -212,6 +226,9 @@ pub(super) fn forward_real(x: &Tensor, axes: &Axes, weights: Weights) -> Result<
 
 fn real_lines(x: &Tensor, n: usize, weights: Weights) -> Result<Complex> {
     let h = n / 2;
+    if n == 1 {
+        return Complex::real(x.scale(weight(weights, n, 0))?);
+    }
     if Way::of(n) == Way::Product {
         let name = format!("rfft {}", weights_name(n, weights));
         let matrix = constant(x, name, (n, 2 * (h + 1)), |j, column| {
@@ -261,6 +278,9 @@ pub(super) fn inverse_real(x: &Complex, axes: &Axes, weights: Weights) -> Result
 
 fn real_lines_back(x: &Complex, n: usize, weights: Weights) -> Result<Tensor> {
     let h = n / 2;
+    if n == 1 {
+        return x.re.scale(weight(weights, n, 0));
+    }
     if Way::of(n) == Way::Product {
         let name = format!("irfft {}", weights_name(n, weights));
         let matrix = constant(&x.re, name, (2 * (h + 1), n), |row, j| {

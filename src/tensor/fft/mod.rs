@@ -14,6 +14,8 @@ mod kernels;
 mod lowered;
 #[cfg(test)]
 mod matrix;
+#[cfg(feature = "cubecl")]
+mod mixed;
 mod multiply;
 mod volume;
 

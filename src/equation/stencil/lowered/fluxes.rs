@@ -1,6 +1,6 @@
 //! Differences of fluxes `a ∂u/∂x` through faces, and coefficients between points, as graphs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::super::{Between, Kind};
 use super::{Key, Lowers, Stage, UNPLANNED};
@@ -77,7 +77,7 @@ impl Stage<'_> {
             _ if self.is_fixed(at) => {
                 let key = Key::Between(at, place.axis, place.accuracy, place.open);
                 let run = self.of.run();
-                let values = run.between(at, place, &mut HashMap::new()).map_err(|_| UNPLANNED)?;
+                let values = run.between(at, place, &mut BTreeMap::new()).map_err(|_| UNPLANNED)?;
                 let shape = self.face_shape(place.axis);
                 self.of.leaf(self.graph, key, values, Some(shape))?
             }

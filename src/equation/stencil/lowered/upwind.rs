@@ -1,6 +1,6 @@
 //! What is carried along, as graphs: one-sided differences, WENO, Rusanov's fluxes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::super::{Between, Kind, Parity};
 use super::{Key, Lowers, Stage, UNPLANNED};
@@ -176,7 +176,7 @@ impl Stage<'_> {
             }
             _ if self.is_fixed(at) => {
                 let run = self.of.run();
-                let values = run.at_faces(at, axis, left, &mut HashMap::new()).map_err(|_| UNPLANNED)?;
+                let values = run.at_faces(at, axis, left, &mut BTreeMap::new()).map_err(|_| UNPLANNED)?;
                 let shape = self.face_shape(axis);
                 self.of.leaf(self.graph, Key::Faces(at, axis), values, Some(shape))?
             }
