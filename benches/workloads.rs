@@ -76,6 +76,10 @@ const WORKLOADS: &[Workload] = &[
     row("ns_2d_128_200_steps_gradient", "ns_2d_gradient", &[], 3),
     row("smdp_window_4_batch_32_gradient", "smdp_window", &[], 7).small(),
     row("sde_double_well_1e6_paths_1000_steps", "sde_double_well", &[], 5),
+    row("sde_process_1e6_paths_100_steps", "sde_process", &[], 5),
+    row("sde_langevin_1e6_paths_100_steps", "sde_langevin", &[], 5),
+    row("mlp_step_4x64_batch_10000", "mlp_step", &[], 7).small(),
+    row("pinn_burgers_4x64_10000_points", "pinn_burgers", &[], 7).small(),
     row(COLD_START, "cold_start", &[], 5).small(),
 ];
 

@@ -200,6 +200,8 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("grad", "f1", "grad(|y| sum(dx(y) ** 3), x)"),
     ("value_and_grad", "a", "value_and_grad(|y| sum(y ** 3), x)[1]"),
     ("vjp", "a", "vjp(|y| y ** 3, x, b)[1]"),
+    ("vjp", "a", "vjp(|y| y ** 3, x, b)[0]"),
+    ("vjp", "a", "vjp(|y| x * y ** 3, b, b)[0]"),
     ("jvp", "a", "jvp(|y| y ** 3, x, b)[1]"),
     // fields
     ("sample", "0.8", "g1.sample(|s| sin(x * s))"),
@@ -275,6 +277,8 @@ const ROWS: &[(&str, &str, &str)] = &[
     ),
     // processes
     ("sample", "f1", "sample(process, x, moments, #{ seed: 1 }).last()"),
+    ("sde::statistics", "a", "sde::statistics(pull, x, [0, 0.5, 1], #{ seed: 1, steps: 2 }).mean"),
+    ("sde::statistics", "a", "sde::statistics(pull, x, [0, 0.5], #{ seed: 1, observe: |x, t| [x, x ** 3] }).variance"),
     ("sample", "a", "sample(pull, x, moments, #{ seed: 1 }).values"),
     ("reverse", "f1", "reverse(process, exact, x, moments, #{ seed: 1, integrator: \"conditional_mean\" }).first()"),
     ("reverse", "a; 0.7", "reverse(pull, |s, t| -y * s, x, moments, #{ seed: 1 }).first()"),

@@ -100,4 +100,36 @@ def sde_ensemble():  # double well, 1e6 paths, 1000 Euler-Maruyama steps, one nu
             x, key = c; key, s = jax.random.split(key); return (x+(x-x**3)*1e-2+.5*.1*jax.random.normal(s, x.shape), key), None
         return jax.lax.scan(step, (jnp.zeros(1000000), key), None, 1000)[0][0].mean()
     measure("sde_double_well_1e6_paths_1000_steps", f, K, repeats=5)
+@work
+def sde_process():  # the same of fewer steps; Langevin's equation with statistics at ten times
+    def well(key):
+        def step(c, _):
+            x, key = c; key, s = jax.random.split(key); return (x+(x-x**3)*1e-2+.5*.1*jax.random.normal(s, x.shape), key), None
+        return jax.lax.scan(step, (jnp.zeros(1000000), key), None, 100)[0][0]
+    measure("sde_process_1e6_paths_100_steps", well, K, repeats=5)
+    def langevin(key):
+        def step(c, _):
+            (x, v), key = c; key, s = jax.random.split(key)
+            return ((x+v*1e-2, v-(.5*v+x)*1e-2+.8*.1*jax.random.normal(s, x.shape)), key), None
+        def between(c, _):
+            c = jax.lax.scan(step, c, None, 10)[0]; return c, [(z.mean(), z.var(), z.min(), z.max()) for z in c[0]]
+        return jax.lax.scan(between, ((jnp.full(1000000, 1.5), jnp.zeros(1000000)), key), None, 10)[1]
+    measure("sde_langevin_1e6_paths_100_steps", langevin, K, repeats=5)
+def mlp(sizes): return [N(a, b)/a**.5 for a, b in zip(sizes, sizes[1:])], [.1*N(b) for b in sizes[1:]]
+def forward(p, h):
+    for w, b in zip(p[0][:-1], p[1][:-1]): h = jnp.tanh(h@w+b)
+    return h@p[0][-1]+p[1][-1]
+@work
+def networks():
+    p, x = mlp((2, 64, 64, 64, 1)), N(10000, 2); y = jnp.sin(x[:, :1])*x[:, 1:]
+    measure("mlp_step_4x64_batch_10000", jax.value_and_grad(lambda p: jnp.mean((forward(p, x)-y)**2)), p)
+    t = N(10000, 1); x = x[:, :1]
+    def residual(p):  # all points at once; forward mode, twice along x
+        one = jnp.ones_like(x)
+        u = lambda x, t: forward(p, jnp.concatenate([x, t], 1))
+        u_of_x = lambda x: jax.jvp(lambda x: u(x, t), (x,), (one,))
+        (v, v_x), (_, v_xx) = jax.jvp(u_of_x, (x,), (one,))
+        v_t = jax.jvp(lambda t: u(x, t), (t,), (one,))[1]
+        return jnp.mean((v_t+v*v_x-.01/np.pi*v_xx)**2)
+    measure("pinn_burgers_4x64_10000_points", jax.value_and_grad(residual), p)
 for n in sys.argv[1:] or WORK: WORK[n]()

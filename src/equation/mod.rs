@@ -55,7 +55,7 @@ pub use expr::{Expr, Op, Orders, Rank};
 pub use form::{Channel, Evolution, Stationary};
 pub use opaque::Opaque;
 pub use parameter::{Parameter, Value};
-pub use problem::{Choices, Solved, Space, Steps};
+pub use problem::{Choices, LaneChoice, Solved, Space, Steps};
 pub use program::{Code, Program};
 pub use residual::{Evaluation, Residuals};
 pub use setting::Setting;

@@ -14,6 +14,7 @@
 //! | `fused`, `operation`, `kernels` | elementwise programs over tiles; the loops |
 //! | `simd`, `math` | loops for several widths of vectors; elementary functions over arrays |
 //! | `machine` | one sample at work |
+//! | `paths` | stochastic steps at points, with their noise |
 //! | `march`, `reverse` | all samples through all steps, and back |
 //!
 //! No part knows an equation by name.
@@ -29,6 +30,7 @@ pub(crate) mod machine;
 pub(crate) mod march;
 pub mod math;
 mod operation;
+pub(crate) mod paths;
 pub(crate) mod points;
 pub(crate) mod reverse;
 pub(crate) mod simd;

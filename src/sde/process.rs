@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
+use super::pointwise::Pointwise;
 use crate::error::{Error, Result};
+use crate::field::State;
 use crate::field::{Grid, SpectralOperator};
-use crate::field::{Path, State};
-use crate::session::interrupt;
-use crate::tensor::random::{Key, normal_samples, uniform};
+use crate::tensor::random::{Key, uniform};
 use crate::tensor::{Complex, Context, Precision, Tensor, Unary};
 
 /// A time and a step: one for all samples, or one for each.
@@ -30,7 +30,7 @@ pub enum Clock {
 
 impl Clock {
     /// Numbers that multiply a state `like`: of rank 0, or `[sample, 1, …]`.
-    fn spread(&self, like: &Tensor, f: impl Fn(f64, f64) -> f64) -> Result<Tensor> {
+    pub(super) fn spread(&self, like: &Tensor, f: impl Fn(f64, f64) -> f64) -> Result<Tensor> {
         match self {
             Self::One { t, dt } => Ok(Tensor::scalar_in(like.context(), like.precision(), f(*t, *dt))),
             Self::Each { t, dt } => {
@@ -68,17 +68,23 @@ pub enum Drift {
     Spectral(SpectralOperator),
     /// `dx/dt = f(x, t)`; steps are explicit Euler.
     Function(DriftFunction),
+    /// The same where each number has the rate `f(x, t)` of its own; of several channels, `[sample, channel, …]`, one function of all of them for each.
+    Pointwise(Pointwise, usize),
     /// `x(t + Δt) = F(x, t, Δt)`: a solver.
     Propagator(Propagator),
 }
 
-/// The strength of the noise, `g(t)`.
+/// The strength of the noise, `g(t)` or `g(x, t)`.
 #[derive(Clone)]
 pub enum Diffusion {
     /// The same at all times.
     Constant(f64),
     /// A function of time.
     Function(Rc<dyn Fn(f64) -> Result<f64>>),
+    /// One for each channel, `[sample, channel, …]`.
+    Channels(Vec<Diffusion>),
+    /// A function of state and time, one for all channels or one for each, taken at the beginning of a step: Itô's integral.
+    State(Pointwise),
 }
 
 impl Diffusion {
@@ -90,6 +96,15 @@ impl Diffusion {
         let g = match self {
             Self::Constant(g) => *g,
             Self::Function(f) => f(t)?,
+            Self::Channels(_) | Self::State(_) => {
+                return Err(Error::value("this needs noise of one strength for all numbers of the state")
+                    .got(if matches!(self, Self::State(_)) {
+                        "noise that depends on the state"
+                    } else {
+                        "a strength for each channel"
+                    })
+                    .expected("a number, or a closure |t|"));
+            }
         };
         if g.is_finite() && g >= 0.0 {
             Ok(g)
@@ -168,6 +183,10 @@ impl Process {
                 let drift = f(x, &clock.spread(x, |t, _| t)?)?;
                 x.add(&drift.mul(&clock.spread(x, |_, dt| dt)?)?)
             }
+            Drift::Pointwise(f, channels) => {
+                let drift = f.of_state(x, *channels, clock, false)?;
+                x.add(&drift.mul(&clock.spread(x, |_, dt| dt)?)?)
+            }
             Drift::Propagator(f) => f(x, &clock.spread(x, |t, _| t)?, &clock.spread(x, |_, dt| dt)?),
         }
     }
@@ -193,45 +212,82 @@ impl Process {
             }
         }
     }
-    /// The noise of one forward step from standard normal numbers.
-    fn noise(&self, xi: Tensor, clock: &Clock) -> Result<Tensor> {
+    /// Channels that the drift names; 1 where it does not look at them.
+    pub(super) fn channels(&self) -> usize {
+        if let Drift::Pointwise(_, channels) = &self.drift { *channels } else { 1 }
+    }
+    /// The noise of one forward step from `x` on, from standard normal numbers.
+    fn noise(&self, x: &Tensor, xi: &Tensor, clock: &Clock) -> Result<Tensor> {
         if let (Drift::Spectral(operator), Scheme::Exact, Clock::One { t, dt }) = (&self.drift, self.scheme, clock) {
             let g = self.diffusion.at(*t)?;
             let filter = exact_deviation(operator, *dt)?.scale(g)?;
             let zero = filter.full_like(0.0)?;
-            return operator.multiply_by(&xi, &Complex::new(filter, zero)?);
+            return operator.multiply_by(xi, &Complex::new(filter, zero)?);
         }
-        xi.mul(&self.strength(&xi, clock, 1, 1.0)?)
-    }
-
-    /// A path through `times` from the states `start`; noise from counters, so that a sample's path does not depend on the
-    /// samples beside it. `samples` are their numbers.
-    ///
-    /// # Errors
-    /// Times out of order; a state that is no longer finite, with the step and the time.
-    pub fn sample(&self, start: &State, times: &[f64], seed: u64, samples: &[u64]) -> Result<Path> {
-        ascending(times)?;
-        self.refuse_elsewhere(&start.values.shape(), start.grid.as_ref())?;
-        let key = Key::new(seed).purpose("path noise");
-        let mut states = vec![start.clone()];
-        let mut x = start.values.clone();
-        let one = x.shape().get(1..).unwrap_or(&[]).to_vec();
-        for (m, pair) in times.windows(2).enumerate() {
-            interrupt::poll()?;
-            let clock = Clock::One { t: pair[0], dt: pair[1] - pair[0] };
-            let xi = normal_samples(x.context(), key.step(m as u64), samples, &one)?.cast(x.precision())?;
-            x = self.advance(&x, &clock)?.add(&self.noise(xi, &clock)?)?;
-            states.push(start.with(x.clone()));
-            x.context().end_step();
-        }
-        // Looked at once; which step it was is found out only when there is one.
-        if refuse_not_finite(&x, "the path", 0, 0.0).is_err() {
-            for (m, (state, &t)) in states.iter().zip(times).enumerate() {
-                refuse_not_finite(&state.values, "the path", m, t)?;
+        match (&self.diffusion, clock) {
+            (Diffusion::State(g), _) => {
+                let g = g.of_state(x, self.channels(), clock, true)?;
+                xi.mul(&g.mul(&clock.spread(x, |_, dt| dt.sqrt())?)?)
             }
+            (Diffusion::Channels(_), Clock::One { t, dt }) => {
+                let strengths = self.strengths(x, *t, *dt)?;
+                let mut shape = vec![1; x.rank()];
+                shape.iter_mut().skip(1).take(1).for_each(|n| *n = strengths.len());
+                xi.mul(&Tensor::from_vec::<f64>(x.context(), strengths, &shape)?.cast(x.precision())?)
+            }
+            _ => xi.mul(&self.strength(xi, clock, 1, 1.0)?),
         }
-        Path::new(&states, times)
     }
+    /// The channels that have noise: those whose strength is not the number 0.
+    pub(super) fn noisy(&self, channels: usize) -> Vec<usize> {
+        let has = |c: &usize| match &self.diffusion {
+            Diffusion::Channels(all) => !matches!(all.get(*c), Some(Diffusion::Constant(0.0))),
+            one => !matches!(one, Diffusion::Constant(0.0)),
+        };
+        (0..channels).filter(has).collect()
+    }
+    /// `g √Δt` of each channel, where it is a function of time.
+    pub(super) fn strengths(&self, x: &Tensor, t: f64, dt: f64) -> Result<Vec<f64>> {
+        match &self.diffusion {
+            Diffusion::Channels(all) if x.shape().get(1) == Some(&all.len()) => {
+                all.iter().map(|g| Ok(g.at(t)? * dt.sqrt())).collect()
+            }
+            Diffusion::Channels(all) => Err(misfit(all.len(), &x.shape())),
+            one => Ok(vec![one.at(t)? * dt.sqrt(); self.channels()]),
+        }
+    }
+    /// The state after a step, by tensors.
+    pub(super) fn step(&self, x: &Tensor, xi: &Tensor, t: f64, dt: f64) -> Result<Tensor> {
+        let clock = Clock::One { t, dt };
+        self.advance(x, &clock)?.add(&self.noise(x, xi, &clock)?)
+    }
+    /// The key of the noise of forward steps.
+    pub(super) fn noise_key(seed: u64) -> Key {
+        Key::new(seed).purpose("path noise")
+    }
+    /// Refuses states that do not fit, before the first step.
+    pub(super) fn refuse_start(&self, start: &State) -> Result<()> {
+        let shape = start.values.shape();
+        let channels = self.channels();
+        if channels > 1 && shape.get(1) != Some(&channels) {
+            return Err(Error::shape("the states have not as many channels as the drift")
+                .got(format!("shape {shape:?}"))
+                .expected(format!("[sample, {channels}, …]")));
+        }
+        if let Diffusion::Channels(all) = &self.diffusion
+            && shape.get(1) != Some(&all.len())
+        {
+            return Err(misfit(all.len(), &shape));
+        }
+        self.refuse_elsewhere(&shape, start.grid.as_ref())
+    }
+}
+
+/// The error of noise that has another number of channels than the states.
+fn misfit(strengths: usize, shape: &[usize]) -> Error {
+    Error::shape("the diffusion has a number for each channel")
+        .got(format!("{strengths} numbers, states of shape {shape:?}"))
+        .expected("[sample, channel, …] with as many channels")
 }
 
 /// `√((e^(2λΔt) − 1)/2λ)`, the standard deviation of the noise that a mode collects in a step; `√Δt` where `λ` is 0.

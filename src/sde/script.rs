@@ -5,14 +5,12 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine};
 
 use super::*;
-use crate::equation::Equation;
 use crate::error::{Error, Result};
 use crate::field::script::{gaussian_model, state, state_value};
-use crate::field::{Field, Grid, SpectralOperator};
+use crate::field::{Field, Grid};
 use crate::nn::Net;
 use crate::script::engine::printable;
 use crate::script::registry::{Entry, entry, property};
-use crate::script::value::number_of;
 use crate::script::{Call, Closure};
 use crate::tensor::{Context, Tensor};
 
@@ -28,24 +26,28 @@ fn describe(process: &Process) -> String {
     let drift = match &process.drift {
         Drift::Spectral(operator) => format!("P = {operator}"),
         Drift::Function(_) => "P a closure of state and time".into(),
+        Drift::Pointwise(_, 1) => "P a function of state and time".into(),
+        Drift::Pointwise(_, channels) => format!("P a function of {channels} channels and time"),
         Drift::Propagator(_) => "P a solver step".into(),
     };
     let g = match &process.diffusion {
         Diffusion::Constant(g) => crate::tensor::number(*g),
         Diffusion::Function(_) => "a closure of time".into(),
+        Diffusion::Channels(all) => format!("one for each of {} channels", all.len()),
+        Diffusion::State(_) => "a closure of state and time (Itô)".into(),
     };
     format!("process dx = P(x) dt + g dW, g = {g}, {drift}, scheme {:?}", process.scheme)
 }
 
 /// What a closure is given as a state: a field where there is a grid.
-fn dressed(values: &Tensor, grid: &Option<Grid>) -> Result<Dynamic> {
+pub(super) fn dressed(values: &Tensor, grid: &Option<Grid>) -> Result<Dynamic> {
     Ok(match grid {
         Some(grid) => Dynamic::from(Field::new(values.clone(), grid.clone())?),
         None => Dynamic::from(values.clone()),
     })
 }
 
-fn undressed(context: &Context, value: Dynamic, like: &Tensor) -> Result<Tensor> {
+pub(super) fn undressed(context: &Context, value: Dynamic, like: &Tensor) -> Result<Tensor> {
     let operand = crate::script::value::Operand::of(&value).and_then(|o| o.into_tensor(context));
     let tensor = operand.ok_or_else(|| {
         Error::typ("the closure returned something unfit")
@@ -55,7 +57,7 @@ fn undressed(context: &Context, value: Dynamic, like: &Tensor) -> Result<Tensor>
     tensor.cast(like.precision())?.expand(&like.shape()).map_err(|e| e.within("what the closure returned"))
 }
 
-fn process(c: &Call, i: usize) -> Result<Process> {
+pub(super) fn process(c: &Call, i: usize) -> Result<Process> {
     c.object::<Process>(i, "a process made by sde::process(…)")
 }
 
@@ -79,65 +81,8 @@ fn score(c: &Call, i: usize, grid: &Option<Grid>) -> Result<Score> {
     Ok(Rc::new(move |x, t| undressed(&context, closure.call([dressed(x, &grid)?, Dynamic::from(t.clone())])?, x)))
 }
 
-fn make_process(c: &mut Call) -> Result<Dynamic> {
-    let options = c.options(1)?;
-    let context = c.session.context().clone();
-    let grid = options.object_if::<Grid>("grid", "a grid")?;
-    let drift = if let Some(operator) = c.object_if::<SpectralOperator>(0) {
-        Drift::Spectral(operator)
-    } else if let Some(equation) = c.object_if::<Equation>(0) {
-        let needed = || options.missing("grid", "the grid on which the equation is the drift");
-        super::drift(&equation, grid.as_ref().ok_or_else(needed)?, &context)?
-    } else if options.boolean("solver", false)? {
-        let (closure, context) = (c.closure(0, 3)?, context.clone());
-        Drift::Propagator(Rc::new(move |x, t, dt| {
-            undressed(
-                &context,
-                closure.call([dressed(x, &grid)?, Dynamic::from(t.clone()), Dynamic::from(dt.clone())])?,
-                x,
-            )
-        }))
-    } else {
-        if c.object_if::<rhai::FnPtr>(0).is_none() {
-            return Err(c.wrong(0, "an equation, an operator made by spectral::operator(…), or a closure |x, t|"));
-        }
-        let (closure, context) = (c.closure(0, 2)?, context.clone());
-        Drift::Function(Rc::new(move |x, t| {
-            undressed(&context, closure.call([dressed(x, &grid)?, Dynamic::from(t.clone())])?, x)
-        }))
-    };
-    let diffusion = match options.get("diffusion") {
-        None => return Err(options.missing("diffusion", "the strength of the noise: a number, or a closure |t|")),
-        Some(value) => match number_of(value) {
-            Some(g) => Diffusion::Constant(g),
-            None => match options.closure_if("diffusion", 1)? {
-                Some(closure) => Diffusion::Function(Rc::new(move |t| closure.number(&[t]))),
-                None => return Err(options.wrong("diffusion", "a number, or a closure |t|")),
-            },
-        },
-    };
-    if matches!(diffusion, Diffusion::Constant(_)) {
-        diffusion.at(0.0)?;
-    }
-    let mut process = Process::new(drift, diffusion);
-    if options.has("scheme") {
-        process.scheme = options.choice(
-            "scheme",
-            &[
-                ("exponential", Scheme::Exponential),
-                ("exact", Scheme::Exact),
-                ("euler_maruyama", Scheme::EulerMaruyama),
-            ],
-        )?;
-        if !matches!(process.drift, Drift::Spectral(_)) && process.scheme != Scheme::EulerMaruyama {
-            return Err(options.wrong("scheme", "\"euler_maruyama\": only a spectral operator has an exact propagator"));
-        }
-    }
-    Ok(Dynamic::from(process))
-}
-
 /// A number for each state of a batch: 0, 1, … or those given.
-fn sample_numbers(options: &crate::script::Options, count: usize) -> Result<Vec<u64>> {
+pub(super) fn sample_numbers(options: &crate::script::Options, count: usize) -> Result<Vec<u64>> {
     if count > 1 << 32 {
         return Err(Error::limit("more samples than can be held").got(count));
     }
@@ -169,36 +114,14 @@ fn backwards(c: &mut Call, sde: bool) -> Result<Dynamic> {
 }
 
 pub(crate) fn entries() -> Vec<Entry> {
+    let mut table = super::script_process::entries();
+    table.extend(super::script_paths::entries());
+    table.extend(backwards_and_losses());
+    table
+}
+
+fn backwards_and_losses() -> Vec<Entry> {
     vec![
-        entry("sde::process(drift, options)")
-            .brief("The stochastic process dx = P(x) dt + g(t) dW.")
-            .text("drift: an equation in time, a spectral operator (then steps are exact in the drift), a closure |x, t| for dx/dt (explicit Euler), or, with \
-                   solver: true, a closure |x, t, dt| that returns x(t + dt). Times reach closures as tensors that broadcast.\n\
-                   An equation of one unknown, linear with constant coefficients on a periodic grid, is the spectral operator of its symbol. Any other equation gives its rates, and \
-                   steps are explicit.\n\
-                   Schemes of a spectral drift, with a = e^(λΔt): \"exponential\" a x + g √Δt ξ; \"exact\" a x + g √((a² − 1)/2λ) ξ, the exact \
-                   transition; \"euler_maruyama\" x + λ x Δt + g √Δt ξ, stable only for |λ| Δt < 2.")
-            .option("diffusion", "g: a number, or a closure |t| (needed)")
-            .option("scheme", "\"exponential\", \"exact\" or \"euler_maruyama\" (exponential for operators)")
-            .option("solver", "whether the closure is a solver step |x, t, dt| (false)")
-            .option("grid", "the grid of an equation (needed for one), or on which closures get their state as a field")
-            .example("sde::process(|x, t| -x, #{ diffusion: 0.1 })", "Process")
-            .example("let g = grid::periodic([8], [TAU]); let heat = sde::process(equation(|u| dt(u) - laplacian(u)), #{ grid: g, diffusion: 0 }); max(sample(heat, g.sample(|x| cos(x)), [0, 1]).last())", "0.36788")
-            .run(make_process),
-        entry("sample(process, start, times, [options])")
-            .brief("Paths of a process through the times, from the states `start`.")
-            .text("start: a field, or a tensor with samples along its first axis. Noise comes from counters: a sample's path depends on the seed \
-                   and the sample's number alone, not on the batch it is in.")
-            .option("seed", "the seed (the session's next)")
-            .option("samples", "the numbers of the samples (0, 1, …)")
-            .example("sample(sde::process(|x, t| -x, #{ diffusion: 0 }), tensor([1.0]), linspace(0, 1, 101)).last()", "[0.36603]")
-            .run(|c| {
-                // sample(grid, f) and sample(process, …) share their name; the first argument decides.
-                let (process, start, times, options) = (process(c, 0)?, state(c, 1)?, c.numbers(2)?, c.options(3)?);
-                let seed = options.seed_if("seed")?.unwrap_or_else(|| c.session.next_draw());
-                let numbers = sample_numbers(&options, start.samples())?;
-                Ok(Dynamic::from(process.sample(&start, &times, seed, &numbers)?))
-            }),
         entry("reverse(process, score, end, times, [options])")
             .brief("The reverse-time SDE from states at the last of the times back to the first; a draw from the posterior.")
             .text("Algorithm 1 of Holzschuh et al. (2023) with integrator \"euler\": y ← y − P(y) + g² Δt s(y, t) + g √Δt z. \

@@ -134,6 +134,13 @@ impl Session {
         self.0.draws.set(outer.1);
         result
     }
+    /// What `f` returns, and whether it drew without a seed. What was drawn is not missing afterwards.
+    pub(crate) fn watching_draws<T>(&self, f: impl FnOnce() -> T) -> (T, bool) {
+        self.with_draws(0, || {
+            let result = f();
+            (result, self.0.draws.get() > 0)
+        })
+    }
     /// A name for a training that has none: `train`, `train-2`, …
     pub fn next_training(&self) -> String {
         let n = self.0.trainings.get() + 1;

@@ -6,6 +6,7 @@ use burn::backend::{Dispatch, DispatchTensor};
 use super::arrange::Span;
 use super::base::Tensor;
 use super::binary::Compare;
+use super::product::matrices;
 use super::shape::{Shape, broadcast, element_count};
 use super::tape::unbroadcast;
 use super::unary::Unary;
@@ -30,7 +31,10 @@ fn product(a: &Tensor, b: &Tensor) -> Result<DispatchTensor> {
     let each = left.iter().skip(1).chain([&columns]).fold(1usize, |work, &n| work.saturating_mul(n));
     let part = (BLOCK / each.max(1)).max(if left.len() == 2 { 16 } else { 1 });
     if part >= count {
-        return whole();
+        let flat = if left.len() == 2 { a.flex().zip(b.flex()) } else { None };
+        let own = flat.and_then(|(x, y)| matrices(x, y, a.precision()));
+        interrupt::poll()?;
+        return own.map_or_else(whole, Ok);
     }
     let batch = left.iter().zip(&right).take(left.len() - 2).map(|(a, b)| *a.max(b));
     let rows = left.iter().rev().nth(1).copied().unwrap_or(1);

@@ -166,7 +166,8 @@ pub(crate) fn entries() -> Vec<Entry> {
                     if value.shape() != seed.shape() {
                         return Err(Error::shape("vjp: v must have the shape of f(x)").got(format!("{:?}", seed.shape())).expected(format!("{:?}", value.shape())));
                     }
-                    Ok((vec![(value.clone(), seed.clone())], value.detach()))
+                    let kept = context.kept(&value);
+                    Ok((vec![(value, seed.clone())], kept))
                 })?;
                 Ok(vec![Dynamic::from(done.result), inputs.answer(&done.gradients)?].into())
             }),

@@ -382,7 +382,7 @@ pub fn jvp(
 
 impl Context {
     /// A value as the caller may keep it: linked to an outer gradient if there is one, free otherwise.
-    fn kept(&self, value: &Tensor) -> Tensor {
+    pub(crate) fn kept(&self, value: &Tensor) -> Tensor {
         if self.is_nested() { value.clone() } else { value.detach() }
     }
 }

@@ -14,7 +14,7 @@
 //! | `march`, `back` | all samples through all steps, and back |
 //! | `restore` | integrals that differences keep, kept from rounding too |
 
-mod assemble;
+pub(super) mod assemble;
 pub(crate) mod back;
 mod linear;
 pub(crate) mod machine;

@@ -332,7 +332,7 @@ impl<T: Real> Lying<'_, T> {
     }
 }
 
-fn tensor_of<T: Real>(numbers: Vec<T>, shape: &[usize]) -> DispatchTensor {
+pub(super) fn tensor_of<T: Real>(numbers: Vec<T>, shape: &[usize]) -> DispatchTensor {
     Dispatch::float_from_data(TensorData::new(numbers, shape.to_vec()), &DispatchDevice::Flex(Default::default()))
 }
 

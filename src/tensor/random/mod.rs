@@ -293,6 +293,109 @@ vectorised! {
     }
 }
 
+/// Numbers of a path of `row` numbers are drawn for so many steps at once: rows of less than a block of four would leave most of it unused.
+fn steps_at_once(row: usize) -> usize {
+    if (1..4).contains(&row) { 4 } else { 1 }
+}
+
+/// The noise of paths, one standard normal number for each of the `row` numbers of a sample and each step.
+///
+/// Step `m` of a row of four or more numbers is `normal_samples(key.step(m), …)`. Of shorter rows, step `m` is part `m mod 4` of four
+/// equal parts of the rows of `normal_samples(key.step(m / 4), samples, [4 row])`.
+pub(crate) struct PathNoise {
+    key: Key,
+    row: usize,
+    /// What was drawn last: of which steps, and the numbers, `[sample, 4 row]`.
+    drawn: Option<(u64, Tensor)>,
+}
+
+impl PathNoise {
+    /// Of a key, for rows of so many numbers.
+    pub fn new(key: Key, row: usize) -> Self {
+        Self { key, row, drawn: None }
+    }
+    /// The noise of a step, `[sample, one…]`, where `one` has as many numbers as a row.
+    pub fn of(&mut self, context: &Context, step: u64, samples: &[u64], one: &[usize]) -> Result<Tensor> {
+        let each = steps_at_once(self.row);
+        if each == 1 {
+            return normal_samples(context, self.key.step(step), samples, one);
+        }
+        let group = step / each as u64;
+        let drawn = match self.drawn.take() {
+            Some((own, numbers)) if own == group => numbers,
+            _ => normal_samples(context, self.key.step(group), samples, &[each * self.row])?,
+        };
+        let shape: Shape = std::iter::once(samples.len()).chain(one.iter().copied()).collect();
+        let part = drawn.narrow(1, (step % each as u64) as usize * self.row, self.row)?.reshape(&shape)?;
+        self.drawn = Some((group, drawn));
+        Ok(part)
+    }
+}
+
+/// The same noise by columns: the numbers of many samples at one place side by side.
+pub(crate) struct NoiseColumns<T> {
+    key: Key,
+    row: usize,
+    width: usize,
+    group: Option<u64>,
+    numbers: Vec<T>,
+}
+
+impl<T: Drawable> NoiseColumns<T> {
+    /// For at most `width` samples.
+    pub fn new(key: Key, row: usize, width: usize) -> Self {
+        let columns = (steps_at_once(row) * row).next_multiple_of(4);
+        Self { key, row, width, group: None, numbers: vec![T::default(); columns * width] }
+    }
+    /// Bytes that it takes.
+    pub fn bytes(row: usize, width: usize) -> usize {
+        (steps_at_once(row) * row).next_multiple_of(4).saturating_mul(width).saturating_mul(size_of::<T>())
+    }
+    /// Begins with other samples.
+    pub fn restart(&mut self) {
+        self.group = None;
+    }
+    /// The noise of a step: column `j` holds number `j` of each sample. Always the same samples until a new start.
+    pub fn of(&mut self, step: u64, samples: &[u64]) -> impl Iterator<Item = &[T]> {
+        let each = steps_at_once(self.row);
+        let (group, part) = (step / each as u64, (step % each as u64) as usize);
+        if self.group != Some(group) {
+            for (block, out) in self.numbers.chunks_exact_mut(4 * self.width).enumerate() {
+                fill_columns(self.key.step(group), block as u32, samples, self.width, out);
+            }
+            self.group = Some(group);
+        }
+        let columns = self.numbers.chunks_exact(self.width).skip(part * self.row).take(self.row);
+        columns.map(|column| &column[..samples.len()])
+    }
+}
+
+vectorised! {
+    /// The four numbers of one block of each sample, in four columns of a given length.
+    fn fill_columns<T: Drawable>(key: Key, block: u32, samples: &[u64], column: usize, out: &mut [T]) {
+        let mut words: Words = [[0; BATCH]; 4];
+        let mut fine: Words = [[0; BATCH]; 4];
+        let mut numbers = [[T::default(); BATCH]; 4];
+        for (part, samples) in samples.chunks(BATCH).enumerate() {
+            let width = samples.len().next_multiple_of(16).min(BATCH);
+            (words[0], words[1]) = ([block; BATCH], [key.step; BATCH]);
+            for (i, sample) in samples.iter().enumerate() {
+                (words[2][i], words[3][i]) = (*sample as u32, (*sample >> 32) as u32);
+            }
+            if T::FINE {
+                fine = words;
+                fine[1].fill(key.step | FINE);
+                scramble(&mut fine, width, key.key);
+            }
+            scramble(&mut words, width, key.key);
+            numbers_of(&words, &fine, width, Law::Normal, &mut numbers);
+            for (out, numbers) in out.chunks_exact_mut(column).zip(&numbers) {
+                out[part * BATCH..][..samples.len()].copy_from_slice(&numbers[..samples.len()]);
+            }
+        }
+    }
+}
+
 /// Numbers from the first `width` blocks: `[number of the block][block]`.
 #[inline(always)]
 fn numbers_of<T: Drawable>(words: &Words, fine: &Words, width: usize, law: Law, out: &mut [[T; BATCH]; 4]) {
