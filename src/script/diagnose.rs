@@ -468,6 +468,8 @@ fn with_article(name: &str) -> String {
 fn no_property(text: &str) -> Error {
     let quoted: Vec<&str> = text.split('\'').collect();
     match (quoted.get(1), quoted.get(3)) {
+        (None, _) => Error::new(Kind::Script, format!("the map has no key `{text}`"))
+            .advice(format!("\"{text}\" in map says whether it has; map.get(\"{text}\") is () where it has not")),
         (Some(name), Some(&"()")) => Error::new(Kind::Script, format!("there is no property `{name}` of nothing: ()"))
             .advice("what stands before the dot gave nothing; a missing key of a map does"),
         (Some(name), Some(owner)) => {

@@ -31,6 +31,8 @@ pub(super) fn build(session: &Session, registry: &Registry) -> (Engine, BTreeMap
     engine.set_fast_operators(false);
     engine.set_optimization_level(rhai::OptimizationLevel::None);
     engine.disable_symbol("eval");
+    // A mistyped key would be nothing, which is only found out much later.
+    engine.set_fail_on_invalid_map_property(true);
     set_limits(&mut engine, session);
     name_types(&mut engine, session);
     super::guards::register(&mut engine);
@@ -294,6 +296,12 @@ fn name_types(engine: &mut Engine, session: &Session) {
     engine.register_fn("/", |a: i64, b: f64| a as f64 / b);
     engine.register_fn("/", |a: f64, b: i64| a / b as f64);
     engine.register_fn("**", |a: i64, b: i64| powers::whole(a, b).map_err(into_rhai));
+    // In the language it is an exclusive or; who writes it here means a power.
+    let no_power = || into_rhai(Error::typ("there is no ^ of numbers").advice("a power is a ** b"));
+    engine.register_fn("^", move |_: i64, _: i64| -> std::result::Result<i64, Box<EvalAltResult>> { Err(no_power()) });
+    engine.register_fn("^", move |_: f64, _: i64| -> std::result::Result<i64, Box<EvalAltResult>> { Err(no_power()) });
+    engine.register_fn("^", move |_: i64, _: f64| -> std::result::Result<i64, Box<EvalAltResult>> { Err(no_power()) });
+    engine.register_fn("^", move |_: f64, _: f64| -> std::result::Result<i64, Box<EvalAltResult>> { Err(no_power()) });
     // An array of symbols is a vector of an equation.
     engine.register_fn("*", |a: i64, b: Array| scaled(Binary::Mul, b, a as f64));
     engine.register_fn("*", |a: f64, b: Array| scaled(Binary::Mul, b, a));

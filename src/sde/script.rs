@@ -12,7 +12,7 @@ use crate::nn::Net;
 use crate::script::engine::printable;
 use crate::script::registry::{Entry, entry, property};
 use crate::script::{Call, Closure};
-use crate::tensor::{Context, Tensor};
+use crate::tensor::{Context, Tensor, Unary};
 
 pub(crate) fn types(engine: &mut Engine) {
     printable::<Path>(engine, "Path");
@@ -110,7 +110,30 @@ fn backwards(c: &mut Call, sde: bool) -> Result<Dynamic> {
     let title = if sde { "reverse SDE" } else { "probability flow" };
     let samples = sample_numbers(&options, end.samples())?;
     let mut progress = c.session.progress(title, times.len().saturating_sub(1) as u64);
-    Ok(Dynamic::from(process.reverse(&score, &end, &times, &samples, how, &mut progress)?))
+    let path = process.reverse(&score, &end, &times, &samples, how, &mut progress)?;
+    drop(progress);
+    let grown = growth(&path)?;
+    if how.integrator == Integrator::Euler && grown > GROWN && !c.session.context().is_differentiating() {
+        let text = format!(
+            "warning: the states of this {title} have grown {}-fold: steps of \"euler\" are too long for what decays fast; take more times, or integrator: \"conditional_mean\"",
+            crate::tensor::number(grown.round())
+        );
+        c.session.sink().text(&text);
+    }
+    Ok(Dynamic::from(path))
+}
+
+/// A reverse path that grows more than this has lost the data that it came from.
+const GROWN: f64 = 100.0;
+
+/// The largest number at the first time relative to that at the last, where the path begins.
+fn growth(path: &crate::field::Path) -> Result<f64> {
+    let size = |state: &Tensor| state.detach().unary(Unary::Abs)?.max(&[], false)?.item();
+    let (from, to) = (path.state(path.times().len().saturating_sub(1))?.values, path.state(0)?.values);
+    if from.is_empty() {
+        return Ok(0.0);
+    }
+    Ok(size(&to)? / size(&from)?.max(f64::MIN_POSITIVE))
 }
 
 pub(crate) fn entries() -> Vec<Entry> {
