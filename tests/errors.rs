@@ -32,6 +32,40 @@ error: sum: there is no option `kep`
     advice: did you mean `keep`?
 ",
     ),
+    (
+        "let t = arange(0, 5);\nt[t > 2]",
+        "\
+error: a mask is no list of positions
+   --> script:2:2
+   |
+ 2 | t[t > 2]
+   |  ^
+       got: 5 numbers that are 0 or 1, for an axis of length 5
+    advice: x[nonzero(x > 2)] are the elements where it holds; where(x > 2, x, 0) keeps the shape
+",
+    ),
+    (
+        "let m = #{ error: 1 };\nm.eror",
+        "\
+error: the map has no key `eror`
+   --> script:2:3
+   |
+ 2 | m.eror
+   |   ^
+    advice: \"eror\" in map says whether it has; map.get(\"eror\") is () where it has not
+",
+    ),
+    (
+        "2 ^ 3",
+        "\
+error: there is no ^ of numbers
+   --> script:1:3
+   |
+ 1 | 2 ^ 3
+   |   ^
+    advice: a power is a ** b
+",
+    ),
     // The name is that of the function that was called, not of its parts.
     (
         "inverse(zeros([2, 2]))",

@@ -362,7 +362,7 @@ const WITHOUT: &[(&str, &[&str])] = &[
     ("0 or 1", &["a == b", "a != b", "a < b", "a <= b", "a > b", "a >= b", "is_finite", "all", "any"]),
     ("constants of a shape", &["zeros", "ones", "full", "zeros_like", "ones_like", "linspace", "arange", "eye"]),
     ("regions with sharp rims", &["mask", "disk", "block"]),
-    ("positions", &["argmax", "argmin", "argsort"]),
+    ("positions", &["argmax", "argmin", "argsort", "nonzero"]),
     (
         "facts about a value",
         &[

@@ -47,28 +47,28 @@ pub struct SessionOptions {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitOptions {
-    /// Script operations: statements, calls, turns of loops; 0 means no bound
+    /// Script operations: statements, calls, turns of loops; 0 means no bound [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole)]
     max_operations: Option<u64>,
-    /// Wall time in seconds; 0 means no bound
+    /// Wall time in seconds; 0 means no bound [default: 0]
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seconds)]
     max_seconds: Option<f64>,
     /// Memory of all tensors together, such as 512M or 4G [default: three quarters of the machine's, nine tenths of a card's]
     #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
     max_tensor_bytes: Option<usize>,
-    /// Nested calls of script functions
+    /// Nested calls of script functions [default: 1000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = depth)]
     max_call_depth: Option<usize>,
-    /// Nested expressions
+    /// Nested expressions [default: 1000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = depth)]
     max_expression_depth: Option<usize>,
-    /// Bytes of a string
+    /// Bytes of a string [default: 64M]
     #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
     max_string: Option<usize>,
-    /// Elements of an array
+    /// Elements of an array [default: 16M]
     #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
     max_array: Option<usize>,
-    /// Entries of a map
+    /// Entries of a map [default: 1M]
     #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size)]
     max_map: Option<usize>,
     /// A folder that may be read, beside the script's and the run's
@@ -185,6 +185,28 @@ mod tests {
         }
         for text in ["", "k", "-1", "nan", "1e30", "ten"] {
             assert!(super::size(text).is_err(), "{text}");
+        }
+    }
+
+    /// The texts of `--help` name the limits that are taken.
+    #[test]
+    fn defaults_in_the_help_are_those_of_limits() {
+        use clap::Args;
+        let help = super::LimitOptions::augment_args(clap::Command::new("x")).render_long_help().to_string();
+        let usual = ansatz::session::Limits::default();
+        let bytes = |n: usize| format!("{}M", n >> 20);
+        for (option, value) in [
+            ("max-operations", usual.operations.to_string()),
+            ("max-seconds", usual.seconds.to_string()),
+            ("max-call-depth", usual.call_depth.to_string()),
+            ("max-expression-depth", usual.expression_depth.to_string()),
+            ("max-string", bytes(usual.string_length)),
+            ("max-array", bytes(usual.array_length)),
+            ("max-map", bytes(usual.map_length)),
+        ] {
+            let text = help.split(&format!("--{option} ")).nth(1).unwrap_or_else(|| panic!("{option}: {help}"));
+            let text = text.split("--").next().unwrap_or_default();
+            assert!(text.contains(&format!("[default: {value}]")), "{option}: {value}\n{text}");
         }
     }
 }

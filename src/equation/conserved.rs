@@ -18,6 +18,9 @@ use crate::solve::System;
 use crate::tensor::random::{Key, normal_samples};
 use crate::tensor::{Context, Precision, Tensor, Unary};
 
+/// Rates of change at a time, of states.
+type Rates = dyn Fn(f64, &Tensor) -> Result<Tensor>;
+
 /// What may be kept.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Quantity {
@@ -86,7 +89,7 @@ pub fn fates(
     let setting = Setting::new(&equation, &grid, context, Precision::F64)?;
     let channels = evolution.channels.len();
     let state = smooth(&grid, context, 1, STATES, channels, 0.3)?.add(&means(&grid, context, channels)?)?;
-    let rates: Box<dyn Fn(f64, &Tensor) -> Result<Tensor>> = if dimensions == 0 {
+    let rates: Box<Rates> = if dimensions == 0 {
         let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
         let lane = Stencil::of(&evolution.channels, &evolution.rates, &names, setting, 2, Transport::Central)?;
         Box::new(move |t, state| lane.rates(t, state))

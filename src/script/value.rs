@@ -329,6 +329,13 @@ pub fn spans_of(value: &Dynamic, shape: &[usize]) -> Result<Selection> {
             selection.dropped.push(axis);
             Span { start: at, end: at + 1, step: 1 }
         } else if let Some(positions) = ints_of(part) {
+            // As positions a mask would give the first two elements again and again.
+            if part.is::<Tensor>() && positions.len() == len && len > 2 && positions.iter().all(|p| *p == 0 || *p == 1)
+            {
+                return Err(Error::typ("a mask is no list of positions")
+                    .got(format!("{len} numbers that are 0 or 1, for an axis of length {len}"))
+                    .advice("x[nonzero(x > 2)] are the elements where it holds; where(x > 2, x, 0) keeps the shape"));
+            }
             selection.taken.push((axis, positions));
             Span::all(len)
         } else {

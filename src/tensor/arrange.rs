@@ -93,6 +93,27 @@ pub enum Padding {
 }
 
 impl Tensor {
+    /// The positions of the elements that are not 0, `[count]` of a vector, else `[count, axis]`.
+    ///
+    /// # Errors
+    /// When the numbers cannot be read.
+    pub fn nonzero(&self) -> Result<Self> {
+        let (shape, values) = (self.shape(), self.detach().to_vec()?);
+        let axes = shape.len();
+        let mut found = Vec::new();
+        for (at, _) in values.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+            let first = found.len();
+            let mut rest = at;
+            for n in shape.iter().rev() {
+                found.push((rest % n) as f64);
+                rest /= n;
+            }
+            found[first..].reverse();
+        }
+        let count = found.len() / axes.max(1);
+        let shape = if axes == 1 { vec![count] } else { vec![count, axes] };
+        Self::new(self.context(), found, &shape)
+    }
     /// The same elements, in row-major order, under another shape.
     pub fn reshape(&self, shape: &[usize]) -> Result<Self> {
         let from = self.shape();

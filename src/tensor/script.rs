@@ -386,6 +386,12 @@ fn reducing() -> Vec<Entry> {
                 let descending = c.options(2)?.boolean("descending", false)?;
                 on_tensor(c, |t| t.argsort(c.int(1)?, descending))
             }),
+        entry("nonzero(x)")
+            .brief("The positions of the elements that are not 0, as where a comparison holds.")
+            .text("[count] of a vector, so that x[nonzero(x > 2)] are its elements above 2; of more axes [count, axis], row by row. NaN is not 0.")
+            .example("let x = tensor([5, 1, 7]); x[nonzero(x > 2)]", "[5, 7]")
+            .example("nonzero(tensor([[0, 1], [1, 1]]))", "[[0, 1], [1, 0], [1, 1]]")
+            .run(|c| on_tensor(c, |t| t.nonzero())),
         entry("mse(a, b)")
             .brief("The mean squared difference, mean((a − b)²).")
             .example("mse(tensor([1, 2]), tensor([1, 4]))", "2")
