@@ -281,6 +281,44 @@ fn stiff_steps_on_edges_follow_the_reference() {
 }
 
 #[test]
+fn layers_are_exact_with_harmonic_means() {
+    let mut host = host();
+    // Resistances in series: the flux through three layers is (1 − 0)/Σ d/k.
+    let layers = r#"let g = grid::rectangle(3, 1, [60, 4], #{ left: dirichlet(0), right: dirichlet(1), bottom: neumann(0), top: neumann(0) });
+        let k = g.sample(|x, y| 1 + heaviside(x - 1) * (0.001 - 1) + heaviside(x - 2) * (10 - 0.001)).values;
+        let q = 1 / (1 / 1 + 1 / 0.001 + 1 / 10);
+        let exact = g.sample(|x, y| q * (minimum(x, 1) + maximum(minimum(x, 2) - 1, 0) / 0.001 + maximum(x - 2, 0) / 10));
+        let e = equation(|u| -div(k * grad(u)));
+        let f = equation(|u| dt(u) - div(k * grad(u)));
+        let step = |lane| solve(f, exact, 0.1, #{ mean: "harmonic", scheme: "rk4", steps: 1000, lane: lane, quiet: true });"#;
+    let errors = numbers(
+        &mut host,
+        &format!(
+            r#"{layers} [worst(solve(e, #{{ grid: g, mean: "harmonic" }}) - exact), worst(step.call("native") - exact), worst(step.call("burn") - exact),
+                worst(solve(f, exact, 100, #{{ mean: "harmonic", scheme: "ars443", steps: 20, quiet: true }}) - exact)]"#
+        ),
+    );
+    assert!(errors.iter().all(|e| *e < 1e-9), "{errors:?}");
+    let arithmetic = number(&mut host, &format!("{layers} worst(solve(e, #{{ grid: g }}) - exact)"));
+    assert!(arithmetic > 1e-3, "{arithmetic:e}");
+    let gap = number(
+        &mut host,
+        &format!(
+            r#"{layers} gap(|p| sum(solve(equation(|u| -div(h * grad(u))), #{{ grid: g, mean: "harmonic", h: k * p[0] + p[1] }}) ** 2), tensor([1.0, 0.2]))"#
+        )
+        .replace("let e =", "let h = k; let e ="),
+    );
+    assert!(gap < 1e-6, "{gap:e}");
+    for (options, said) in [
+        ("mean: \"harmonic\", accuracy: 4", "accuracy 2"),
+        ("mean: \"harmonic\", derivatives: \"fourier\"", "central"),
+        ("mean: \"geometric\"", "harmonic"),
+    ] {
+        refused(&mut host, &format!("{layers} solve(e, #{{ grid: g, {options} }})"), &["mean", said]);
+    }
+}
+
+#[test]
 fn stiff_steps_keep_their_order_where_edges_move() {
     let mut host = host();
     for (scheme, least, most) in

@@ -133,6 +133,7 @@ impl Setting {
             && self.precision == other.precision
             && self.grid == other.grid
             && self.space == other.space
+            && self.means == other.means
             && self.parameters.len() == other.parameters.len()
             && self.parameters.iter().zip(&other.parameters).all(|(a, b)| a.is_known_as(b))
     }

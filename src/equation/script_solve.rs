@@ -13,11 +13,12 @@ use crate::field::{Field, Grid, Names, Path, State};
 use crate::script::value::{Operand, describe, number_of};
 use crate::script::{Call, Closure, Options, nearest};
 use crate::session::Progress;
+use crate::solve::elliptic::FaceMean;
 use crate::solve::{Adaptive, Checkpoints, Method, StepRule};
 use crate::tensor::{Precision, Tensor};
 
 /// Keys of the option map that are no parameters of the equation.
-pub(crate) const KEYS: [(&str, &str); 14] = [
+pub(crate) const KEYS: [(&str, &str); 15] = [
     ("grid", "the grid, where the start is no field"),
     (
         "scheme",
@@ -29,6 +30,10 @@ pub(crate) const KEYS: [(&str, &str); 14] = [
     ("atol", "tolerated error where the state is 0 (1e-7; in f64 1e-10)"),
     ("derivatives", "\"fourier\" or \"central\" (fourier where the grid is periodic)"),
     ("accuracy", "order of central differences: 2, 4 or 6 (2)"),
+    (
+        "mean",
+        "what fields in a of div(a * grad(u)) are at faces between cells: \"arithmetic\", or \"harmonic\", exact for layers that meet at a face (arithmetic)",
+    ),
     (
         "transport",
         "differences of what is carried along: \"central\", \"upwind\" (order 1, of terms as they are written), \"upwind3\" or \"weno5\" (which take u dx(u) as a flux, so shocks have their speed); weno5 on grids with edges and where shocks form, else central",
@@ -148,7 +153,7 @@ impl Course {
         let precision = start.values.precision();
         let context = c.session.context();
         let setting = match &start.space {
-            Domain::Grid(grid) => Setting::new(&equation, grid, context, precision)?,
+            Domain::Grid(grid) => Setting::new(&equation, grid, context, precision)?.with_means(means(&options)?),
             Domain::Bodies(n) => Setting::bodies(&equation, *n, context, precision)?,
         };
         let values = spread(&start.values, &setting)?;
@@ -554,13 +559,24 @@ pub(super) fn spread(values: &Tensor, setting: &Setting) -> Result<Tensor> {
     values.expand(&shape)
 }
 
+/// The means of coefficients at faces.
+pub(super) fn means(options: &Options) -> Result<FaceMean> {
+    options.choice("mean", &[("arithmetic", FaceMean::Arithmetic), ("harmonic", FaceMean::Harmonic)])
+}
+
 /// How derivatives in space are taken.
 pub(super) fn space_of(options: &Options) -> Result<Space> {
     let accuracy = options.count_if("accuracy")?;
     if accuracy.is_some_and(|n| ![2, 4, 6].contains(&n)) {
         return Err(options.wrong("accuracy", "2, 4 or 6"));
     }
+    let harmonic = means(options)? == FaceMean::Harmonic;
+    if harmonic && accuracy.is_some_and(|n| n != 2) {
+        return Err(options.wrong("mean", "\"harmonic\" with accuracy 2"));
+    }
     match options.string_if("derivatives")?.as_deref() {
+        Some("fourier") if harmonic => Err(options.wrong("mean", "\"harmonic\" with derivatives: \"central\"")),
+        None if harmonic => Ok(Space::Central(2)),
         None if accuracy.is_some() => Ok(Space::Central(accuracy.unwrap_or(2))),
         None => Ok(Space::Automatic),
         Some("fourier") => Ok(Space::Fourier),

@@ -5,8 +5,8 @@ use rhai::{Dynamic, Map};
 use super::base::Equation;
 use super::form::Evolution;
 use super::jacobian::Points;
-use super::problem::refuse_unfit;
-use super::script_solve::{Domain, grid_of, options, result_at, spread, start, with_parameters};
+use super::problem::{Space, refuse_unfit};
+use super::script_solve::{Domain, grid_of, means, options, result_at, space_of, spread, start, with_parameters};
 use super::setting::Setting;
 use super::stationary::{Search, solve};
 use super::transport::Transport;
@@ -19,10 +19,14 @@ use crate::solve::elliptic::krylov::Method;
 use crate::tensor::{Precision, Tensor};
 
 /// Keys of the option map that are no parameters of the equation.
-pub(crate) const KEYS: [(&str, &str); 11] = [
+pub(crate) const KEYS: [(&str, &str); 12] = [
     ("grid", "the grid, where the guess is no field"),
     ("derivatives", "\"fourier\" or \"central\" (fourier where the grid is periodic)"),
     ("accuracy", "order of central differences: 2, 4 or 6 (2)"),
+    (
+        "mean",
+        "what fields in a of div(a * grad(u)) are at faces between cells: \"arithmetic\", or \"harmonic\", exact for layers that meet at a face (arithmetic)",
+    ),
     ("parameters", "a map of parameters, for names that are options too"),
     (
         "tolerance",
@@ -89,7 +93,7 @@ pub(crate) fn stationary(c: &Call, equation: &Equation) -> Result<Dynamic> {
         (Tensor::full_in(context, precision, &shape, 0.0)?, Domain::Grid(grid))
     };
     let Domain::Grid(grid) = &space else { return Err(Error::internal("a stationary equation of bodies")) };
-    let setting = Setting::new(&equation, grid, context, values.precision())?;
+    let setting = Setting::new(&equation, grid, context, values.precision())?.with_means(means(&options)?);
     let guess = spread(&values, &setting)?;
     let (fourier, accuracy) = derivatives(&options, grid)?;
     let names_of_unknowns = equation.unknowns().iter().map(|u| u.name.clone()).collect();
@@ -116,20 +120,14 @@ pub(crate) fn stationary(c: &Call, equation: &Equation) -> Result<Dynamic> {
 
 /// Whether derivatives are taken in Fourier space, and the order of differences.
 fn derivatives(options: &Options, grid: &Grid) -> Result<(bool, usize)> {
-    let accuracy = options.count_if("accuracy")?;
-    if accuracy.is_some_and(|n| ![2, 4, 6].contains(&n)) {
-        return Err(options.wrong("accuracy", "2, 4 or 6"));
-    }
-    let fourier = match options.string_if("derivatives")?.as_deref() {
-        None => accuracy.is_none() && grid.is_periodic(),
-        Some("fourier") => {
+    match space_of(options)? {
+        Space::Fourier => {
             grid.require_periodic("derivatives: \"fourier\"")?;
-            true
+            Ok((true, 2))
         }
-        Some("central") => false,
-        Some(_) => return Err(options.wrong("derivatives", "\"fourier\" or \"central\"")),
-    };
-    Ok((fourier, accuracy.unwrap_or(2)))
+        Space::Automatic => Ok((grid.is_periodic(), 2)),
+        Space::Central(accuracy) => Ok((false, accuracy)),
+    }
 }
 
 fn search(options: &Options) -> Result<Search> {

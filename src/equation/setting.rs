@@ -8,6 +8,7 @@ use super::parameter::Value;
 use super::program::Program;
 use crate::error::{Error, Result};
 use crate::field::Grid;
+use crate::solve::elliptic::FaceMean;
 use crate::tensor::{Context, Precision, Tensor};
 
 /// Values at points are `[sample | 1, 1, x…]`; the state has its channels on the second axis.
@@ -29,6 +30,8 @@ pub struct Setting {
     uniform: Vec<bool>,
     /// For each rate whether it is a sum of fluxes by differences of even order: diffusion of all kinds.
     diffusive: Rc<Vec<bool>>,
+    /// What fields in a coefficient are at faces, at accuracy 2.
+    pub means: FaceMean,
     /// Where the clock stands still: then the last two of `parameters` are its rate and its reading there.
     clock: Option<f64>,
 }
@@ -85,6 +88,7 @@ impl Setting {
             parameters: Vec::new(),
             uniform: Vec::new(),
             diffusive: Rc::default(),
+            means: FaceMean::Arithmetic,
             clock: None,
         };
         for parameter in equation.parameters() {
@@ -93,6 +97,10 @@ impl Setting {
             setting.parameters.push(setting.lift(&parameter.name, &parameter.value)?);
         }
         Ok(setting)
+    }
+    /// With other means of coefficients at faces.
+    pub fn with_means(self, means: FaceMean) -> Self {
+        Self { means, ..self }
     }
     /// Parameters by name.
     pub fn named(&self) -> impl Iterator<Item = (&str, &Tensor)> {

@@ -45,6 +45,9 @@ fn parsed(line: &str) -> EvalAltResult {
     if let Some((got, wanted)) = line.strip_prefix("Data type incorrect: ").and_then(|l| l.split_once(" (expecting ")) {
         return EvalAltResult::ErrorMismatchDataType(wanted.trim_end_matches(')').into(), got.into(), at);
     }
+    if let Some(name) = line.strip_prefix("Property not found: ") {
+        return EvalAltResult::ErrorPropertyNotFound(name.into(), at);
+    }
     if line.starts_with("Unknown property ") {
         return EvalAltResult::ErrorDotExpr(line.into(), at);
     }

@@ -26,7 +26,7 @@ use crate::field::{
 };
 use crate::session::interrupt;
 use crate::solve::elliptic::krylov::{Method, Operator, Stop};
-use crate::solve::elliptic::{Incompatible, poisson_of};
+use crate::solve::elliptic::{FaceMean, Incompatible, poisson_of};
 use crate::tensor::{Binary, Precision, Tensor, Unary};
 
 /// What a cached operator does.
@@ -901,7 +901,15 @@ impl Run<'_> {
         let free = own.map(|kind| kind == EdgeKind::Free);
         let kinds = own.map(|k| if k == EdgeKind::Free && accuracy == 2 { EdgeKind::Neumann } else { k });
         let operator = self.of.operator(axis, Kind::ToFaces(accuracy as u8), kinds)?;
-        let faces = operator.apply(&value, along, self.edge_values(at, axis)?)?;
+        let harmonic = setting.means == FaceMean::Harmonic
+            && accuracy == 2
+            && free == [true; 2]
+            && matches!(self.code(at)?, Code::Parameter(_) | Code::Data(_));
+        let faces = if harmonic {
+            operator.apply(&value.unary(Unary::Recip)?, along, [None; 2])?.unary(Unary::Recip)?
+        } else {
+            operator.apply(&value, along, self.edge_values(at, axis)?)?
+        };
         if accuracy > 2 || !(0..2).any(|end| free[end] && open[end]) {
             return Ok(faces);
         }
