@@ -365,7 +365,7 @@ const EQUATIONS: &[(&str, &str)] = &[
     ("solve(\"a\", 1.0, 1.0)", "(`problem`) does not fit"),
     ("solve(|u| dt(u), 1.0, 1.0)", "(`problem`) does not fit"),
     ("solve(u, u, 1.0)", ""),
-    ("solve(equation(|u| u - 1), 1.0, 1.0)", "a map"),
+    ("solve(equation(|u| u - 1), 1.0, 1.0)", "without dt has no times"),
     ("equation(|u| \"a\")", "returned something unfit"),
     ("equation(|u| ())", "returned something unfit"),
     ("equation(|u| [])", "0 residuals, 1 unknowns"),

@@ -144,7 +144,7 @@ pub(super) fn entries() -> Vec<Entry> {
             .option("samples", "the numbers of the samples (0, 1, …)")
             .option("lane", LANE)
             .example("sample(sde::process(|x, t| -x, #{ diffusion: 0 }), tensor([1.0]), linspace(0, 1, 101)).last()", "[0.36603]")
-            .example("sample(sde::process(|x, t| -x, #{ diffusion: 0 }), tensor([1.0]), [0, 1], #{ steps: 100, lane: \"native\" }).last()", "[0.36603]")
+            .example("sample(sde::process(|x, t| -x, #{ diffusion: 0 }), tensor([1.0]), [0, 1], #{ steps: 100 }).last()", "[0.36603]")
             .run(sample),
         entry("sde::statistics(process, start, times, [options])")
             .brief("Mean, variance, least and greatest numbers of paths at the times, without keeping the paths.")
