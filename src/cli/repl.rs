@@ -12,7 +12,7 @@ use ansatz::session::Session;
 use rhai::Dynamic;
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
-use rustyline::{Config, Editor};
+use rustyline::{CompletionType, Config, Editor};
 
 use super::options::SessionOptions;
 use super::{FAILED, OK, complain, say, stop_on_ctrl_c};
@@ -58,8 +58,11 @@ pub struct Shell {
 impl Shell {
     /// With a person at a terminal.
     fn talk(&mut self, quiet: bool) {
-        let config =
-            Config::builder().auto_add_history(true).max_history_size(10_000).map(rustyline::config::Builder::build);
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            .auto_add_history(true)
+            .max_history_size(10_000)
+            .map(rustyline::config::Builder::build);
         let editor = config.and_then(Editor::<Assistant, DefaultHistory>::with_config);
         let Ok(mut editor) = editor else { return self.read() };
         // After the editor, which puts a handler of its own in place; while it reads, Ctrl-C is a key like others. (Its feature

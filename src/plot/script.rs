@@ -101,13 +101,14 @@ pub(crate) fn entries() -> Vec<Entry> {
             .example("plot::space_time(random::normal([20, 30], #{ seed: 1 }))", "Figure")
             .run(space_time),
         coloured(entry("plot::animation(path, [options])"))
-            .brief("A two-dimensional field over time, or an array of figures, as a moving picture.")
+            .brief("A two-dimensional field over time, numbers [time, x, y], or an array of figures, as a moving picture.")
             .option("sample", "which sample (0)")
             .option("channel", "which channel (0)")
             .option("fps", "frames per second (12)")
             .option("x_label", "with its unit (\"x\")")
             .option("y_label", "with its unit (\"y\")")
             .example("plot::animation([plot::lines([[0, 1]]), plot::lines([[1, 0]])])", "Animation")
+            .example("plot::animation(random::normal([3, 8, 8], #{ seed: 1 }))", "Animation")
             .run(animation),
         sized(entry("plot::panels(figures, [options])"))
             .brief("Several figures in one, in rows.")

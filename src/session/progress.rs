@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use super::interrupt;
 use crate::error::Result;
@@ -68,17 +68,36 @@ impl ProgressSink for Silent {
     fn finish(&mut self, _: &str) {}
 }
 
+/// Steps in a second, with three digits.
+fn rate_text(rate: f64) -> String {
+    match rate {
+        r if r >= 100.0 => format!("{r:.0}/s"),
+        r if r >= 10.0 => format!("{r:.1}/s"),
+        r => format!("{r:.2}/s"),
+    }
+}
+
 /// A bar with rate and time left.
 pub(super) struct Bar(ProgressBar);
 impl Bar {
     pub fn new(title: &str, total: u64) -> Self {
         let (bar, template) = if total > 0 {
-            (ProgressBar::new(total), "{prefix} {bar:30.cyan/blue} {pos}/{len} · {per_sec} · {eta} left · {msg}")
+            (ProgressBar::new(total), "{prefix} {bar:30.cyan/blue} {pos}/{len} · {rate} · {left} · {msg}")
         } else {
-            (ProgressBar::new_spinner(), "{prefix} {spinner} {pos} · {per_sec} · {msg}")
+            (ProgressBar::new_spinner(), "{prefix} {spinner} {pos} · {rate} · {msg}")
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+            let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = write!(out, "{}", rate_text(state.per_sec()));
+            };
+            let left = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = match state.eta() {
+                    _ if state.is_finished() => write!(out, "{:#}", HumanDuration(state.elapsed())),
+                    eta if state.per_sec() > 0.0 => write!(out, "{:#} left", HumanDuration(eta)),
+                    _ => write!(out, "…"),
+                };
+            };
+            bar.set_style(style.with_key("rate", rate).with_key("left", left).progress_chars("█▉▊▋▌▍▎▏ "));
         }
         bar.set_prefix(title.to_string());
         Self(bar)
@@ -116,7 +135,7 @@ impl Lines {
         } else {
             (String::new(), String::new())
         };
-        let _ = writeln!(std::io::stderr(), "{} {}{of} · {rate:.1}/s{left} · {message}", self.title, self.done);
+        let _ = writeln!(std::io::stderr(), "{} {}{of} · {}{left} · {message}", self.title, self.done, rate_text(rate));
     }
 }
 impl ProgressSink for Lines {

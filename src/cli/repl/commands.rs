@@ -33,7 +33,9 @@ pub fn obey(shell: &mut Shell, command: &str) -> Next {
     match name {
         "help" | "h" | "?" => {
             let lines: String = COMMANDS.iter().map(|(name, text)| format!("  :{name:<6} {text}\n")).collect();
-            say(&format!("{lines}  Tab completes; an input goes on while a bracket is open; ?name is :doc name.\n"));
+            say(&format!(
+                "{lines}  Tab completes, twice lists; an input goes on while a bracket is open; ?name is :doc name;\n  Ctrl-C stops what runs and keeps the session.\n"
+            ));
         }
         "doc" => doc(shell, rest),
         "vars" => vars(shell),
