@@ -56,6 +56,17 @@ error: the map has no key `eror`
 ",
     ),
     (
+        "let learning_rate = 0.1;\nprint(learning_rat);",
+        "\
+error: there is no variable `learning_rat`
+   --> script:2:7
+   |
+ 2 | print(learning_rat);
+   |       ^
+    advice: did you mean `learning_rate`?
+",
+    ),
+    (
         "2 ^ 3",
         "\
 error: there is no ^ of numbers

@@ -230,6 +230,15 @@ impl Unwind<'_> {
                 let error = unknown_function(signature, self.registry, &scripted);
                 Found { error, position: *position, source }
             }
+            EvalAltResult::ErrorVariableNotFound(name, position) => {
+                let own = nearest(name, self.sources.variables(source));
+                let error = match own.first() {
+                    Some(near) => Error::new(Kind::Script, format!("there is no variable `{name}`"))
+                        .advice(format!("did you mean `{near}`?")),
+                    None => explain(error, self.registry),
+                };
+                Found { error, position: *position, source }
+            }
             other => Found { error: explain(other, self.registry), position: other.position(), source },
         }
     }

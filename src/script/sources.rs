@@ -37,6 +37,19 @@ impl Sources {
         self.texts.push((name.to_string(), text.into()));
         at
     }
+    /// Names that a text, and those before it, give to variables with `let`, `const` and `for`.
+    pub fn variables(&self, source: usize) -> Vec<String> {
+        let mut names = Vec::new();
+        for (_, text) in self.texts.iter().take(source.saturating_add(1)) {
+            let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+            while let Some(word) = words.next() {
+                if matches!(word, "let" | "const" | "for") {
+                    names.extend(words.next().map(str::to_string));
+                }
+            }
+        }
+        names
+    }
     /// The text of a function, or `otherwise`.
     pub fn of_function(&self, name: &str, otherwise: usize) -> usize {
         self.functions.get(name).copied().unwrap_or(otherwise)
