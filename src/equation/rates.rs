@@ -2,18 +2,16 @@
 //! iteration, outputs inside of steps.
 
 use std::cell::RefCell;
-use std::mem::MaybeUninit;
 use std::rc::Rc;
 
 use super::points::{Native, moving};
 use super::stencil::lowered::{Lowering, Moving};
 use super::system::StencilSystem;
 use crate::error::Result;
-use crate::native::march::{Keep, Scheduled};
+use crate::native::march::Scheduled;
 use crate::native::points::machine::Machine;
 use crate::native::points::march::March;
 use crate::native::step::{Operation, Step};
-use crate::session::interrupt;
 use crate::tensor::{Claim, Precision, Real, Tensor};
 
 /// Numbers of a state from which on the first evaluation is compiled already; of smaller ones so many evaluations are cheaper than that.
@@ -28,35 +26,22 @@ fn evaluation(t: f64) -> (Vec<Step>, Vec<Scheduled>) {
 }
 
 /// The rates of change of a state in double precision, `[sample, channel, x…]`, at times at which they may differ: at one of them where they
-/// do not depend on time. `None` where they cannot be compiled, or are not finite.
+/// do not depend on time. `None` where they cannot be compiled.
 ///
 /// # Errors
 /// When the parameters do not fit the grid.
 pub(super) fn rates(system: &StencilSystem, state: &Tensor, times: &[f64]) -> Result<Option<Vec<Vec<f64>>>> {
+    let Some(from) = times.first() else { return Ok(None) };
+    let Some(mut own) = Evaluator::<f64>::new(system, *from, state)? else { return Ok(None) };
     let mut found = Vec::with_capacity(times.len());
     for t in times {
-        let Ok(mut lowering) = Lowering::new(system.lane(), state, *t)? else { return Ok(None) };
-        let Ok(native) = Native::<f64>::new(system, &mut lowering, state, evaluation(*t), (2, None))? else {
-            return Ok(None);
-        };
-        let state = system.lane().settle(*t, state.clone())?;
-        let mut rates = vec![0.0; state.len()];
-        if native.march.forward(&state.read::<f64>()?, as_uninit(&mut rates), Keep::Nothing, None).is_err() {
-            interrupt::poll()?;
-            return Ok(None);
-        }
-        found.push(rates);
-        if lowering.times.is_empty() && lowering.moving.is_empty() {
+        let Some(rates) = own.at(system, *t, &system.lane().settle(*t, state.clone())?)? else { return Ok(None) };
+        found.push(rates.to_vec()?);
+        if own.march.times.is_empty() && own.moving.is_empty() {
             break;
         }
     }
     Ok(Some(found))
-}
-
-/// Numbers as places that are written before they are read.
-fn as_uninit(numbers: &mut [f64]) -> &mut [MaybeUninit<f64>] {
-    // SAFETY: `MaybeUninit<f64>` has the layout of `f64`, and only numbers are written to it here.
-    unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
 }
 
 /// What a system keeps of its compiled right-hand side. Clones share it.
@@ -98,7 +83,8 @@ impl Rates {
     pub fn at(&self, system: &StencilSystem, t: f64, y: &Tensor) -> Result<Option<Tensor>> {
         let context = y.context();
         let Ok(mut known) = self.0.try_borrow_mut() else { return Ok(None) };
-        if context.is_differentiating() && context.is_recording() {
+        // A clock that is differentiated has a rate among the parameters.
+        if context.is_differentiating() && context.is_recording() || system.lane().setting().rate().is_some() {
             return Ok(None);
         }
         if let Known::Asked(times) = *known {

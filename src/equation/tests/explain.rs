@@ -59,6 +59,21 @@ fn coefficients_that_are_fields() {
 }
 
 #[test]
+fn squares_that_grow_somewhere_do_not_decrease() {
+    for equation in [
+        // Falls above 1 and grows below.
+        "equation(|u| dt(u) - u * (1 - u))",
+        "equation(|u| dt(u) - dx(u, 2) - u + u ** 3)",
+        // Falls where v is positive, and while the source is small.
+        "equation([\"u\", \"v\"], |u, v, t| [dt(u) - 0.1 * dx(u, 2), dt(v) + u * v - exp(-t)])",
+    ] {
+        let text = text(&format!("explain({equation})"));
+        let line = text.lines().find(|line| line.starts_with("decreasing")).unwrap_or("");
+        assert!(!line.contains("v²") && (equation.contains("\"v\"") || line.is_empty()), "{text}");
+    }
+}
+
+#[test]
 fn equations_without_rates_are_explained_too() {
     for equation in [
         "equation(|u| laplacian(u) + u ** 3)",
