@@ -360,3 +360,21 @@ fn problems_that_have_no_solution_are_said_to_be_such() {
         }
     }
 }
+
+#[test]
+fn reverse_paths_that_grow_are_warned_of() {
+    let folder = folder("reverse");
+    let script = "let g = grid::periodic([32], [TAU]); let times = linspace(0, 0.5, 33);
+        let p = sde::process(spectral::operator(g, |k| -k * k), #{ diffusion: 0.1, scheme: param(\"scheme\", \"exact\") });
+        let score = sde::gaussian_score(p, g, times);
+        let end = sample(p, random::normal([4, 1, 32], #{ seed: 1 }).field(g), times, #{ seed: 2 }).last();
+        reverse(p, score, end, times, #{ seed: 3, integrator: param(\"integrator\", \"euler\") });";
+    std::fs::write(folder.join("script.rhai"), script).expect("a script");
+    for (scheme, integrator, warned) in [("exact", "euler", true), ("exponential", "conditional_mean", false)] {
+        let (scheme, set) = (format!("scheme={scheme}"), format!("integrator={integrator}"));
+        let output = ansatz(&folder, &["run", "script.rhai", "--set", &scheme, "--set", &set], "");
+        assert!(output.status.success(), "{integrator}: {}", err(&output));
+        let text = out(&output) + &err(&output);
+        assert_eq!(text.contains("have grown"), warned, "{integrator}: {text}");
+    }
+}

@@ -115,7 +115,7 @@ fn backwards(c: &mut Call, sde: bool) -> Result<Dynamic> {
     let grown = growth(&path)?;
     if how.integrator == Integrator::Euler && grown > GROWN && !c.session.context().is_differentiating() {
         let text = format!(
-            "warning: the states of this {title} have grown {}-fold: steps of \"euler\" are too long for what decays fast; take more times, or integrator: \"conditional_mean\"",
+            "warning: the states of this {title} have grown {}-fold: steps of \"euler\" are too long for what decays fast; take more times, or a process of scheme \"exponential\" with integrator: \"conditional_mean\"",
             crate::tensor::number(grown.round())
         );
         c.session.sink().text(&text);
@@ -151,7 +151,7 @@ fn backwards_and_losses() -> Vec<Entry> {
                    With \"conditional_mean\": y ← e^(−λΔt)(y + g² Δt s) + g √Δt z, the exact conditional mean of the discrete process when s is exact.\n\
                    score: a network of state and time, sde::gaussian_score(…), or a closure |x, t|; t holds one time for each sample, [sample].")
             .option("factor", "what the score function returns, divided by the score; 2 for a network trained with smdp::window_loss (1)")
-            .option("integrator", "\"euler\", which doubles in each step what decays fast, or \"conditional_mean\", exact for the drift, whatever the step (\"euler\")")
+            .option("integrator", "\"euler\", which doubles in each step what decays fast, or \"conditional_mean\", exact for the drift where the scheme is \"exponential\", whatever the step (\"euler\")")
             .option("last_noise", "whether noise is added after the last step too (true)")
             .option("seed", "the seed of the noise (the session's next)")
             .option("samples", "the numbers of the samples (0, 1, …)")
@@ -162,7 +162,7 @@ fn backwards_and_losses() -> Vec<Entry> {
             .text("y ← y − P(y) + ½ g² Δt s(y, t) with integrator \"euler\"; the correction goes inside e^(−λΔt) with \"conditional_mean\". \
                    A network trained with smdp::window_loss is used as it was trained: factor 1.")
             .option("factor", "divides what the score function returns (1)")
-            .option("integrator", "\"euler\", which doubles in each step what decays fast, or \"conditional_mean\", exact for the drift, whatever the step (\"euler\")")
+            .option("integrator", "\"euler\", which doubles in each step what decays fast, or \"conditional_mean\", exact for the drift where the scheme is \"exponential\", whatever the step (\"euler\")")
             .example("probability_flow(sde::process(|x, t| -x, #{ diffusion: 0 }), |x, t| 0 * x, tensor([1.0]), [0.0, 0.5]).first()", "[1.5]")
             .run(|c| backwards(c, false)),
         entry("sde::gaussian_score(process, grid, times, [options])")
