@@ -206,6 +206,85 @@ const SAMPLERS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Processes whose steps are one kernel on a card: the lane that is asked for is refused where there is none.
+const PROCESSES: &[(&str, &str)] = &[
+    (
+        "a number a path",
+        "sample(sde::process(|x, t| x - x * x * x + sin(3 * t), #{ diffusion: 0.5 }), zeros([1]), [0, 0.25, 1], #{ steps: 37, paths: 1000, seed: 3, lane: \"native\" })",
+    ),
+    (
+        "more steps than a launch has",
+        "sample(sde::process(|x, t| -x, #{ diffusion: |t| 1 + t }), ones([300]), linspace(0, 1, 3), #{ steps: 5001, seed: 3, lane: \"native\" }).last()",
+    ),
+    (
+        "two numbers of a channel, samples out of order",
+        "sample(sde::process(|x, t| -2 * x + t, #{ diffusion: 0.7 }), ones([6, 2]), linspace(0, 1, 5), #{ steps: 7, samples: [7, 3, 4294967303, 0, 9, 2], seed: 3, lane: \"native\" })",
+    ),
+    (
+        "a row of seven",
+        "sample(sde::process(|x, t| -x, #{ diffusion: 0.3 }), ones([50, 7]), [0, 1], #{ steps: 20, seed: 5, lane: \"native\" })",
+    ),
+    (
+        "Langevin: noise in one of two channels",
+        "sample(sde::process(equation([\"x\"], |x| dt(dt(x)) + 0.5 * dt(x) + sin(x)), #{ diffusion: [0, 0.8] }), tensor([[1.5, 0.0]]), [0, 0.5, 1], #{ steps: 30, paths: 500, seed: 1, lane: \"native\" })",
+    ),
+    (
+        "three channels, points",
+        "sample(sde::process(|x, y, z, t| [y - x, x * (1 - z) - y, x * y - z], #{ diffusion: [0.1, 0.2, 0.3] }), 0.1 * random::normal([40, 3, 5], #{ seed: 8 }), [0, 0.2], #{ steps: 20, seed: 2, lane: \"native\" })",
+    ),
+    (
+        "five channels of a path",
+        "sample(sde::process(|a, b, c, d, e, t| [b, c, d, e, -a], #{ diffusion: [0.1, 0.2, 0, 0.3, 0.4] }), ones([100, 5]), [0, 0.5], #{ steps: 25, seed: 2, lane: \"native\" })",
+    ),
+    (
+        "noise that depends on the state",
+        "sample(sde::process(|x, t| 0.1 * x, #{ diffusion: |x, t| 0.3 * sqrt(x ** 2 + 0.01) }), ones([1]), linspace(0, 1, 3), #{ steps: 40, paths: 700, seed: 4, lane: \"native\" })",
+    ),
+    (
+        "without noise",
+        "sample(sde::process(|x, t| cos(t) - x, #{ diffusion: 0 }), ones([9]), [0, 1], #{ steps: 40, lane: \"native\" }).last()",
+    ),
+    (
+        "statistics",
+        "let s = sde::statistics(sde::process(|x, t| -x, #{ diffusion: 1 }), tensor([1.0]), [0, 0.5, 1], #{ steps: 25, paths: 4000, seed: 1, observe: |x, t| [x, x ** 2], last: true, lane: \"native\" }); [s.mean, s.variance, s.minimum, s.maximum, s.last]",
+    ),
+];
+
+/// A process for each function, at places on both sides of 0 and near it, where the function has a value there.
+fn functions_in_processes() -> Vec<(String, String, f64)> {
+    let names = ansatz::tensor::Unary::ALL.iter().map(|(name, _)| *name);
+    let row = |name: &str| {
+        let start = match name {
+            "ln" | "sqrt" | "rsqrt" => "linspace(0.01, 9, 200)",
+            "acosh" => "linspace(1.01, 9, 200)",
+            "recip" => "linspace(-5, 5, 200)",
+            "asin" | "acos" => "linspace(-1, 1, 201)",
+            "atanh" => "linspace(-0.97, 0.97, 200)",
+            "log1p" => "concat([linspace(-0.9, 5, 200), linspace(-1e-6, 1e-6, 20)])",
+            _ => "concat([linspace(-5, 5, 201), linspace(-1e-6, 1e-6, 20)])",
+        };
+        let of = match name {
+            "neg" => "-x".to_string(),
+            name => format!("{name}(x)"),
+        };
+        // From 0 the step adds what the function is, where the start itself would hide its last digits.
+        let script = format!(
+            "let p = sde::process(|x, y, t| [0 * x, {of}], #{{ diffusion: [0, 0] }}); let x = {start};
+             sample(p, stack([x, 0 * x], 1), [0, 1], #{{ lane: \"native\" }}).last()[[ALL, 1]]"
+        );
+        (format!("a process with {name}"), script, TIGHT)
+    };
+    let pairs = ["x ** y", "x % y", "atan2(x - 1, y)", "minimum(x, y)", "maximum(x, y)", "x / y", "x ** -3"];
+    let pair = |of: &&str| {
+        let script = format!(
+            "let p = sde::process(|x, y, z, t| [0 * x, 0 * y, {of}], #{{ diffusion: [0, 0, 0] }}); let x = linspace(0.1, 3, 100); let y = linspace(2, -1.5, 100);
+             sample(p, stack([x, y, 0 * x], 1), [0, 1], #{{ lane: \"native\" }}).last()[[ALL, 2]]"
+        );
+        (format!("a process with {of}"), script, TIGHT)
+    };
+    names.map(row).chain(pairs.iter().map(pair)).collect()
+}
+
 const GRADIENTS: &[(&str, &str)] = &[
     (
         "functions",
@@ -249,6 +328,18 @@ fn transforms() -> Vec<(String, String, f64)> {
         .collect()
 }
 
+/// Functions whose accuracy a driver may choose, over their whole range.
+const FUNCTIONS: &[(&str, &str)] = &[
+    ("inverse sine and cosine", "let x = linspace(-1, 1, 2001); [asin(x), acos(x)]"),
+    ("outside of it", "let x = tensor([1.1, -1.5, 0.5]); [is_finite(asin(x)), is_finite(acos(x))]"),
+    ("functions of an angle", "let x = linspace(-40, 40, 2001); [sin(x), cos(x), atan(x), tan(x / 27)]"),
+    (
+        "exponentials",
+        "let x = linspace(-5, 5, 2001); [tanh(x), erf(x), sigmoid(x), exp(x), sinh(x), cosh(x), asinh(x), expm1(x), softplus(x), gelu(x)]",
+    ),
+    ("logarithms", "let x = linspace(0.001, 40, 2001); [ln(x), log1p(x), sqrt(x), rsqrt(x), acosh(1 + x)]"),
+];
+
 /// Draws whose every bit is the CPU's: no rounding comes in.
 const BITS: &[(&str, &str)] = &[
     ("uniform", "random::uniform([1001], #{ seed: 7 })"),
@@ -264,7 +355,7 @@ fn table(rows: &[(&str, &str)], tolerance: f64) -> Vec<(String, String, f64)> {
 /// Two runs on one device give the same bits.
 fn deterministic(device: Device) {
     let work = move || {
-        for (name, script) in EQUATIONS.iter().take(3).chain(SAMPLERS).chain(GRADIENTS) {
+        for (name, script) in EQUATIONS.iter().take(3).chain(SAMPLERS).chain(PROCESSES).chain(GRADIENTS) {
             let once =
                 || run(&mut host(device, Precision::F32), name, script).unwrap_or_else(|e| panic!("{name}: {e}"));
             let (a, b) = (once(), once());
@@ -323,6 +414,10 @@ fn lowered_equations() {
     compare(Device::LOWERED, Precision::F32, table(EQUATIONS, PRODUCTS));
 }
 #[test]
+fn lowered_functions() {
+    compare(Device::LOWERED, Precision::F32, table(FUNCTIONS, TIGHT));
+}
+#[test]
 fn lowered_samplers() {
     compare(Device::LOWERED, Precision::F32, table(SAMPLERS, TIGHT));
 }
@@ -358,6 +453,17 @@ fn gpu_equations() {
 #[ignore = "needs a card"]
 fn gpu_samplers() {
     compare(other(), Precision::F32, table(SAMPLERS, TIGHT));
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_processes() {
+    let rows = [table(PROCESSES, TIGHT), functions_in_processes()].concat();
+    compare(other(), Precision::F32, rows);
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_functions() {
+    compare(other(), Precision::F32, table(FUNCTIONS, TIGHT));
 }
 #[test]
 #[ignore = "needs a card"]

@@ -15,6 +15,7 @@
 //! | `simd`, `math` | loops for several widths of vectors; elementary functions over arrays |
 //! | `machine` | one sample at work |
 //! | `paths` | stochastic steps at points, with their noise |
+//! | `cube` | the same graphs as kernels of cards |
 //! | `march`, `reverse` | all samples through all steps, and back |
 //!
 //! No part knows an equation by name.
@@ -22,6 +23,8 @@
 pub(crate) mod adjoint;
 pub(crate) mod along;
 pub(crate) mod assemble;
+#[cfg(feature = "cubecl")]
+pub(crate) mod cube;
 pub(crate) mod fused;
 pub(crate) mod graph;
 mod kernels;

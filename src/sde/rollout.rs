@@ -4,17 +4,20 @@
 //! pass over tiles of samples ([`paths`](crate::native::paths)), which needs memory for what is asked for alone. Everything else, and everything with a
 //! gradient, goes step by step by tensors. Both draw the same noise and agree to rounding.
 
+use std::ops::Range;
+
 use super::moments::{Bins, Tally};
 use super::pointwise::{Pointwise, split};
 use super::process::{Clock, Diffusion, Drift, Process, ascending, refuse_not_finite};
 use crate::equation::LaneChoice;
 use crate::error::{Error, Result};
 use crate::field::{Path, State};
+use crate::native::graph::{Graph, Id};
 use crate::native::march::Stop;
 use crate::native::paths::{Asked, Compiled, March, step_of};
 use crate::session::{Progress, interrupt};
 use crate::tensor::random::PathNoise;
-use crate::tensor::{Binary, Precision, Tensor, in_precision};
+use crate::tensor::{Binary, Context, Precision, Tensor, in_precision};
 
 /// Numbers of a sample above which tiles would leave the nearest caches.
 const LONGEST_ROW: usize = 256;
@@ -77,6 +80,57 @@ pub struct Summary {
 /// Why a rollout is not compiled.
 type Unfit = &'static str;
 
+/// A step as a graph.
+struct Planned {
+    graph: Graph,
+    points: usize,
+    /// The channels of the state after it.
+    next: Vec<Id>,
+    observe: Option<Vec<Id>>,
+    /// Channels that have noise.
+    noisy: Vec<usize>,
+    /// Strengths of the noise: of each channel for each step, or for all steps alike.
+    strengths: Vec<f64>,
+}
+
+/// Several steps at once, on a device that has kernels for it.
+struct Leap<'a> {
+    /// How many at most.
+    at_once: usize,
+    /// The state after these steps of samples with these numbers.
+    advance: Box<dyn Fn(&Tensor, Range<usize>, &[u64]) -> Result<Tensor> + 'a>,
+}
+
+impl Planned {
+    /// Its steps as kernels of a card; `None` where they do not fit there.
+    #[cfg(feature = "cubecl")]
+    fn leap<'a>(self, context: &Context, how: &'a Rollout<'_>) -> Option<Leap<'a>> {
+        use crate::native::cube::{Span, Steps};
+
+        let steps = Steps::new(&self.graph, self.points, &self.next, &self.noisy)?;
+        if !steps.fits(context, how.samples, how.steps.saturating_mul(how.times.len())) {
+            return None;
+        }
+        let (channels, strengths, key) = (self.next.len(), self.strengths, Process::noise_key(how.seed));
+        Some(Leap {
+            at_once: steps.at_once(how.samples),
+            advance: Box::new(move |x, range, samples| {
+                let row = |step: usize| {
+                    let (t, dt) = step_of(how.times, how.steps, step / how.steps, step % how.steps);
+                    let at = if strengths.len() > channels { step * channels } else { 0 };
+                    [t, dt, dt.sqrt()].into_iter().chain(strengths.iter().skip(at).take(channels).copied())
+                };
+                let scalars: Vec<f64> = range.clone().flat_map(row).collect();
+                steps.advance(x, &Span { key, samples, first: range.start, scalars: &scalars })
+            }),
+        })
+    }
+    #[cfg(not(feature = "cubecl"))]
+    fn leap<'a>(self, _: &Context, _: &'a Rollout<'_>) -> Option<Leap<'a>> {
+        None
+    }
+}
+
 impl Process {
     /// A path through `times` from the states `start`; noise from counters, so that a sample's path does not depend on the
     /// samples beside it. `samples` are their numbers.
@@ -122,24 +176,28 @@ impl Process {
                 .got(format!("{} samples, {} paths", start.samples(), how.samples))
                 .expected("one for each path, or one for all"));
         }
-        let compiled = match how.lane {
+        let planned = match how.lane {
             LaneChoice::Tensors => Err("tensors were asked for"),
-            _ => self.compile(start, how)?,
+            _ => self.plan(start, how)?,
         };
-        match compiled {
-            Ok((compiled, strengths)) => {
+        let context = start.values.context();
+        match planned {
+            Ok(planned) if context.device().has_kernels() => {
+                let Planned { graph, points, next, observe, noisy, strengths } = planned;
+                let compiled = Compiled::new(graph, points, &next, observe.as_deref(), noisy);
                 let (precision, values) = (start.values.precision(), &start.values);
                 in_precision!(precision, T => self.compiled::<T>(values, how, &compiled, &strengths, progress))
             }
+            Ok(planned) => self.by_tensors(start, how, planned.leap(context, how), progress),
             Err(why) if how.lane == LaneChoice::Native => {
                 Err(Error::value("this process has no compiled lane here").got(why).advice("lane: \"auto\""))
             }
-            Err(_) => self.by_tensors(start, how, progress),
+            Err(_) => self.by_tensors(start, how, None, progress),
         }
     }
 
     /// A step as a graph, with the strengths of its noise.
-    fn compile(&self, start: &State, how: &Rollout<'_>) -> Result<std::result::Result<(Compiled, Vec<f64>), Unfit>> {
+    fn plan(&self, start: &State, how: &Rollout<'_>) -> Result<std::result::Result<Planned, Unfit>> {
         let (x, channels) = (&start.values, self.channels());
         let Drift::Pointwise(drift, _) = &self.drift else {
             return Ok(Err("its drift is not a function of each number of the state"));
@@ -153,8 +211,9 @@ impl Process {
         if x.is_tracked() {
             return Ok(Err("a gradient goes to the start"));
         }
-        if !x.context().device().has_kernels() || x.precision() != x.context().precision() {
-            return Ok(Err("the states are not on the processor in the precision of the session"));
+        let device = x.context().device();
+        if !(device.has_kernels() || device.is_cube()) || x.precision() != x.context().precision() {
+            return Ok(Err("the states are not in the precision of the session, or on a device without kernels"));
         }
         if x.is_empty() || how.samples == 0 || row > LONGEST_ROW {
             return Ok(Err("a sample has no numbers, or too many"));
@@ -204,7 +263,7 @@ impl Process {
             }
             next.push(sum);
         }
-        Ok(Ok((Compiled::new(graph, points, &next, observed.as_deref(), noisy), strengths)))
+        Ok(Ok(Planned { graph, points, next, observe: observed, noisy, strengths }))
     }
     /// Strengths of the noise of each channel: for all steps alike, or for each step.
     fn all_strengths(&self, x: &Tensor, how: &Rollout<'_>) -> Result<Vec<f64>> {
@@ -282,7 +341,14 @@ impl Process {
         Ok(Sampled { states, summary })
     }
 
-    fn by_tensors(&self, start: &State, how: &Rollout<'_>, mut progress: Option<&mut Progress>) -> Result<Sampled> {
+    /// Step by step, or leap by leap where there are such.
+    fn by_tensors(
+        &self,
+        start: &State,
+        how: &Rollout<'_>,
+        leap: Option<Leap<'_>>,
+        mut progress: Option<&mut Progress>,
+    ) -> Result<Sampled> {
         let one = start.values.shape().get(1..).unwrap_or(&[]).to_vec();
         let mut shape = start.values.shape();
         shape.iter_mut().take(1).for_each(|n| *n = how.samples);
@@ -312,23 +378,28 @@ impl Process {
         record.output(0, &x)?;
         let lengths = how.times.len().saturating_sub(1);
         let mut last_kept = x.clone();
-        for step in 0..how.steps.saturating_mul(lengths) {
+        let mut step = 0;
+        while step < how.steps.saturating_mul(lengths) {
             interrupt::poll()?;
             let (time, part) = (step / how.steps, step % how.steps);
             let (t, dt) = step_of(how.times, how.steps, time, part);
-            x = if noisy.is_empty() {
+            let count = leap.as_ref().map_or(1, |leap| leap.at_once.min(how.steps - part));
+            x = if let Some(leap) = &leap {
+                (leap.advance)(&x, step..step + count, numbers)?
+            } else if noisy.is_empty() {
                 self.advance(&x, &Clock::One { t, dt })?
             } else {
                 let xi = noise.of(&context, step as u64, numbers, &drawn)?.cast(x.precision())?;
                 let xi = places.as_ref().map_or_else(|| Ok(xi.clone()), |places| xi.take(1, places))?;
                 self.step(&x, &xi, t, dt)?
             };
-            if part + 1 == how.steps {
+            step += count;
+            if part + count == how.steps {
                 record.output(time + 1, &x)?;
                 last_kept = x.clone();
             }
             if let Some(progress) = progress.as_deref_mut() {
-                progress.step(|| format!("t = {t:.4}"))?;
+                progress.at(step as u64, || format!("t = {:.4}", t + count as f64 * dt))?;
             }
             context.end_step();
         }

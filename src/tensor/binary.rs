@@ -12,7 +12,7 @@ use super::unary::Unary;
 use crate::error::Result;
 
 /// An operation on pairs of elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Binary {
     /// `a + b`
     Add,

@@ -12,7 +12,7 @@ use super::elementwise::Operation;
 use crate::error::Result;
 
 /// A function applied to each element.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unary {
     /// `-x`
     Neg,
@@ -121,7 +121,7 @@ impl Unary {
     ];
 
     /// The value on Burn's tensors; `None` for those composed of others below. Burn's `log1p` is not among them: CubeCL writes it as the logarithm of
-    /// `1 + x`, for CUDA too.
+    /// `1 + x`, for CUDA too; nor are inverse sine and cosine, of which Vulkan asks no accuracy (Mesa's are 3e-4 off).
     pub(super) fn primitive(self, x: DispatchTensor) -> Option<DispatchTensor> {
         Some(match self {
             Self::Neg => Dispatch::float_neg(x),
@@ -136,8 +136,6 @@ impl Unary {
             Self::Sin => Dispatch::float_sin(x),
             Self::Cos => Dispatch::float_cos(x),
             Self::Tan => Dispatch::float_tan(x),
-            Self::Asin => Dispatch::float_asin(x),
-            Self::Acos => Dispatch::float_acos(x),
             Self::Atan => Dispatch::float_atan(x),
             Self::Sinh => Dispatch::float_sinh(x),
             Self::Cosh => Dispatch::float_cosh(x),
@@ -175,6 +173,9 @@ impl Unary {
                 let near = series(&s.unary(Self::Square)?, &weights)?.mul(&s)?;
                 chosen_below(0.25, x, &near, &x.shift(1.0)?.unary(Self::Log)?)
             }
+            // The angles of the points (√(1 − x²), x) and (x, √(1 − x²)).
+            Self::Asin => within(x, |leg| x.binary(Binary::Atan2, leg)),
+            Self::Acos => within(x, |leg| leg.binary(Binary::Atan2, x)),
             // ½ + ½ tanh(x/2): no overflow at either end.
             Self::Sigmoid => x.scale(0.5)?.unary(Self::Tanh)?.scale(0.5)?.shift(0.5),
             // max(x, 0) + ln(1 + e^−|x|)
@@ -244,6 +245,14 @@ fn series(x: &Tensor, coefficients: &[f64]) -> Result<Tensor> {
 fn chosen_below(bound: f64, x: &Tensor, near: &Tensor, far: &Tensor) -> Result<Tensor> {
     let bound = Tensor::scalar_in(x.context(), x.precision(), bound);
     x.unary(Unary::Abs)?.compare(Compare::Lower, &bound)?.choose(near, far)
+}
+
+/// What a function makes of `√(1 − x²)` between −1 and 1; beyond them not a number, which the angle of a point would not be on every driver.
+fn within(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    // Without loss near ±1.
+    let leg = x.scale(-1.0)?.shift(1.0)?.mul(&x.shift(1.0)?)?.unary(Unary::Sqrt)?;
+    let one = Tensor::scalar_in(x.context(), x.precision(), 1.0);
+    x.unary(Unary::Abs)?.compare(Compare::LowerEqual, &one)?.choose(&f(&leg)?, &leg)
 }
 
 fn normal_cdf(x: &Tensor) -> Result<Tensor> {

@@ -4,7 +4,7 @@
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::ops::IntTensorOps;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::backend::{Backend, Dispatch, DispatchTensor, backend_extension};
 use burn::tensor::{DType, Shape, TensorData};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
@@ -58,14 +58,7 @@ pub(super) fn draw(
     target: &[usize],
     law: Law,
 ) -> Result<Tensor> {
-    let begin = samples.first().copied().unwrap_or(0);
-    let in_order = samples.iter().enumerate().all(|(i, s)| *s == begin.wrapping_add(i as u64));
-    let words = if in_order {
-        context.constant_data("samples in order", || int(context, vec![0, 0]))
-    } else {
-        context.copied_to_device(8 * samples.len());
-        int(context, samples.iter().flat_map(|s| [*s as u32 as i32, (*s >> 32) as u32 as i32]).collect())
-    };
+    let (words, first) = words(context, samples);
     let (law, range) = match law {
         Law::Normal => (0, [0.0; 3]),
         Law::Uniform { low, high } => {
@@ -75,19 +68,21 @@ pub(super) fn draw(
         }
         Law::Sign => (2, [0.0; 3]),
     };
-    let settings = Settings {
-        rows: samples.len(),
-        len,
-        key: key.key,
-        step: key.step,
-        first: in_order.then_some(begin),
-        law,
-        range,
-    };
+    let settings = Settings { rows: samples.len(), len, key: key.key, step: key.step, first, law, range };
     Tensor::made(context, Dispatch::draw_numbers(words, settings)).reshape(target)
 }
 
-fn int(context: &Context, words: Vec<i32>) -> burn::backend::DispatchTensor {
+/// The two words of the number of each sample, and the number of the first, where the others follow it: then there are no words.
+pub(crate) fn words(context: &Context, samples: &[u64]) -> (DispatchTensor, Option<u64>) {
+    let begin = samples.first().copied().unwrap_or(0);
+    if samples.iter().enumerate().all(|(i, s)| *s == begin.wrapping_add(i as u64)) {
+        return (context.constant_data("samples in order", || int(context, vec![0, 0])), Some(begin));
+    }
+    context.copied_to_device(8 * samples.len());
+    (int(context, samples.iter().flat_map(|s| [*s as u32 as i32, (*s >> 32) as u32 as i32]).collect()), None)
+}
+
+fn int(context: &Context, words: Vec<i32>) -> DispatchTensor {
     let count = words.len();
     Dispatch::int_from_data(TensorData::new(words, [count]), &context.burn_device())
 }
@@ -151,34 +146,8 @@ fn draw_kernel(
     }
     let row = place / blocks;
     let block = place - row * blocks;
-    let mut a = block;
-    let mut b = step;
-    let mut c = first_low + row;
-    let mut d = first_high;
-    if in_order {
-        d += select(c < row, 1u32, 0u32);
-    } else {
-        c = samples[(2 * row) as usize];
-        d = samples[(2 * row + 1) as usize];
-    }
-    // Philox: `philox.rs`.
-    let mut k = key_low;
-    let mut l = key_high;
-    #[unroll]
-    for _ in 0..comptime!(ROUNDS as u32) {
-        let m = comptime!(MULTIPLIERS[0] as u32);
-        let n = comptime!(MULTIPLIERS[1] as u32);
-        let high_a = a.mul_hi(m);
-        let low_a = a * m;
-        let high_c = c.mul_hi(n);
-        let low_c = c * n;
-        a = high_c ^ b ^ k;
-        b = low_c;
-        c = high_a ^ d ^ l;
-        d = low_a;
-        k += comptime!(WEYL[0]);
-        l += comptime!(WEYL[1]);
-    }
+    let (c, d) = sample(samples, row, first_low, first_high, in_order);
+    let (a, b, c, d) = philox(block, step, c, d, key_low, key_high);
     let at = row * len + 4 * block;
     let rest = len - 4 * block;
     let mut numbers = Array::<f32>::new(4usize);
@@ -208,6 +177,62 @@ fn draw_kernel(
     }
 }
 
+/// The two words of the sample of a row.
+#[cube]
+pub(crate) fn sample(
+    samples: &[u32],
+    row: u32,
+    first_low: u32,
+    first_high: u32,
+    #[comptime] in_order: bool,
+) -> (u32, u32) {
+    let mut low = first_low + row;
+    let mut high = first_high;
+    if in_order {
+        high += select(low < row, 1u32, 0u32);
+    } else {
+        low = samples[(2 * row) as usize];
+        high = samples[(2 * row + 1) as usize];
+    }
+    (low, high)
+}
+
+/// Philox: `philox.rs`.
+#[cube]
+pub(crate) fn philox(block: u32, step: u32, low: u32, high: u32, key_low: u32, key_high: u32) -> (u32, u32, u32, u32) {
+    let mut a = block;
+    let mut b = step;
+    let mut c = low;
+    let mut d = high;
+    let mut k = key_low;
+    let mut l = key_high;
+    #[unroll]
+    for _ in 0..comptime!(ROUNDS as u32) {
+        let m = comptime!(MULTIPLIERS[0] as u32);
+        let n = comptime!(MULTIPLIERS[1] as u32);
+        let high_a = a.mul_hi(m);
+        let low_a = a * m;
+        let high_c = c.mul_hi(n);
+        let low_c = c * n;
+        a = high_c ^ b ^ k;
+        b = low_c;
+        c = high_a ^ d ^ l;
+        d = low_a;
+        k += comptime!(WEYL[0]);
+        l += comptime!(WEYL[1]);
+    }
+    (a, b, c, d)
+}
+
+/// Normal number `j` of the draw of a step and a sample.
+#[cube]
+pub(crate) fn normal_at(j: u32, step: u32, low: u32, high: u32, key_low: u32, key_high: u32) -> f32 {
+    let (a, b, c, d) = philox(j / 4u32, step, low, high, key_low, key_high);
+    let second = j & 2u32 == 2u32;
+    let (x, y) = normal(select(second, c, a), select(second, d, b));
+    select(j & 1u32 == 1u32, y, x)
+}
+
 #[cube]
 fn sign(word: u32) -> f32 {
     select(word >> 31u32 == 0u32, 1.0f32, -1.0f32)
@@ -220,8 +245,9 @@ fn uniform(word: u32, low: f32, width: f32, most: f32) -> f32 {
     select(value > most, most, value)
 }
 
+/// Two normal numbers from two words.
 #[cube]
-fn normal(radius: u32, angle: u32) -> (f32, f32) {
+pub(crate) fn normal(radius: u32, angle: u32) -> (f32, f32) {
     let radius = (ln(radius) * -2.0f32).sqrt();
     let (cos, sin) = turn(angle);
     (radius * cos, radius * sin)

@@ -16,7 +16,7 @@
 
 mod draw;
 #[cfg(feature = "cubecl")]
-mod kernel;
+pub(crate) mod kernel;
 mod lowered;
 mod philox;
 
@@ -68,6 +68,11 @@ impl Key {
         let high = index >> STEP_BITS;
         let key = if high == 0 { self.key } else { splitmix(self.key ^ splitmix(high)) };
         Self { key, step: (index & (FINE as u64 - 1)) as u32, ..*self }
+    }
+    /// The word that Philox is keyed with.
+    #[cfg(feature = "cubecl")]
+    pub(crate) fn word(&self) -> u64 {
+        self.key
     }
     /// 64 random bits.
     fn bits(&self, index: u64) -> u64 {
@@ -294,7 +299,7 @@ vectorised! {
 }
 
 /// Numbers of a path of `row` numbers are drawn for so many steps at once: rows of less than a block of four would leave most of it unused.
-fn steps_at_once(row: usize) -> usize {
+pub(crate) fn steps_at_once(row: usize) -> usize {
     if (1..4).contains(&row) { 4 } else { 1 }
 }
 
