@@ -250,6 +250,45 @@ const PROCESSES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Steps on stencils, whose passes are kernels on a card.
+const STENCILS: &[(&str, &str)] = &[
+    (
+        "Burgers between walls",
+        "let g = grid::interval(0, 1, 40, #{ edges: dirichlet(0) }); solve(equation(|u| dt(u) + u * dx(u) - 0.05 * dx(u, 2)), g.sample(|x| sin(PI * x)), [0, 0.05, 0.1], #{ scheme: \"rk4\", steps: 200, lane: \"native\" })",
+    ),
+    (
+        "a mixed derivative and a coefficient in two dimensions, two unknowns",
+        "let g = grid::rectangle([0, 1], [0, 2], [24, 20], #{ edges: neumann(0) }); let k = g.sample(|x, y| 1 + 0.3 * x * y).values;
+         let eq = equation(|u, v| [dt(u) - 0.01 * div(k * grad(u)) - 0.002 * dx(dy(u)) + u * v, dt(v) - 0.02 * laplacian(v) - sin(u)]);
+         solve(eq, #{ u: |x, y| cos(PI * x), v: |x, y| y }, 0.1, #{ grid: g, scheme: \"heun\", steps: 40, lane: \"native\" }).values",
+    ),
+    (
+        "fourth order in space, three samples",
+        "let g = grid::periodic([30], [TAU]); let u = stack([g.sample(|x| sin(x)).values, g.sample(|x| cos(2 * x)).values, g.sample(|x| exp(sin(x))).values], 0).reshape([3, 1, 30]).field(g);
+         solve(equation(|u| dt(u) - 0.1 * dx(u, 2) + 0.3 * dx(u)), u, 0.2, #{ scheme: \"bogacki_shampine\", steps: 50, derivatives: \"central\", accuracy: 4, lane: \"native\" })",
+    ),
+    (
+        "upwind, in three dimensions",
+        "let g = grid::periodic([8, 9, 10], [1, 1, 1]); solve(equation(|u| dt(u) + 0.5 * dx(u) - 0.3 * dy(u) + 0.2 * dz(u)), g.sample(|x, y, z| sin(TAU * x) * cos(TAU * y) + z), 0.1, #{ scheme: \"rk4\", steps: 30, transport: \"upwind\", lane: \"native\" })",
+    ),
+    (
+        "shocks by weno5",
+        "let g = grid::periodic([80], [TAU]); solve(equation(|u| dt(u) + u * dx(u)), g.sample(|x| 1 + sin(x)), 1.5, #{ scheme: \"ssp_rk3\", steps: 120, transport: \"weno5\", lane: \"native\" })",
+    ),
+    (
+        "an edge that moves, and the time",
+        "let g = grid::interval(0, 1, 33, #{ edges: dirichlet(|t| sin(5 * t)) }); solve(equation(|u, t| dt(u) - 0.1 * dx(u, 2) - cos(t)), g.sample(|x| 0 * x), 0.3, #{ scheme: \"rk4\", steps: 400, lane: \"native\" })",
+    ),
+    (
+        "a method of order 2",
+        "let g = grid::interval(0, 1, 40, #{ edges: dirichlet(0) }); solve(equation(|u| dt(u) - 0.02 * dx(u, 2) + u * dx(u)), g.sample(|x| sin(PI * x)), 0.2, #{ scheme: \"ralston\", steps: 300, lane: \"native\" })",
+    ),
+    (
+        "many steps and times of output",
+        "let g = grid::interval(-2, 3, 64, #{ edges: neumann(0) }); solve(equation(|u| dt(u) - 0.1 * dx(u, 2) - u * (1 - u)), g.sample(|x| exp(-x * x)), linspace(0, 2, 9), #{ scheme: \"midpoint\", steps: 700, lane: \"native\" })",
+    ),
+];
+
 /// A process for each function, at places on both sides of 0 and near it, where the function has a value there.
 fn functions_in_processes() -> Vec<(String, String, f64)> {
     let names = ansatz::tensor::Unary::ALL.iter().map(|(name, _)| *name);
@@ -355,7 +394,8 @@ fn table(rows: &[(&str, &str)], tolerance: f64) -> Vec<(String, String, f64)> {
 /// Two runs on one device give the same bits.
 fn deterministic(device: Device) {
     let work = move || {
-        for (name, script) in EQUATIONS.iter().take(3).chain(SAMPLERS).chain(PROCESSES).chain(GRADIENTS) {
+        for (name, script) in EQUATIONS.iter().take(3).chain(SAMPLERS).chain(PROCESSES).chain(STENCILS).chain(GRADIENTS)
+        {
             let once =
                 || run(&mut host(device, Precision::F32), name, script).unwrap_or_else(|e| panic!("{name}: {e}"));
             let (a, b) = (once(), once());
@@ -453,6 +493,11 @@ fn gpu_equations() {
 #[ignore = "needs a card"]
 fn gpu_samplers() {
     compare(other(), Precision::F32, table(SAMPLERS, TIGHT));
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_stencils() {
+    compare(other(), Precision::F32, table(STENCILS, TIGHT));
 }
 #[test]
 #[ignore = "needs a card"]

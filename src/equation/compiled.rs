@@ -96,7 +96,7 @@ pub(super) fn unfit(
         Some("the method is more than sums and evaluations of the right-hand side")
     } else if steps > MOST_STEPS {
         Some("there are too many steps")
-    } else if start.flex().is_none() {
+    } else if start.flex().is_none() && !context.device().is_cube() {
         Some("the state is not on the CPU")
     } else if timed {
         Some("a gradient goes to the times")

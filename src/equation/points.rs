@@ -20,7 +20,7 @@ use crate::native::points::steps::{Rates, programs};
 use crate::native::step::Step;
 use crate::session::{Progress, interrupt};
 use crate::solve::{Adaptive, Method, Parametrized, Rollout, Statistics, difference, largest};
-use crate::tensor::{Claim, Context, Real, Tensor, Unary, in_precision};
+use crate::tensor::{Claim, Context, Precision, Real, Tensor, Unary, in_precision};
 
 /// Values of edges that move are known before: no more numbers than this.
 const MOST_MOVING: usize = 1 << 26;
@@ -43,6 +43,11 @@ pub(super) fn march(
 ) -> Result<std::result::Result<Marched, &'static str>> {
     rollout.check(times)?;
     let takes = matches!(rollout.method, Method::Explicit(_));
+    let card = start.context().device().is_cube();
+    if card && (start.precision() != Precision::F32 || start.context().is_recording() && differentiated(system, start))
+    {
+        return Ok(Err("on a card steps in f32 without a gradient are compiled"));
+    }
     if let Some(unfit) = unfit(rollout, start, times, (takes, system.lane().setting().rate().is_some())) {
         return Ok(Err(unfit));
     }
@@ -65,8 +70,10 @@ pub(super) fn march(
             Ok(native) => native,
             Err(unfit) => return Ok(Err(unfit)),
         };
-        match native.run(rollout, start, progress) {
-            Ok((path, statistics)) => {
+        let ran = if card { native.on_card(system, start, progress) } else { native.run(rollout, start, progress).map(Ok) };
+        match ran {
+            Ok(Err(unfit)) => Ok(Err(unfit)),
+            Ok(Ok((path, statistics))) => {
                 let mut marched = Marched::new(path, start, times.len(), statistics, warning);
                 if later && grown(start, &marched.state(times.len() - 1)?)? {
                     marched.warning = judged()?;
@@ -79,6 +86,11 @@ pub(super) fn march(
             Err(error) => Err(error),
         }
     })
+}
+
+/// Whether a gradient goes to a start or to parameters.
+fn differentiated(system: &StencilSystem, start: &Tensor) -> bool {
+    start.is_tracked() || system.parameters().iter().any(Tensor::is_tracked)
 }
 
 /// Whether a state has become larger than what unstable steps leave alone.
@@ -163,8 +175,9 @@ impl<T: Real> Native<T> {
         let context = setting.context.clone();
         let evaluations = schedule.iter().filter_map(|s| steps.get(s.program)).map(|s| s.evaluations).sum();
         let channels = start.shape().get(1).copied().unwrap_or(0);
-        let tracked = start.is_tracked() || system.parameters().iter().any(Tensor::is_tracked);
-        let kept = rollout.filter(|_| context.is_recording() && tracked).map(|own| keep(own, schedule.len()));
+        let kept = rollout
+            .filter(|_| context.is_recording() && differentiated(system, start))
+            .map(|own| keep(own, schedule.len()));
         let gradient = kept.is_some();
         lowering.gradient = gradient;
         let mut graph = lowering.graph();
@@ -221,6 +234,34 @@ impl<T: Real> Native<T> {
         let statistics = Statistics { steps, rejected: 0, evaluations: self.evaluations };
         let path = if keep == Keep::Nothing { path } else { self.recorded(start, path, (kept, held), keep)? };
         Ok((path, statistics))
+    }
+    /// The same steps as kernels of a card. A state that is not finite is left to the lane of tensors, which finds the step.
+    #[cfg(feature = "cubecl")]
+    fn on_card(
+        self,
+        system: &StencilSystem,
+        start: &Tensor,
+        progress: Option<&mut Progress>,
+    ) -> Result<std::result::Result<(Tensor, Statistics), &'static str>> {
+        let Some(march) = self.march.single() else { return Ok(Err("its numbers are not f32")) };
+        let samples = start.shape().first().copied().unwrap_or(1);
+        let Some(steps) = crate::native::cube::points::Steps::new(march, samples) else {
+            return Ok(Err("its steps need more than kernels of cards have"));
+        };
+        let settle = |y: &Tensor| system.kept().map_or_else(|| Ok(y.clone()), |kept| kept.restore(y));
+        let Some(states) = steps.run(start, &settle, progress)? else { return Ok(Err("a state is not finite")) };
+        let schedule = self.march.schedule.iter().map(|s| (s.t, s.h)).collect();
+        let statistics = Statistics { steps: schedule, rejected: 0, evaluations: self.evaluations };
+        Ok(Ok((Tensor::stack(&states, 1)?, statistics)))
+    }
+    #[cfg(not(feature = "cubecl"))]
+    fn on_card(
+        self,
+        _: &StencilSystem,
+        _: &Tensor,
+        _: Option<&mut Progress>,
+    ) -> Result<std::result::Result<(Tensor, Statistics), &'static str>> {
+        Ok(Err("this program was built without cards"))
     }
     /// Bytes of machines at work, so many for each block.
     fn working(&self, samples: usize, machines: usize) -> usize {

@@ -97,9 +97,11 @@ struct Planned {
 struct Leap<'a> {
     /// How many at most.
     at_once: usize,
-    /// The state after these steps of samples with these numbers.
-    advance: Box<dyn Fn(&Tensor, Range<usize>, &[u64]) -> Result<Tensor> + 'a>,
+    /// The state after these steps.
+    advance: Box<Advance<'a>>,
 }
+/// The state after a range of steps of samples with these numbers.
+type Advance<'a> = dyn Fn(&Tensor, Range<usize>, &[u64]) -> Result<Tensor> + 'a;
 
 impl Planned {
     /// Its steps as kernels of a card; `None` where they do not fit there.

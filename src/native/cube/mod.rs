@@ -6,11 +6,14 @@
 //! | `code` | a graph as instructions that a kernel is made from |
 //! | `functions` | functions and operations of numbers |
 //! | `paths` | stochastic steps at points, with their noise |
+//! | `pass`, `points` | steps on stencils |
 //!
 //! A kernel is compiled once for each list of instructions. Numbers come in a table, so that another value of a parameter is the same kernel.
 
 mod code;
 mod functions;
+mod pass;
 mod paths;
+pub(crate) mod points;
 
 pub(crate) use paths::{Span, Steps};

@@ -73,6 +73,11 @@ pub struct March<T: Real> {
 pub type Kept<T> = Vec<Vec<T>>;
 
 impl<T: Real> March<T> {
+    /// Itself, where its numbers are of single precision.
+    #[cfg(feature = "cubecl")]
+    pub fn single(&self) -> Option<&March<f32>> {
+        (self as &dyn std::any::Any).downcast_ref()
+    }
     /// Numbers in the state of one sample.
     pub fn state_len(&self) -> usize {
         self.channels * self.points

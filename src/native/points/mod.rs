@@ -14,12 +14,12 @@
 //! | `march`, `back` | all samples through all steps, and back |
 //! | `restore` | integrals that differences keep, kept from rounding too |
 
-pub(super) mod assemble;
+pub(in crate::native) mod assemble;
 pub(crate) mod back;
 mod linear;
 pub(crate) mod machine;
 pub(crate) mod march;
-mod program;
+pub(in crate::native) mod program;
 pub(crate) mod restore;
 pub(crate) mod steps;
 

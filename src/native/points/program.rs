@@ -13,7 +13,7 @@ pub const MOST_TERMS: usize = 16;
 pub const MOST_PARTS: usize = 8;
 
 /// What an instruction reads or writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operand {
     /// A tile of an earlier result.
     Register(usize),

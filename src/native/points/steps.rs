@@ -58,8 +58,10 @@ pub struct Programs {
     pub scalars: Vec<usize>,
     /// Places of arrays and scalars.
     pub shared: Shared,
-    /// Maps by their numbers.
+    /// Maps by their numbers, and the lengths of the axes of what they make.
     pub maps: Vec<Map>,
+    /// See `maps`.
+    pub targets: Vec<[usize; 3]>,
 }
 
 /// States of a step that its reverse needs: those at which the right-hand side is evaluated.
@@ -149,6 +151,7 @@ pub fn programs(
         saved: numbers(&own.saved),
         arrays: sums,
         scalars,
+        targets: graph.maps().iter().map(|map| graph.shape(map.to)).collect(),
         maps: graph.maps().to_vec(),
         shared,
     })
