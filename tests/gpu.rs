@@ -287,6 +287,16 @@ const STENCILS: &[(&str, &str)] = &[
         "many steps and times of output",
         "let g = grid::interval(-2, 3, 64, #{ edges: neumann(0) }); solve(equation(|u| dt(u) - 0.1 * dx(u, 2) - u * (1 - u)), g.sample(|x| exp(-x * x)), linspace(0, 2, 9), #{ scheme: \"midpoint\", steps: 700, lane: \"native\" })",
     ),
+    // Right-hand sides are kernels from the 24th evaluation on, of two states in turn.
+    (
+        "steps by a tolerance",
+        "let g = grid::interval(0, 1, 40, #{ edges: dirichlet(0) }); let eq = equation(|u| dt(u) + u * dx(u) - 0.05 * dx(u, 2)); let o = #{ scheme: \"dormand_prince\", rtol: 1e-5, transport: \"central\" };
+         [solve(eq, g.sample(|x| sin(PI * x)), [0, 0.1, 0.2], o), solve(eq, g.sample(|x| x * (1 - x)), 0.1, o)]",
+    ),
+    (
+        "steps that are implicit",
+        "let g = grid::interval(0, 1, 40, #{ edges: neumann(0) }); solve(equation(|u| dt(u) - 0.1 * dx(u, 2) + u ** 3), g.sample(|x| cos(PI * x)), 0.5, #{ scheme: \"esdirk4\", steps: 12 })",
+    ),
 ];
 
 /// A process for each function, at places on both sides of 0 and near it, where the function has a value there.

@@ -244,12 +244,11 @@ impl<T: Real> Native<T> {
         progress: Option<&mut Progress>,
     ) -> Result<std::result::Result<(Tensor, Statistics), &'static str>> {
         let Some(march) = self.march.single() else { return Ok(Err("its numbers are not f32")) };
-        let samples = start.shape().first().copied().unwrap_or(1);
-        let Some(steps) = crate::native::cube::points::Steps::new(march, samples) else {
+        let Some(steps) = crate::native::cube::points::Steps::new(march, start)? else {
             return Ok(Err("its steps need more than kernels of cards have"));
         };
         let settle = |y: &Tensor| system.kept().map_or_else(|| Ok(y.clone()), |kept| kept.restore(y));
-        let Some(states) = steps.run(start, &settle, progress)? else { return Ok(Err("a state is not finite")) };
+        let Some(states) = steps.run(march, start, &settle, progress)? else { return Ok(Err("a state is not finite")) };
         let schedule = self.march.schedule.iter().map(|s| (s.t, s.h)).collect();
         let statistics = Statistics { steps: schedule, rejected: 0, evaluations: self.evaluations };
         Ok(Ok((Tensor::stack(&states, 1)?, statistics)))

@@ -8,6 +8,8 @@ use super::points::{Native, moving};
 use super::stencil::lowered::{Lowering, Moving};
 use super::system::StencilSystem;
 use crate::error::Result;
+#[cfg(feature = "cubecl")]
+use crate::native::cube::points::{Arena, Steps};
 use crate::native::march::Scheduled;
 use crate::native::points::machine::Machine;
 use crate::native::points::march::March;
@@ -67,6 +69,8 @@ struct Evaluator<T: Real> {
     moving: Vec<Moving>,
     machines: Vec<Machine<T>>,
     shape: Vec<usize>,
+    #[cfg(feature = "cubecl")]
+    card: Option<(Steps, Option<Arena>)>,
     _held: Rc<Claim>,
 }
 
@@ -89,7 +93,8 @@ impl Rates {
         }
         if let Known::Asked(times) = *known {
             *known = Known::Asked(times + 1);
-            if y.flex().is_none() || y.len() < LARGE && times < FEW {
+            let somewhere = y.flex().is_some() || context.device().is_cube() && y.precision() == Precision::F32;
+            if !somewhere || y.len() < LARGE && times < FEW {
                 return Ok(None);
             }
             *known = match y.precision() {
@@ -116,16 +121,32 @@ impl<T: Real> Evaluator<T> {
             return Ok(None);
         };
         let march = native.march;
+        #[cfg(feature = "cubecl")]
+        if y.flex().is_none() {
+            let Some(of) = march.single() else { return Ok(None) };
+            let Some(steps) = Steps::new(of, y)? else { return Ok(None) };
+            let (moving, held) = (lowering.moving, y.context().claim(0));
+            let card = Some((steps, None));
+            return Ok(Some(Self { march, moving, machines: Vec::new(), shape: y.shape(), card, _held: held }));
+        }
         let samples = y.shape().first().copied().unwrap_or(1);
         let block = march.block(samples).max(1);
         let bytes = march.plan.bytes(block).saturating_mul(samples.div_ceil(block));
         y.context().reserve(bytes)?;
         let machines = march.machines(samples);
         let held = y.context().claim(bytes);
-        Ok(Some(Self { march, moving: lowering.moving, machines, shape: y.shape(), _held: held }))
+        Ok(Some(Self {
+            march,
+            moving: lowering.moving,
+            machines,
+            shape: y.shape(),
+            #[cfg(feature = "cubecl")]
+            card: None,
+            _held: held,
+        }))
     }
     fn at(&mut self, system: &StencilSystem, t: f64, y: &Tensor) -> Result<Option<Tensor>> {
-        if y.shape() != self.shape || y.flex().is_none() {
+        if y.shape() != self.shape {
             return Ok(None);
         }
         if let Some(step) = self.march.schedule.first_mut() {
@@ -136,6 +157,13 @@ impl<T: Real> Evaluator<T> {
                 Ok(timed) => self.march.timed = timed,
                 Err(_) => return Ok(None),
             }
+        }
+        #[cfg(feature = "cubecl")]
+        if let (Some((steps, arena)), Some(march)) = (&mut self.card, self.march.single()) {
+            return steps.evaluate(march, y, arena);
+        }
+        if y.flex().is_none() {
+            return Ok(None);
         }
         let mut rates = y.read::<T>()?;
         self.march.evaluate(&mut self.machines, &mut rates);

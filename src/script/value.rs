@@ -138,9 +138,17 @@ impl Operand {
     }
 }
 
+thread_local! {
+    /// Where numbers are computed when tensors are on a card: it would send each of them there and back.
+    static NUMBERS: Context = Context::cpu(Precision::F64);
+}
+
 /// A number as a tensor that loses nothing.
 fn exact(context: &Context, number: f64) -> Tensor {
-    Tensor::scalar_in(context, crate::tensor::Precision::F64, number)
+    if context.device().has_kernels() {
+        return Tensor::scalar_in(context, Precision::F64, number);
+    }
+    NUMBERS.with(|context| Tensor::scalar_in(context, Precision::F64, number))
 }
 
 /// A whole or fractional number of the script.

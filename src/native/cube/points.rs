@@ -24,61 +24,72 @@ const WORK: usize = 1 << 24;
 /// Steps that are queued at once, at least and at most.
 const STEPS: (usize, usize) = (16, 512);
 
-/// What kernels of steps are made from.
-pub(crate) struct Steps<'a> {
-    march: &'a March<f32>,
-    /// Of each kind of step, the passes with the numbers of a sample that they make.
-    passes: Vec<Arc<Vec<(Pass, usize)>>>,
-    constants: Constants,
-    samples: usize,
+/// All arrays in one buffer, and which of its places each has.
+pub(crate) struct Arena {
+    numbers: Tensor,
+    order: Vec<usize>,
 }
 
-impl<'a> Steps<'a> {
-    /// Of compiled steps without a gradient; `None` where kernels do not have what they need.
-    pub fn new(march: &'a March<f32>, samples: usize) -> Option<Self> {
+/// What kernels of steps are made from; the steps themselves are handed over with each use.
+pub(crate) struct Steps {
+    /// Of each kind of step, the passes with the numbers of a sample that they make.
+    passes: Vec<Arc<Vec<(Pass, usize)>>>,
+    numbers: Tensor,
+    places: DispatchTensor,
+    samples: usize,
+    /// Numbers of all arrays.
+    len: usize,
+}
+
+impl Steps {
+    /// Of compiled steps without a gradient, for states like one; `None` where kernels do not have what they need.
+    ///
+    /// # Errors
+    /// When memory does not suffice.
+    pub fn new(march: &March<f32>, like: &Tensor) -> Result<Option<Self>> {
+        let (context, samples) = (like.context(), like.shape().first().copied().unwrap_or(1));
         let one = |given: &Given<f32>| given.values.len() == given.each;
         let timed = march.timed.iter().all(|own| matches!(own.place, Place::Scalar(_)) && own.values.iter().all(one));
         let each: usize = march.plan.counts.iter().sum();
-        let fits = each.checked_mul(samples).is_some_and(|n| n < 1 << 31);
+        let len = each.saturating_mul(samples);
+        let fits = len < 1 << 31;
         if !timed || !fits || march.programs.shared.sums_are_used || !march.scalars.iter().all(|(_, given)| one(given))
         {
-            return None;
+            return Ok(None);
         }
         let mut constants = Constants::default();
         let shapes = march.programs.targets.iter();
         let maps: Vec<_> = march.programs.maps.iter().zip(shapes).map(|(map, to)| constants.map(map, *to)).collect();
         let mut passes = Vec::new();
         for compiled in &march.programs.steps {
-            let forward = compiled.forward.as_ref()?;
+            let Some(forward) = compiled.forward.as_ref() else { return Ok(None) };
             let own = forward.waves.iter().flat_map(|wave| &wave.passes);
             let own: Option<Vec<_>> =
                 own.map(|pass| Some((Pass::of(pass, &maps, &mut constants)?, pass.count))).collect();
-            passes.push(Arc::new(own?));
+            let Some(own) = own else { return Ok(None) };
+            passes.push(Arc::new(own));
         }
         // A device has no buffer of nothing.
         constants.numbers.push(0.0);
         constants.places.push(0);
-        Some(Self { march, passes, constants, samples })
+        let count = constants.numbers.len();
+        context.reserve(len.saturating_mul(2 * size_of::<f32>()))?;
+        let numbers = Tensor::from_vec(context, constants.numbers, &[count])?;
+        Ok(Some(Self { passes, numbers, places: whole(context, constants.places), samples, len }))
     }
 
     /// From `start`, `[sample, channel, x…]`, to the states at the output times that are asked for. `settle` puts back what a state keeps. `None`
     /// where a state is not finite.
     pub fn run(
         &self,
+        march: &March<f32>,
         start: &Tensor,
         settle: &dyn Fn(&Tensor) -> Result<Tensor>,
         mut progress: Option<&mut Progress>,
     ) -> Result<Option<Vec<Tensor>>> {
-        let (march, context) = (self.march, start.context());
         let mut order: Vec<usize> = (0..march.plan.counts.len()).collect();
-        let mut scalars = march.programs.shared.scalars.clone();
-        for (place, given) in &march.scalars {
-            scalars[*place] = given.of(0).first().map_or(0.0, |x| f64::from(*x));
-        }
-        let numbers = Tensor::from_vec(context, self.constants.numbers.clone(), &[self.constants.numbers.len()])?;
-        let places = whole(context, self.constants.places.clone());
-        context.reserve(2 * 4 * self.samples * march.plan.counts.iter().sum::<usize>())?;
-        let mut arena = self.filled(start, None, &order)?;
+        let mut scalars = scalars(march);
+        let mut arena = self.filled(march, start, None, &order)?;
         let mut states = Vec::new();
         if march.first == 0 {
             states.push(start.clone());
@@ -92,42 +103,23 @@ impl<'a> Steps<'a> {
             let most = self.at_once(first.program);
             let (mut rows, mut offsets, begin) = (Vec::new(), Vec::new(), at);
             while let Some(step) = march.schedule.get(at).filter(|step| step.program == first.program) {
-                self.scalars_of(at, program, &mut scalars);
+                scalars_of(march, at, program, &mut scalars);
                 rows.extend(scalars.iter().map(|x| *x as f32));
-                offsets.extend(self.offsets(&order).map(|n| n as i32));
+                offsets.extend(self.offsets(march, &order).map(|n| n as i32));
                 program.swaps.iter().for_each(|(a, b)| order.swap(*a, *b));
                 at += 1;
                 if step.output.is_some() || at - begin == most {
                     break;
                 }
             }
-            // A program may have no scalar, and a device has no buffer of nothing.
-            rows.push(0.0);
-            let len = rows.len();
-            let rows = Tensor::from_vec(context, rows, &[len])?;
-            let settings = Settings {
-                passes: self.passes[first.program].clone(),
-                samples: self.samples,
-                steps: at - begin,
-                row: scalars.len(),
-                arrays: order.len(),
-            };
-            let data = Dispatch::march_points(
-                arena.into_data(),
-                numbers.data().clone(),
-                places.clone(),
-                rows.into_data(),
-                whole(context, offsets),
-                settings,
-            );
-            arena = Tensor::made(context, data);
-            let state = self.state(&arena, &order, &start.shape())?;
+            arena = self.queued(arena, first.program, (at - begin, scalars.len(), order.len()), (rows, offsets))?;
+            let state = self.state(march, &arena, &order, &start.shape())?;
             if !Vector::is_finite(&state)? {
                 return Ok(None);
             }
             let settled = settle(&state)?;
             if march.restore.is_some() && at < march.schedule.len() {
-                arena = self.filled(&settled, Some(&arena), &order)?;
+                arena = self.filled(march, &settled, Some(&arena), &order)?;
             }
             if let Some(step) = march.schedule.get(at - 1).filter(|step| step.output.is_some()) {
                 debug_assert!(step.output >= Some(march.first));
@@ -137,40 +129,68 @@ impl<'a> Steps<'a> {
                 let t = march.schedule[at - 1].t + march.schedule[at - 1].h;
                 progress.at(at as u64, || format!("t = {t:.4}"))?;
             }
-            context.end_step();
+            start.context().end_step();
         }
         Ok(Some(states))
+    }
+    /// What the first step of a schedule ends with, from a state.
+    ///
+    /// # Errors
+    /// When memory does not suffice.
+    pub fn evaluate(&self, march: &March<f32>, state: &Tensor, kept: &mut Option<Arena>) -> Result<Option<Tensor>> {
+        let first = march.programs.steps.first().and_then(|own| own.forward.as_ref());
+        let Some(program) = first else { return Ok(None) };
+        let (before, mut order) = match kept.take() {
+            Some(arena) => (Some(arena.numbers), arena.order),
+            None => (None, (0..march.plan.counts.len()).collect()),
+        };
+        let mut scalars = scalars(march);
+        scalars_of(march, 0, program, &mut scalars);
+        let rows = scalars.iter().map(|x| *x as f32).collect();
+        let offsets = self.offsets(march, &order).map(|n| n as i32).collect();
+        let filled = self.filled(march, state, before.as_ref(), &order)?;
+        drop(before);
+        let numbers = self.queued(filled, 0, (1, scalars.len(), order.len()), (rows, offsets))?;
+        program.swaps.iter().for_each(|(a, b)| order.swap(*a, *b));
+        let rates = self.state(march, &numbers, &order, &state.shape())?;
+        *kept = Some(Arena { numbers, order });
+        Ok(Some(rates))
+    }
+    /// The buffer after some steps of a kind, each with a row of scalars and of offsets.
+    fn queued(
+        &self,
+        arena: Tensor,
+        program: usize,
+        (steps, row, arrays): (usize, usize, usize),
+        (mut rows, offsets): (Vec<f32>, Vec<i32>),
+    ) -> Result<Tensor> {
+        let context = arena.context().clone();
+        // A program may have no scalar, and a device has no buffer of nothing.
+        rows.push(0.0);
+        let len = rows.len();
+        let rows = Tensor::from_vec(&context, rows, &[len])?;
+        let settings = Settings { passes: self.passes[program].clone(), samples: self.samples, steps, row, arrays };
+        let (numbers, places) = (self.numbers.data().clone(), self.places.clone());
+        let offsets = whole(&context, offsets);
+        let data = Dispatch::march_points(arena.into_data(), numbers, places, rows.into_data(), offsets, settings);
+        Ok(Tensor::made(&context, data))
     }
     /// How many steps of a kind are queued at once.
     fn at_once(&self, program: usize) -> usize {
         let work: usize = self.passes[program].iter().map(|(_, count)| count * self.samples).sum();
         (WORK / work.max(1)).clamp(STEPS.0, STEPS.1)
     }
-    /// What a step has of its own, with the numbers that are computed from it.
-    fn scalars_of(&self, number: usize, program: &Program, scalars: &mut [f64]) {
-        let t = self.march.schedule[number].t;
-        for (place, after) in &self.march.times {
-            scalars[*place] = t + after;
-        }
-        for Timed { place, values } in &self.march.timed {
-            if let Place::Scalar(place) = place {
-                scalars[*place] = values[number].of(0).first().map_or(0.0, |x| f64::from(*x));
-            }
-        }
-        for computed in program.waves.iter().flat_map(|wave| &wave.numbers) {
-            computed.run(scalars);
-        }
-    }
     /// Where each array begins, when arrays have changed places.
-    fn offsets<'b>(&'b self, order: &'b [usize]) -> impl Iterator<Item = usize> + 'b {
-        let before = |array: &usize| self.samples * self.march.plan.counts[..*array].iter().sum::<usize>();
+    fn offsets<'a>(&self, march: &'a March<f32>, order: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
+        let samples = self.samples;
+        let before = move |array: &usize| samples * march.plan.counts[..*array].iter().sum::<usize>();
         order.iter().map(before)
     }
     /// The buffer of all arrays, with a state; the others as they are given, or as they were.
-    fn filled(&self, state: &Tensor, before: Option<&Tensor>, order: &[usize]) -> Result<Tensor> {
-        let (march, context, shape) = (self.march, state.context(), state.shape());
+    fn filled(&self, march: &March<f32>, state: &Tensor, before: Option<&Tensor>, order: &[usize]) -> Result<Tensor> {
+        let (context, shape) = (state.context(), state.shape());
         let mut parts: Vec<(usize, Tensor)> = Vec::new();
-        let offsets: Vec<usize> = self.offsets(order).collect();
+        let offsets: Vec<usize> = self.offsets(march, order).collect();
         let flat = |t: Tensor| t.reshape(&[self.samples * march.points]);
         for (channel, array) in march.programs.states[0].iter().enumerate() {
             let part = state.narrow(1, channel, 1)?.expand(&[&[self.samples, 1], &shape[2..]].concat())?;
@@ -184,7 +204,6 @@ impl<'a> Steps<'a> {
             }
         }
         parts.sort_by_key(|(offset, _)| *offset);
-        let all: usize = self.samples * march.plan.counts.iter().sum::<usize>();
         let (mut whole, mut at) = (Vec::new(), 0);
         let between = |from: usize, to: usize| match before {
             Some(before) => before.narrow(0, from, to - from),
@@ -197,17 +216,42 @@ impl<'a> Steps<'a> {
             at = offset + part.len();
             whole.push(part);
         }
-        if all > at {
-            whole.push(between(at, all)?);
+        if self.len > at {
+            whole.push(between(at, self.len)?);
         }
         Tensor::concat(&whole, 0)
     }
     /// The state in the buffer.
-    fn state(&self, arena: &Tensor, order: &[usize], shape: &[usize]) -> Result<Tensor> {
-        let offsets: Vec<usize> = self.offsets(order).collect();
+    fn state(&self, march: &March<f32>, arena: &Tensor, order: &[usize], shape: &[usize]) -> Result<Tensor> {
+        let offsets: Vec<usize> = self.offsets(march, order).collect();
         let one = [&[self.samples, 1], &shape[2..]].concat();
-        let channel = |array: &usize| arena.narrow(0, offsets[*array], self.samples * self.march.points)?.reshape(&one);
-        Tensor::concat(&self.march.programs.states[0].iter().map(channel).collect::<Result<Vec<_>>>()?, 1)
+        let channel = |array: &usize| arena.narrow(0, offsets[*array], self.samples * march.points)?.reshape(&one);
+        Tensor::concat(&march.programs.states[0].iter().map(channel).collect::<Result<Vec<_>>>()?, 1)
+    }
+}
+
+/// Scalars before any step.
+fn scalars(march: &March<f32>) -> Vec<f64> {
+    let mut scalars = march.programs.shared.scalars.clone();
+    for (place, given) in &march.scalars {
+        scalars[*place] = given.of(0).first().map_or(0.0, |x| f64::from(*x));
+    }
+    scalars
+}
+
+/// Sets what a step has of its own, with the numbers that are computed from it.
+fn scalars_of(march: &March<f32>, number: usize, program: &Program, scalars: &mut [f64]) {
+    let t = march.schedule[number].t;
+    for (place, after) in &march.times {
+        scalars[*place] = t + after;
+    }
+    for Timed { place, values } in &march.timed {
+        if let Place::Scalar(place) = place {
+            scalars[*place] = values[number].of(0).first().map_or(0.0, |x| f64::from(*x));
+        }
+    }
+    for computed in program.waves.iter().flat_map(|wave| &wave.numbers) {
+        computed.run(scalars);
     }
 }
 

@@ -58,9 +58,10 @@ pub struct Programs {
     pub scalars: Vec<usize>,
     /// Places of arrays and scalars.
     pub shared: Shared,
-    /// Maps by their numbers, and the lengths of the axes of what they make.
+    /// Maps by their numbers.
     pub maps: Vec<Map>,
-    /// See `maps`.
+    /// The lengths of the axes of what they make.
+    #[cfg(feature = "cubecl")]
     pub targets: Vec<[usize; 3]>,
 }
 
@@ -151,6 +152,7 @@ pub fn programs(
         saved: numbers(&own.saved),
         arrays: sums,
         scalars,
+        #[cfg(feature = "cubecl")]
         targets: graph.maps().iter().map(|map| graph.shape(map.to)).collect(),
         maps: graph.maps().to_vec(),
         shared,
