@@ -56,6 +56,17 @@ error: the map has no key `eror`
 ",
     ),
     (
+        "[1, 2].map(sin)",
+        "\
+error: there is no variable `sin`
+   --> script:1:12
+   |
+ 1 | [1, 2].map(sin)
+   |            ^
+    advice: it is a function: sin(x); as a value, a closure: |x| sin(x)
+",
+    ),
+    (
         "let learning_rate = 0.1;\nprint(learning_rat);",
         "\
 error: there is no variable `learning_rat`

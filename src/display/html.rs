@@ -49,10 +49,13 @@ pub fn table(title: &str, header: &[String], rows: &[Vec<String>]) -> String {
 
 /// A line of facts, and a small picture below it.
 pub(super) fn card(facts: &str, png: Option<&[u8]>, width: u32) -> String {
-    let picture = png.map_or(String::new(), |png| {
-        format!("<br><img alt=\"\" width=\"{width}\" src=\"data:image/png;base64,{}\">", base64(png))
-    });
+    let picture = png.map_or(String::new(), |png| format!("<br>{}", image("png", png, width)));
     format!("<div>{facts}{picture}</div>")
+}
+
+/// A picture, `png` or `gif`, so wide on the page.
+pub(super) fn image(kind: &str, bytes: &[u8], width: u32) -> String {
+    format!("<img alt=\"\" width=\"{width}\" src=\"data:image/{kind};base64,{}\">", base64(bytes))
 }
 
 /// Bytes in the 64 letters of RFC 4648.

@@ -10,7 +10,7 @@ mod tensor;
 #[cfg(test)]
 mod tests;
 
-use rhai::{Dynamic, Map};
+use rhai::{Array, Dynamic, Map};
 
 use crate::equation::{Equation, Expr};
 use crate::field::{Field, Path};
@@ -61,6 +61,8 @@ pub fn rich(value: &Dynamic, text: &str) -> Rich {
     } else if let Some(map) = value.read_lock::<Map>() {
         let tables = tables_of(&map).iter().map(|t| html::table(&t.title, &t.header, &t.rows)).collect::<String>();
         Some(Rich { html: Some(tables).filter(|text| !text.is_empty()), ..Rich::default() })
+    } else if let Some(array) = value.read_lock::<Array>() {
+        Some(Rich { html: of_pictures(&array), ..Rich::default() })
     } else if let Some(field) = value.read_lock::<Field>() {
         Some(field::of_field(&field))
     } else if let Some(path) = value.read_lock::<Path>() {
@@ -73,6 +75,31 @@ pub fn rich(value: &Dynamic, text: &str) -> Rich {
     let forms = forms.unwrap_or_default();
     let own = value.read_lock::<Tensor>().is_some();
     Rich { text: if own { forms.text } else { text.to_string() }, ..forms }
+}
+
+/// Pictures of an array that are shown.
+const MOST_PICTURES: usize = 12;
+
+/// The elements of an array side by side, when all of them are pictures.
+fn of_pictures(array: &[Dynamic]) -> Option<String> {
+    fn is<T: Clone + 'static>(value: &Dynamic) -> bool {
+        value.read_lock::<T>().is_some()
+    }
+    let is = |v: &Dynamic| is::<Figure>(v) || is::<Animation>(v) || is::<Field>(v) || is::<Path>(v);
+    if array.is_empty() || !array.iter().all(is) {
+        return None;
+    }
+    let one = |value: &Dynamic| {
+        let Rich { html, png, gif, width, .. } = rich(value, "");
+        let image = |kind: &str, bytes: &[u8]| html::image(kind, bytes, width.unwrap_or(0));
+        let picture = png.map(|png| image("png", &png)).or_else(|| gif.map(|gif| image("gif", &gif)));
+        format!("<div style=\"display:inline-block\">{}</div>", html.or(picture).unwrap_or_default())
+    };
+    let mut out: String = array.iter().take(MOST_PICTURES).map(one).collect();
+    if array.len() > MOST_PICTURES {
+        out += &format!("<p>… and {} more</p>", array.len() - MOST_PICTURES);
+    }
+    Some(out)
 }
 
 fn of_figure(figure: &Figure) -> Rich {

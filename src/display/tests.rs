@@ -20,6 +20,23 @@ fn figures_are_pictures() {
 }
 
 #[test]
+fn an_array_of_pictures_shows_them() {
+    let html = |code: &str| shown(code).html.unwrap_or_default();
+    let figures = html("let f = plot::lines([[0, 1]]); [f, plot::animation([f])]");
+    assert!(
+        figures.contains("data:image/png;base64,iVBOR") && figures.contains("data:image/gif;base64,R0lG"),
+        "{figures}"
+    );
+    let fields =
+        html("let u = grid::periodic([16], [TAU]).sample(|x| sin(x)); let all = []; for i in 0..14 { all += u; } all");
+    assert_eq!(fields.matches("<b>Field</b>").count(), 12);
+    assert!(fields.ends_with("<p>… and 2 more</p>"), "{fields}");
+    for code in ["[]", "[1, 2]", "[plot::lines([[0, 1]]), 1]"] {
+        assert_eq!(html(code), "", "{code}");
+    }
+}
+
+#[test]
 fn equations_are_formulas() {
     let equation = shown("equation(|u| dt(u) - dx(u, 2))");
     assert_eq!(equation.latex.as_deref(), Some("$\\displaystyle \\begin{aligned} u_{t} - u_{xx} &= 0 \\end{aligned}$"));

@@ -588,8 +588,8 @@ pub(super) fn space_of(options: &Options) -> Result<Space> {
 fn choices(options: &Options, precision: Precision) -> Result<Choices> {
     let space = space_of(options)?;
     let method = options.string_if("scheme")?.map(|name| Method::named(&name)).transpose()?;
-    let (rtol, atol) = if precision == Precision::F64 { (1e-8, 1e-10) } else { (1e-5, 1e-7) };
-    let least = 10.0 * precision.epsilon();
+    // The least is some ten roundings.
+    let (rtol, atol, least) = if precision == Precision::F64 { (1e-8, 1e-10, 2e-15) } else { (1e-5, 1e-7, 1e-6) };
     if options.positive("rtol", rtol)? < least {
         return Err(options.wrong("rtol", &format!("{least:.0e} or more: numbers are rounded to {}", precision.name())));
     }

@@ -247,6 +247,10 @@ impl<T: Real + Drawable> Worker<'_, '_, T> {
         out: &mut [MaybeUninit<T>],
         done: &AtomicUsize,
     ) -> Result<(), Stop> {
+        // Many paths of few steps are stopped here, between two tiles.
+        if interrupt::pending().is_some() {
+            return Err(Stop::Interrupted);
+        }
         let (channels, points, width) = (self.of.step.channels, self.of.step.points, samples.len());
         self.machine.block = width;
         self.numbers.clear();
@@ -279,6 +283,7 @@ impl<T: Real + Drawable> Worker<'_, '_, T> {
                 }
             }
         }
+        done.fetch_add(self.of.total() % LOOK, Ordering::Relaxed);
         Ok(())
     }
     fn step(&mut self, step: usize, time: usize, part: usize) {

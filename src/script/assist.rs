@@ -20,6 +20,8 @@ pub struct Names {
     options: BTreeMap<String, Vec<&'static str>>,
     /// Variables and functions of the session.
     session: BTreeSet<String>,
+    /// Keys of its maps, by what stands before the dot.
+    members: BTreeMap<String, Vec<String>>,
 }
 
 impl Names {
@@ -38,11 +40,19 @@ impl Names {
         }
         fixed.extend(KEYWORDS.map(String::from));
         fixed.insert("print".into());
-        Self { fixed, properties, options, session: BTreeSet::new() }
+        Self { fixed, properties, options, session: BTreeSet::new(), members: BTreeMap::new() }
     }
-    /// Takes over the names that the session has now.
+    /// Takes over the names that the session has now; `a.b` is the key `b` of the map `a`.
     pub fn refresh(&mut self, names: impl IntoIterator<Item = String>) {
-        self.session = names.into_iter().collect();
+        self.session.clear();
+        self.members.clear();
+        for name in names {
+            if let Some((of, key)) = name.rsplit_once('.') {
+                self.members.entry(of.to_string()).or_default().push(key.to_string());
+            } else {
+                self.session.insert(name);
+            }
+        }
     }
 
     /// Where the word before the cursor begins, and what it may become.
@@ -59,6 +69,12 @@ impl Names {
             return (start, keys.map(|key| format!("{key}: ")).collect());
         }
         if before.get(..start).is_some_and(|text| text.ends_with('.') && !text.ends_with("..")) {
+            if let Some(keys) = self.members.get(owner(before.get(..start).unwrap_or_default())) {
+                let keys: Vec<String> = keys.iter().filter(|key| key.starts_with(word)).cloned().collect();
+                if word.is_empty() || !keys.is_empty() {
+                    return (start, keys);
+                }
+            }
             let methods = self.fixed.iter().filter(|n| {
                 !n.contains("::") && n.chars().all(|c| !c.is_uppercase()) && !KEYWORDS.contains(&n.as_str())
             });
@@ -87,6 +103,13 @@ impl Names {
 fn word_start(text: &str) -> usize {
     let part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     text.char_indices().rev().take_while(|(_, c)| part(*c)).last().map_or(text.len(), |(at, _)| at)
+}
+
+/// What stands before the dot that ends a text: `1 + a.b.` gives `a.b`.
+fn owner(text: &str) -> &str {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let part = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    text.get(text.trim_end_matches(part).len()..).unwrap_or_default()
 }
 
 /// Whether a text ends inside of a string.
@@ -205,6 +228,12 @@ pub fn is_complete(text: &str) -> bool {
     scan.broken || (scan.open.is_empty() && !scan.in_string && !scan.in_comment && !waits)
 }
 
+/// The last character of a text that is neither space nor comment.
+pub fn last_character(text: &str) -> Option<char> {
+    let scan = scan(text);
+    (scan.last != char::default()).then_some(scan.last)
+}
+
 /// The name that a position of a text lies in or behind, namespace included; inside the arguments of a call, the function.
 pub fn name_at(text: &str, at: usize) -> Option<String> {
     let before = text.get(..at)?;
@@ -216,10 +245,24 @@ pub fn name_at(text: &str, at: usize) -> Option<String> {
     if !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) {
         return Some(name.to_string());
     }
+    call_at(text, at)
+}
+
+/// The function inside of whose arguments a position of a text lies.
+pub fn call_at(text: &str, at: usize) -> Option<String> {
+    let before = text.get(..at)?;
     let call = scan(before).open.iter().rev().find(|(bracket, _)| *bracket == '(').map(|(_, at)| *at)?;
     let head = before.get(..call)?.trim_end();
     let name = head.get(word_start(head)..)?.trim_matches(':');
     (!name.is_empty()).then(|| name.to_string())
+}
+
+/// The key of a map that a position of a text lies in or behind, with the map: `1 + a.b.c` gives `a.b.c`.
+pub fn member_at(text: &str, at: usize) -> Option<String> {
+    let tail: String = text.get(at..)?.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let head = text.get(..at + tail.len())?;
+    let path = owner(head);
+    (path.contains('.') && !head.ends_with('.')).then(|| path.to_string())
 }
 
 /// The function and the option whose key a position of a text lies in or behind: `step(x, #{ size: 1 })` gives `step`, `size`.
@@ -306,12 +349,29 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_maps_are_completed() {
+        let mut names = Names::new(&Registry::new());
+        names.refresh(["m", "m.alpha", "m.inner", "m.inner.gamma", "u"].map(String::from));
+        let offered = |text: &str| names.candidates(text).1;
+        assert_eq!(offered("1 + m."), ["alpha", "inner"]);
+        assert_eq!(offered("f(m.al"), ["alpha"]);
+        assert_eq!(offered("m.inner."), ["gamma"]);
+        assert!(offered("m.me").contains(&"mean".to_string()));
+        assert!(offered("u.").contains(&"shape".to_string()));
+        assert!(!offered("m").iter().any(|name| name.contains('.')));
+        assert_eq!(member_at("1 + m.inner.gamma", 10).as_deref(), Some("m.inner"));
+        assert_eq!(member_at("m.inner.gamma", 13).as_deref(), Some("m.inner.gamma"));
+        assert_eq!(member_at("inner", 5), None);
+    }
+
+    #[test]
     fn the_name_under_the_cursor() {
         let name = |text: &str| name_at(&text.replace('|', ""), text.find('|').unwrap_or(text.len()));
         assert_eq!(name("grad|").as_deref(), Some("grad"));
         assert_eq!(name("plot::li|nes(x)").as_deref(), Some("plot::lines"));
         assert_eq!(name("solve(u, [1, |").as_deref(), Some("solve"));
         assert_eq!(name("solve(u, 1) + |"), None);
+        assert_eq!(call_at("f(g(x", 5).as_deref(), Some("g"));
         assert_eq!(depth("f(#{ a: [1"), 3);
     }
 }

@@ -278,6 +278,10 @@ pub(super) fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
         EvalAltResult::ErrorVariableNotFound(name, _) => {
             let near = registry.nearest(name);
             let error = Error::new(Kind::Script, format!("there is no variable `{name}`"));
+            if let Some(function) = registry.find(name).into_iter().find(|entry| entry.form == Form::Function) {
+                let signature = &function.signature;
+                return error.advice(format!("it is a function: {signature}; as a value, a closure: |x| {name}(x)"));
+            }
             match near.first() {
                 Some(near) => error.advice(format!("did you mean `{near}`? A variable is made with let {name} = …")),
                 None => error.advice(format!("make it with let {name} = …")),

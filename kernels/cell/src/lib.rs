@@ -155,8 +155,14 @@ fn register(name: &str, parameters: &[&str], closures: Closures) {
         forward,
         vjp,
     };
-    if (table.register)(&registration) != 0 {
-        panic!("{name:?} of ({parameters}) cannot be a function: a name and the names of 1 to 8 parameters are needed");
+    match (table.register)(&registration) {
+        0 => {}
+        2 => panic!("{name:?} is a primitive or a word of the language: choose another name"),
+        _ => {
+            panic!(
+                "{name:?} of ({parameters}) cannot be a function: a name and the names of 1 to 8 parameters are needed"
+            )
+        }
     }
 }
 

@@ -39,9 +39,9 @@ class Ran:
 
 
 class Notebook:
-    def __init__(self, **options):
+    def __init__(self, kernel="ansatz", **options):
         began = time.perf_counter()
-        self.manager, self.client = start_new_kernel(kernel_name="ansatz", **options)
+        self.manager, self.client = start_new_kernel(kernel_name=kernel, **options)
         self.ready = time.perf_counter() - began
 
     def __enter__(self):

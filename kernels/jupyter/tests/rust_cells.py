@@ -145,6 +145,44 @@ Bold("x".to_string())""")
             self.assertEqual(ran.result.get("text/plain"), "5")
         self.assertIn("a magic of Rhai cells", self.run_cell("%%rust\n%who").error["evalue"])
 
+    def test_names_of_the_language_are_refused(self):
+        for name in ["sin", "let", "TAU"]:
+            ran = self.run_cell(f"%%rust\nansatz_cell::function(\"{name}\", [\"x\"], |a| Ok(a[0].clone()));")
+            self.assertIn("choose another name", ran.error.get("evalue", ""), ran)
+
+    def test_arrays_are_numbers_too(self):
+        self.run_cell("let listed = [[1, 2], [3, 4]]; let text = \"a\";")
+        ran = self.run_cell("%%rust\nansatz_cell::variable(\"listed\").shape")
+        self.assertEqual(ran.result.get("text/plain"), "[2, 2]", ran)
+        self.assertIn("holds no numbers", self.run_cell("%%rust\nansatz_cell::variable(\"text\")").error["evalue"])
+
+    def test_a_function_that_looks_is_interrupted(self):
+        self.run_cell("%%rust\nansatz_cell::function(\"waits\", [\"x\"], |_| {\n"
+                      "while !ansatz_cell::interrupted() { std::thread::sleep(std::time::Duration::from_millis(1)); }\n"
+                      "Err(\"stopped\".into()) });")
+        message = self.book.send("waits(1)")
+        self.book.begun(message)
+        time.sleep(0.2)
+        self.book.interrupt()
+        self.assertEqual(self.book.collect(message).error.get("ename"), "Interrupted")
+
+    def test_nothing_is_not_shown(self):
+        ran = self.run_cell("%%rust\nprintln!(\"said\")")
+        self.assertEqual((ran.text(), ran.result), ("said\n", {}))
+
+    def test_after_clear_the_crate_for_cells_is_there(self):
+        with Notebook() as book:
+            book.run("%%rust\nlet cleared: i32 = 1;", timeout=120)
+            self.assertEqual(book.run("%%rust\n:clear").status, "ok")
+            self.assertEqual(book.run("%%rust\ncleared", timeout=60).error["ename"], "CompilationError")
+            ran = book.run("%%rust\nansatz_cell::function(\"same\", [\"x\"], |a| Ok(a[0].clone()));", timeout=60)
+            self.assertEqual(ran.status, "ok", ran)
+            self.assertEqual(book.run("same(2)").result["text/plain"], "2.0")
+
+    def test_quit_does_not_end_the_kernel(self):
+        self.assertIn(":quit would end the kernel", self.run_cell("%%rust\n:quit").error["evalue"])
+        self.assertEqual(self.run_cell("%%rust\n6 * 7").result.get("text/plain"), "42")
+
     def ask(self, kind, code):
         message = getattr(self.book.client, kind)(code, len(code))
         reply = self.book.client.get_shell_msg(timeout=10)

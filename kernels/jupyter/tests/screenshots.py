@@ -1,8 +1,9 @@
 """JupyterLab in headless Chromium: opens the tour, runs all, watches a progress bar move, interrupts a training and goes on.
 
-Usage: screenshots.py FOLDER. Pictures of each step go into FOLDER. Needs jupyterlab, playwright and Chromium (CHROMIUM names it).
+Usage: screenshots.py FOLDER. Pictures of each step go into FOLDER, and with page.png the one of docs/notebooks.md. Needs jupyterlab, playwright and Chromium (CHROMIUM names it).
 """
 
+import json
 import os
 import pathlib
 import re
@@ -20,6 +21,29 @@ PORT = int(os.environ.get("PORT", "8899"))
 TRAINING = """let net = nn::net(nn::linear(1, 1));
 let x = ones([4, 1]);
 train(net, #{ loss: |net, batch| { sleep(0.01); mse(net.forward(x), 2 * x) }, steps: 3000 })"""
+
+PAGE = [
+    """let nu = 0.02;
+let burgers = equation(|u| dt(u) + u * dx(u) - nu * dx(u, 2));
+burgers""",
+    """let line = grid::periodic([256], [TAU]);
+let start = line.sample(|x| sin(x) + 0.5 * cos(2 * x));
+plot::space_time(solve(burgers, start, linspace(0, 2, 41)), #{ label: "u", size: [640, 300] })""",
+    """let energy = |viscosity| mean(square(solve(burgers, start, 2.0, #{ nu: viscosity, quiet: true })));
+#{ energy: energy.call(0.02), slope: grad(energy, 0.02) }""",
+    """let plane = grid::periodic([96, 96], [TAU, TAU]);
+let field = random::gaussian_field(plane, #{ power: 3, seed: 1 });
+solve(equation(|u| dt(u) - laplacian(u)), field, linspace(0, 0.3, 4))""",
+    TRAINING,
+]
+
+
+def notebook(cells):
+    """A notebook of cells that were not run, as a file has it."""
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    kernel = {"name": "ansatz", "display_name": "Ansatz (Rhai)", "language": "rhai"}
+    listed = [{**cell, "id": f"cell-{at}", "source": code} for at, code in enumerate(cells)]
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": listed}
 
 
 def serve(folder):
@@ -66,10 +90,28 @@ def wait_idle(page, seconds):
         timeout=1000 * seconds)
 
 
+def page_of_the_manual(browser, picture):
+    """One page with a formula, figures, a table and a training that runs."""
+    page = browser.new_page(viewport={"width": 1060, "height": 1120})
+    page.goto(f"http://localhost:{PORT}/lab/workspaces/page/tree/page/page.ipynb?reset")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=90_000)
+    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel", timeout=60_000)
+    wait_idle(page, 60)
+    command(page, "application:toggle-left-area")
+    command(page, "notebook:run-all-cells")
+    page.locator("progress").wait_for(timeout=60_000)
+    time.sleep(3)
+    page.locator(".jp-CodeCell").first.scroll_into_view_if_needed()
+    page.screenshot(path=picture)
+    page.close()
+
+
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     work = pathlib.Path(tempfile.mkdtemp())
     shutil.copy(ROOT / "examples/notebooks/1_tour.ipynb", work)
+    (work / "page").mkdir()
+    (work / "page/page.ipynb").write_text(json.dumps(notebook(PAGE)))
     server = serve(work)
     try:
         with sync_playwright() as playwright:
@@ -119,6 +161,8 @@ def main(folder):
             time.sleep(0.5)
             cell.scroll_into_view_if_needed()
             page.screenshot(path=folder / "4_going_on.png")
+            page.close()
+            page_of_the_manual(browser, folder / "page.png")
             print(f"the bar moved from {first:.0f} to {second:.0f}; {pictures} pictures in the tour; screenshots in {folder}")
             browser.close()
     finally:

@@ -75,6 +75,12 @@ class Session(unittest.TestCase):
         self.book.client.inspect("distinctive")
         about = self.book.client.get_shell_msg(timeout=5)["content"]["data"]["text/plain"]
         self.assertEqual(about, "distinctive: a Tensor [2, 3]")
+        self.run_cell("let found = #{ mean: 1.5, inner: #{ variance: ones([2]) } };")
+        self.book.client.complete("1 + found.", 10)
+        self.assertEqual(self.book.client.get_shell_msg(timeout=5)["content"]["matches"], ["inner", "mean"])
+        self.book.client.inspect("found.inner.variance")
+        about = self.book.client.get_shell_msg(timeout=5)["content"]["data"]["text/plain"]
+        self.assertEqual(about, "found.inner.variance: a Tensor [2]")
 
     def test_input(self):
         ran = self.run_cell('let name = input("who? "); name', typed="Ada")
@@ -92,6 +98,12 @@ class Session(unittest.TestCase):
         name = shown[0]["transient"]["display_id"]
         self.assertTrue(all(u["transient"]["display_id"] == name for u in updates))
         self.assertIn("<progress", shown[0]["data"]["text/html"])
+
+    def test_a_training_that_is_run_again_says_where_the_first_is(self):
+        code = "let net = nn::net(nn::linear(1, 1)); train(net, #{ loss: |net, batch| mse(net.forward(ones([4, 1])), 2), steps: 2, name: \"again\" });"
+        self.assertEqual(self.run_cell(code).status, "ok")
+        said = self.run_cell(code).text("stderr")
+        self.assertIn("older checkpoints were moved to checkpoints/again.previous\n", said)
 
     def test_expressions_of_the_user(self):
         ran = self.run_cell("let b = 4;", user_expressions={"twice": "2 * b", "wrong": "nothing_such"})
@@ -153,6 +165,21 @@ class Session(unittest.TestCase):
         # What holds on a machine of one's own is in measure.py; here others may work too.
         self.assertLess(statistics.median(taken), 0.1)
         self.assertLess(max(taken), 0.5)
+
+    def test_many_paths_of_few_steps_are_interrupted(self):
+        # No path is so long that it is looked at between two of its steps.
+        code = "sde::statistics(sde::process(|x, t| -x, #{ diffusion: 0.1 }), tensor([1.0]), [0, 1], #{ steps: 3, paths: 20_000_000_000 })"
+        message = self.book.send(code)
+        self.book.begun(message)
+        time.sleep(0.5)
+        began = time.perf_counter()
+        self.book.interrupt()
+        self.assertEqual(self.book.collect(message, timeout=20).error.get("ename"), "Interrupted")
+        self.assertLess(time.perf_counter() - began, 0.5)
+
+    def test_an_array_of_pictures_shows_them(self):
+        shown = self.run_cell("let f = plot::lines([[0, 1]]); [f, f]").result
+        self.assertEqual(shown["text/html"].count("data:image/png;base64,"), 2)
 
     def test_a_dead_worker_is_replaced(self):
         with Notebook() as book:

@@ -125,6 +125,14 @@ const TEXTS: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
+fn the_least_tolerance_is_the_one_that_is_named() {
+    let solved =
+        |rtol: &str| format!("solve(equation(|u| dt(u) + u), 1.0, 0.1, #{{ rtol: {rtol}, step: \"adaptive\" }})");
+    assert!(super::refused(&solved("1e-15")).contains("2e-15 or more: numbers are rounded to f64"));
+    let _ = super::evaluate(&solved("2e-15"));
+}
+
+#[test]
 fn equations_are_shown_as_they_were_written() {
     with_host(|mut host| {
         for (closure, text, class) in TEXTS {

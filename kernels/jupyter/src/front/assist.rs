@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::rust_code::is_rust;
 use crate::wire::Named;
-use crate::worker::MAGICS;
+use crate::worker::{MAGIC_ARGUMENTS, MAGICS};
 
 /// The byte that a position in characters stands for.
 pub(super) fn byte_of(text: &str, characters: usize) -> usize {
@@ -36,6 +36,13 @@ fn candidates(names: &Names, before: &str) -> (usize, Vec<String>) {
     if word.starts_with('%') && !word.contains(char::is_whitespace) {
         let magics = MAGICS.iter().map(|(name, _)| name.to_string()).chain(["%%time".to_string()]);
         return (line, magics.filter(|name| name.starts_with(word)).collect());
+    }
+    let known = MAGIC_ARGUMENTS.iter().find(|(magic, _)| word.split_whitespace().next() == Some(magic));
+    if let Some((_, arguments)) = known {
+        let part = word.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let typed = word.get(part..).unwrap_or_default();
+        let fitting = arguments.iter().filter(|argument| argument.starts_with(typed) && **argument != typed);
+        return (line + part, fitting.map(|argument| argument.to_string()).collect());
     }
     if assist::inside_string(before) {
         let start = before.rfind(['"', '`']).map_or(0, |at| at + 1);
@@ -75,7 +82,9 @@ pub fn inspect(session: &[Named], code: &str, position: usize) -> Value {
         return found(Some(format!("{magic}: {text}")));
     }
     let option = assist::option_at(code, at).and_then(|(call, key)| option(&call, &key));
-    found(option.or_else(|| assist::name_at(code, at).and_then(|name| about(session, &name))))
+    // A word that nobody knows stands in a call that may be known.
+    let names = [assist::member_at(code, at), assist::name_at(code, at), assist::call_at(code, at)];
+    found(option.or_else(|| names.into_iter().flatten().find_map(|name| about(session, &name))))
 }
 
 /// What is known of an option.
@@ -113,6 +122,9 @@ pub fn about(session: &[Named], name: &str) -> Option<String> {
 pub fn is_complete(code: &str) -> Value {
     if is_rust(code) {
         return json!({ "status": "unknown" });
+    }
+    if super::reply::help(code).is_some() {
+        return json!({ "status": "complete" });
     }
     // Magics are not the language's.
     let lines = code.lines().map(|line| if line.starts_with('%') { "" } else { line });
@@ -153,9 +165,17 @@ mod tests {
     #[test]
     fn inputs_that_go_on() {
         let status = |code: &str| is_complete(code)["status"].as_str().unwrap_or_default().to_string();
-        for code in
-            ["1 + 1", "let a = |x| x * x;", "fn f(x) { x }", "%time 1 + 1", "print(\"a\")", "for i in 0..3 { }", ""]
-        {
+        for code in [
+            "1 + 1",
+            "let a = |x| x * x;",
+            "fn f(x) { x }",
+            "%time 1 + 1",
+            "print(\"a\")",
+            "for i in 0..3 { }",
+            "",
+            "?sum",
+            "sum?",
+        ] {
             assert_eq!(status(code), "complete", "{code}");
         }
         for code in ["fn f(x) {", "[1,", "let a =", "1 +", "print(\"a", "/* a", "if true {\n    1"] {
@@ -174,13 +194,21 @@ mod tests {
         assert_eq!(reply["matches"], json!(["linspace"]));
         assert_eq!((&reply["cursor_start"], &reply["cursor_end"]), (&json!(8), &json!(13)));
         assert_eq!(complete(&names, "%ti", 3)["matches"], json!(["%time"]));
+        let limits = complete(&names, "1\n%limits seconds=1 te", 22);
+        assert_eq!((&limits["matches"], &limits["cursor_start"]), (&json!(["tensor_bytes="]), &json!(20)));
+        assert_eq!(complete(&names, "%device ", 8)["matches"], json!(["cpu", "cuda", "vulkan"]));
+        assert_eq!(complete(&names, "%time lins", 10)["matches"], json!(["linspace"]));
         let files = complete(&names, "load(\"Car", 9);
         assert_eq!((&files["matches"], &files["cursor_start"]), (&json!(["Cargo.toml"]), &json!(6)));
     }
 
     #[test]
     fn tooltips_come_from_session_and_registry() {
-        let session = [Named { name: "u".into(), about: "a Tensor [3]".into() }];
+        let named = |name: &str, about: &str| Named { name: name.into(), about: about.into() };
+        let session = [named("u", "a Tensor [3]"), named("m", "a map"), named("m.mean", "the number 1.5")];
+        assert_eq!(inspect(&session, "m.mean", 5)["data"]["text/plain"], "m.mean: the number 1.5");
+        let call = inspect(&session, "linspace(0, nobody", 15)["data"]["text/plain"].clone();
+        assert!(call.as_str().is_some_and(|text| text.starts_with("linspace(")), "{call}");
         assert_eq!(inspect(&session, "u + 1", 1)["data"]["text/plain"], "u: a Tensor [3]");
         let text = inspect(&session, "linspace(0, ", 12)["data"]["text/plain"].clone();
         assert!(text.as_str().is_some_and(|t| t.starts_with("linspace(") && t.contains("examples")), "{text}");

@@ -85,9 +85,14 @@ fn start(socket: &Path, print: &UnboundedSender<(bool, String)>) -> Result<Comma
         });
     }
     let mut context = CommandContext::with_eval_context(context);
-    let folder = written()?;
-    context.execute(&format!(":dep ansatz-cell = {{ path = {:?} }}", folder.display().to_string()))?;
+    depend(&mut context)?;
     Ok(context)
+}
+
+/// Makes the crate for cells known to them.
+fn depend(context: &mut CommandContext) -> Result<(), Error> {
+    let folder = written()?.display().to_string();
+    context.execute(&format!(":dep ansatz-cell = {{ path = {folder:?} }}")).map(|_| ())
 }
 
 /// The folder with the crate for cells.
@@ -108,7 +113,12 @@ fn written() -> std::io::Result<PathBuf> {
 }
 
 fn execute(context: &mut CommandContext, name: &str, code: &str) -> Answer {
-    match context.execute(code) {
+    let mut outcome = context.execute(code);
+    // `:clear` forgets the crates too.
+    if code.lines().any(|line| line.split_whitespace().next() == Some(":clear")) {
+        outcome = outcome.and_then(|outputs| depend(context).map(|()| outputs));
+    }
+    match outcome {
         Ok(outputs) => {
             let content = outputs.content_by_mime_type.into_iter();
             let data = content.map(|(kind, text)| (kind, Value::String(text.trim_end_matches('\n').into()))).collect();

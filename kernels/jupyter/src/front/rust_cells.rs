@@ -162,7 +162,9 @@ async fn serve(
         Ok(Ok(_)) if panic.happened && asked.is_some() => failure("Interrupted", &panic.failure().value).into(),
         Ok(Ok(_)) if panic.happened => panic.failure().into(),
         Ok(Ok(bundle)) => {
-            let outcome = Outcome::Value((!bundle.data.is_empty()).then_some(bundle));
+            // As of a Rhai cell, nothing is not shown.
+            let nothing = bundle.data.values().all(|shown| shown == "()");
+            let outcome = Outcome::Value((!nothing).then_some(bundle));
             Ending { outcome, expressions: Vec::new() }
         }
         Ok(Err(_)) if asked.is_some() => failure("Interrupted", "interrupted while it was compiled").into(),

@@ -32,6 +32,10 @@ pub fn rust_code(cell: &str) -> Option<Result<RustCode, String>> {
         code.push_str(&line.replacen(magic, &" ".repeat(magic.len()), 1));
     }
     code.extend(lines);
+    // It ends the process that evcxr runs in, which is the kernel's own.
+    if rust && code.lines().any(|line| line.split_whitespace().next() == Some(":quit")) {
+        return Some(Err(":quit would end the kernel; :clear forgets the variables and items of Rust cells".into()));
+    }
     rust.then_some(Ok(RustCode { code, timed }))
 }
 
@@ -55,7 +59,9 @@ mod tests {
         for cell in ["%%rusty\n1", "1\n%%rust", "%time 1", "", "%%time\n1"] {
             assert_eq!(rust_code(cell), None, "{cell}");
         }
-        assert!(rust_code("%%rust\n%who").is_some_and(|rust| rust.is_err()));
+        for cell in ["%%rust\n%who", "%%rust\n:quit", "%%rust\nlet a = 1;\n :quit"] {
+            assert!(rust_code(cell).is_some_and(|rust| rust.is_err()), "{cell}");
+        }
         assert_eq!(code("\n%%rust\na\n% b"), Some(("\n      \na\n% b".into(), false)));
     }
 }

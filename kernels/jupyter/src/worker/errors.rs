@@ -11,7 +11,7 @@ const BOLD: &str = "\u{1b}[1m";
 const END: &str = "\u{1b}[0m";
 
 /// What the program advises, and what it is in a notebook.
-const ADVICE: [(&str, &str); 12] = [
+const ADVICE: [(&str, &str); 13] = [
     ("--max-tensor-bytes", "%limits tensor_bytes=…"),
     ("--max-seconds", "%limits seconds=…"),
     ("--max-operations", "%limits operations=…"),
@@ -23,6 +23,10 @@ const ADVICE: [(&str, &str); 12] = [
     ("ansatz doc lists", "Tab and ?name tell of"),
     ("ansatz devices lists", "%device lists"),
     ("choose it in the first line of the script, or with --device", "choose it with %device"),
+    (
+        "relative to the script's folder, then to the run folder",
+        "relative to the folder of the notebook, then to runs/notebook",
+    ),
     ("grant another folder with --allow DIR", "files are read below the folder of the notebook"),
 ];
 

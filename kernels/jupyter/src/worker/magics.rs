@@ -26,6 +26,13 @@ pub const MAGICS: [(&str, &str); 7] = [
     ("%%rust", "in the first line: the cell is Rust, compiled by evcxr"),
 ];
 
+/// What may stand behind a magic; values that cannot be listed end with their sign.
+pub const MAGIC_ARGUMENTS: [(&str, &[&str]); 3] = [
+    ("%limits", &["operations=", "seconds=", "tensor_bytes=", "array=", "string=", "map=", "calls=", "nesting="]),
+    ("%reset", &["device=cpu", "device=cuda", "device=vulkan", "precision=f32", "precision=f64", "seed="]),
+    ("%device", &["cpu", "cuda", "vulkan"]),
+];
+
 /// Evaluates a cell: its magics at the start one after the other, then what follows.
 pub fn evaluate(worker: &mut Worker, name: &str, code: &str) -> Result<Dynamic, Failure> {
     let mut rest = String::with_capacity(code.len());

@@ -7,7 +7,7 @@ mod native;
 mod sink;
 mod values;
 
-pub use magics::MAGICS;
+pub use magics::{MAGIC_ARGUMENTS, MAGICS};
 
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd};
@@ -178,13 +178,33 @@ impl Worker {
     /// What completion and tooltips know of the session.
     fn names(&self) -> Vec<Named> {
         let about = |value: &rhai::Dynamic| ansatz::script::value::describe(value);
-        let variables = self.host.variables().map(|(name, _, value)| Named { name: name.into(), about: about(&value) });
+        let mut variables = Vec::new();
+        for (name, _, value) in self.host.variables() {
+            variables.push(Named { name: name.into(), about: about(&value) });
+            keys(name, &value, 2, &mut variables);
+        }
         let functions = self.host.functions().map(|(name, parameters)| Named {
             name: name.into(),
             about: format!("a function of {parameters} parameter{}", if parameters == 1 { "" } else { "s" }),
         });
         let added = native::added().into_iter().map(|(name, about)| Named { name, about });
-        variables.chain(functions).chain(added).collect()
+        variables.into_iter().chain(functions).chain(added).collect()
+    }
+}
+
+/// Keys of a map that are listed.
+const MOST_KEYS: usize = 100;
+
+/// The keys of a map as names with a dot, and those of maps in it.
+fn keys(of: &str, value: &rhai::Dynamic, depth: usize, to: &mut Vec<Named>) {
+    let Some(map) = value.read_lock::<rhai::Map>() else { return };
+    let word = |key: &str| key.chars().all(|c| c.is_alphanumeric() || c == '_');
+    for (key, value) in map.iter().filter(|(key, _)| word(key)).take(MOST_KEYS) {
+        let name = format!("{of}.{key}");
+        to.push(Named { name: name.clone(), about: ansatz::script::value::describe(value) });
+        if depth > 1 {
+            keys(&name, value, depth - 1, to);
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use std::ffi::c_void;
 
 use ansatz::Error;
 use ansatz::error::Result;
-use ansatz::script::value::Operand;
-use ansatz::script::{Call, Host, entry};
+use ansatz::script::registry::{Entry, Form};
+use ansatz::script::value::{Operand, tensor_of};
+use ansatz::script::{Call, Host, Registry, entry};
 use ansatz::session::interrupt;
 use ansatz::tensor::Tensor;
 use ansatz_cell::abi::{ADDRESS, Answer, Function, Registration, Table, Text, VERSION, View};
@@ -152,6 +153,8 @@ fn called(native: &Native, function: Function, views: &[View]) -> Result<Vec<ans
     let to = Answer { to: std::ptr::from_mut(&mut answer).cast(), give: taken, fail: refused };
     function(native.closure, views.as_ptr(), views.len(), &to);
     match answer.failure {
+        // A cell that looked at `interrupted()`.
+        Some(_) if interrupt::pending().is_some() => Err(interrupt::poll().err().unwrap_or_else(Error::interrupted)),
         Some(why) => Err(Error::value(format!("{}: {why}", native.name))),
         None => Ok(answer.arrays),
     }
@@ -198,8 +201,18 @@ extern "C" fn register(registration: *const Registration) -> u32 {
     if !word(&native.name) || !(1..=8).contains(&native.parameters.len()) || !native.parameters.iter().all(word) {
         return 1;
     }
+    if taken_by_language(&native.name) {
+        return 2;
+    }
     NEW.with(|new| new.borrow_mut().push(native));
     0
+}
+
+/// Whether a name is a primitive's or a word of the language: a function of that name would never be called.
+fn taken_by_language(name: &str) -> bool {
+    let primitive = |entry: &Entry| matches!(entry.form, Form::Function | Form::Constant) && entry.full_name() == name;
+    Registry::new().entries().iter().any(primitive)
+        || rhai::Engine::new_raw().compile(format!("fn {name}(x) {{ x }}")).is_err()
 }
 
 extern "C" fn interrupted() -> u32 {
@@ -212,9 +225,13 @@ extern "C" fn variable(name: Text, answer: *const Answer) {
     let fail = |why: &str| (answer.fail)(answer.to, Text::of(why));
     let value = host.and_then(|host| host.variables().find(|(n, ..)| *n == name).map(|(.., value)| (host, value)));
     let Some((host, value)) = value else { return fail(&format!("there is no variable {name}")) };
-    let tensor = Operand::of(&value).and_then(|operand| operand.into_tensor(host.session().context()));
+    let context = host.session().context();
+    let tensor = match Operand::of(&value).and_then(|operand| operand.into_tensor(context)) {
+        Some(tensor) => Ok(tensor),
+        None => tensor_of(context, &value),
+    };
     match tensor.as_ref().map(Numbers::of) {
-        Some(Ok(numbers)) => (answer.give)(answer.to, numbers.view()),
+        Ok(Ok(numbers)) => (answer.give)(answer.to, numbers.view()),
         _ => fail(&format!("the variable {name} holds no numbers")),
     }
 }

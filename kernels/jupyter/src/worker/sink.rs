@@ -47,6 +47,8 @@ impl Sink for NotebookSink {
         self.tell(&Event::Text { stderr: false, text: format!("{line}\n") });
     }
     fn note(&self, line: &str) {
+        // What only the program can do.
+        let line = line.replace("; --resume would have gone on from them", "");
         self.tell(&Event::Text { stderr: true, text: format!("{line}\n") });
     }
     fn picture(&self, path: &Path, _png: &[u8]) {

@@ -2,9 +2,10 @@
 
 use ansatz::display::{Rich, rich};
 use ansatz::script::Host;
+use ansatz::script::assist::last_character;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rhai::Dynamic;
+use rhai::{Array, Dynamic};
 use serde_json::{Value, json};
 
 use crate::wire::Bundle;
@@ -13,14 +14,27 @@ use crate::wire::Bundle;
 const MOST_SVG: usize = 400_000;
 /// Characters of a result.
 const LONGEST_TEXT: usize = 100_000;
+/// Elements of an array whose text is made: that of a million takes minutes.
+const MOST_ELEMENTS: usize = 2000;
 
 /// A value of a cell: text in quotes, a closure as such, the rest as richly as can be.
 pub fn bundle(host: &Host, value: &Dynamic) -> Bundle {
     match value.clone().into_immutable_string() {
         Ok(text) => Bundle::text(shortened(format!("{:?}", text.as_str()))),
         Err(_) if value.is_fnptr() => Bundle::text("a closure"),
-        Err(_) => of_rich(&rich(value, &shortened(host.show(value)))),
+        Err(_) => of_rich(&rich(value, &shortened(text(host, value)))),
     }
+}
+
+/// The text of a value; of a long array that of its beginning.
+fn text(host: &Host, value: &Dynamic) -> String {
+    let start = value.read_lock::<Array>().filter(|array| array.len() > MOST_ELEMENTS).map(|array| {
+        let start: Array = array.iter().take(MOST_ELEMENTS).cloned().collect();
+        (start, array.len() - MOST_ELEMENTS)
+    });
+    let Some((start, more)) = start else { return host.show(value) };
+    let text = host.show(&start.into());
+    format!("{}, … and {more} more]", text.strip_suffix(']').unwrap_or(&text))
 }
 
 /// A browser stands still over a text of megabytes; `print` writes one all the same.
@@ -56,25 +70,7 @@ pub fn of_rich(rich: &Rich) -> Bundle {
 
 /// Whether a cell ends with a semicolon: its value is then not shown.
 pub fn is_muted(code: &str) -> bool {
-    let last = code.lines().rev().map(|line| without_comment(line).trim_end());
-    last.into_iter().find(|line| !line.is_empty()).is_some_and(|line| line.ends_with(';'))
-}
-
-/// A line up to the `//` that is not in a text.
-fn without_comment(line: &str) -> &str {
-    let (mut quote, mut escaped, mut slash) = (None, false, false);
-    for (at, c) in line.char_indices() {
-        match (quote, c) {
-            _ if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(open), _) if open == c => quote = None,
-            (None, '"' | '`') => quote = Some(c),
-            (None, '/') if slash => return line.get(..at - 1).unwrap_or(line),
-            _ => {}
-        }
-        slash = quote.is_none() && c == '/';
-    }
-    line
+    last_character(code) == Some(';')
 }
 
 #[cfg(test)]
@@ -86,6 +82,8 @@ mod tests {
         assert!(is_muted("f(x);"));
         assert!(is_muted("f(x); // why\n\n// end"));
         assert!(is_muted("f(\"http://a\");"));
+        assert!(is_muted("f(x); /* why\n */"));
+        assert!(is_muted("f('\"'); // \""));
         assert!(!is_muted("f(\"a;//\")"));
         assert!(!is_muted("f(x)"));
         assert!(!is_muted("let a = 1;\na"));
@@ -96,6 +94,16 @@ mod tests {
         assert_eq!(shortened("é".into()), "é");
         let text = shortened("é".repeat(LONGEST_TEXT + 3));
         assert!(text.ends_with("é… and 6 bytes more") && text.chars().count() < LONGEST_TEXT + 30);
+    }
+
+    #[test]
+    fn of_a_long_array_the_beginning_is_shown() {
+        use ansatz::session::{Options, Session};
+        let mut host = Host::new(Session::new(Options::default()));
+        let value = host.evaluate("cell", "let a = []; a.pad(50_000, 7); a").unwrap();
+        let text = bundle(&host, &value).data["text/plain"].as_str().unwrap_or_default().to_string();
+        assert!(text.starts_with("[7, 7, ") && text.ends_with(", 7, … and 48000 more]"), "{text}");
+        assert_eq!(text.matches('7').count(), MOST_ELEMENTS);
     }
 
     #[test]
