@@ -35,6 +35,7 @@ mod share;
 mod solve;
 mod tape;
 mod unary;
+mod weighted;
 
 pub(crate) use crate::native::simd;
 pub(crate) use arrange::Index;
@@ -60,6 +61,7 @@ pub(crate) use simd::vectorised;
 pub use tape::{Differentiated, jvp, value_and_gradient, vjp};
 pub(crate) use tape::{Recorded, Staged, depends_on_older, record_joint, unbroadcast};
 pub use unary::Unary;
+pub(crate) use weighted::weighted_sum;
 
 #[cfg(test)]
 pub(crate) mod tests;

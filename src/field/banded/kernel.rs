@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::Banded;
 use crate::error::Result;
 use crate::session::interrupt;
-use crate::tensor::{Real, Tensor};
+use crate::tensor::{Real, Tensor, weighted_sum};
 
 /// How a tensor lies around an axis, and the shape of the result.
 pub(super) struct Along {
@@ -63,51 +63,12 @@ impl Along {
         let piece = |(i, out): (usize, &mut [T])| {
             let at = |&(start, w): &(i64, T)| (&x[(start + (i * PIECE) as i64) as usize..][..out.len()], w);
             let sources: Vec<(&[T], T)> = taps.iter().map(at).collect();
-            weighted_sum(out, &sources);
+            weighted_sum(out, &sources, false);
         };
         if spread && regular.len() > 4 * PIECE {
             regular.par_chunks_mut(PIECE).enumerate().with_min_len(4).for_each(piece);
         } else {
             regular.chunks_mut(PIECE).enumerate().for_each(piece);
-        }
-    }
-}
-
-#[inline(always)]
-fn scaled_sum<T: Real, const K: usize>(out: &mut [T], sources: &[(&[T], T)]) {
-    let weights: [T; K] = std::array::from_fn(|k| sources[k].1);
-    let slices: [&[T]; K] = std::array::from_fn(|k| &sources[k].0[..out.len()]);
-    for (i, out) in out.iter_mut().enumerate() {
-        let mut sum = weights[0] * slices[0][i];
-        for k in 1..K {
-            sum = sum + weights[k] * slices[k][i];
-        }
-        *out = sum;
-    }
-}
-
-crate::tensor::vectorised! {
-    /// `out = Σ_k w_k x_k` of slices of one length.
-    fn weighted_sum<T: Real>(out: &mut [T], sources: &[(&[T], T)]) {
-        match sources.len() {
-            0 => out.fill(T::default()),
-            1 => scaled_sum::<T, 1>(out, sources),
-            2 => scaled_sum::<T, 2>(out, sources),
-            3 => scaled_sum::<T, 3>(out, sources),
-            4 => scaled_sum::<T, 4>(out, sources),
-            5 => scaled_sum::<T, 5>(out, sources),
-            6 => scaled_sum::<T, 6>(out, sources),
-            7 => scaled_sum::<T, 7>(out, sources),
-            8 => scaled_sum::<T, 8>(out, sources),
-            9 => scaled_sum::<T, 9>(out, sources),
-            _ => {
-                scaled_sum::<T, 9>(out, sources);
-                for &(x, w) in &sources[9..] {
-                    for (out, &x) in out.iter_mut().zip(x) {
-                        *out = *out + w * x;
-                    }
-                }
-            }
         }
     }
 }

@@ -78,7 +78,7 @@ impl<T: Real> March<T> {
                     self.begin(again, number, first);
                     let forward = &programs.steps[self.schedule[number].program].forward;
                     forward.iter().for_each(|forward| again.run(plan, forward));
-                    self.settle(again, first);
+                    self.settle(again, number, first);
                     before.push(self.copies(again, self.given(number + 1)));
                 }
             }

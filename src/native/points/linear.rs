@@ -5,7 +5,7 @@
 
 use super::super::graph::Map;
 use super::super::simd::vectorised;
-use crate::tensor::Real;
+use crate::tensor::{Real, weighted_sum};
 
 /// A map along an axis of arrays that lie one after the other.
 pub struct Prepared<T> {
@@ -144,13 +144,13 @@ fn inside<'a, T: Real>(out: &mut [T], at: usize, start: usize, values: &[(&'a [T
     let (mut count, mut begun) = (0, false);
     for source in of_values.chain(of_parts) {
         if count == MOST {
-            weighted(out, &sources, begun);
+            weighted_sum(out, &sources, begun);
             (count, begun) = (0, true);
         }
         sources[count] = source;
         count += 1;
     }
-    weighted(out, &sources[..count], begun);
+    weighted_sum(out, &sources[..count], begun);
 }
 
 /// Writes the irregular rows of a map again, with all parts.
@@ -258,48 +258,6 @@ fn again<T: Real>(out: &mut [T], at: usize, start: usize, values: &[(&[T], T)], 
 /// `out += w x`
 fn add<T: Real>(out: &mut [T], x: &[T], w: T) {
     out.iter_mut().zip(x).for_each(|(o, x)| *o = *o + w * *x);
-}
-
-#[inline(always)]
-fn of<T: Real, const K: usize>(out: &mut [T], sources: &[(&[T], T)], begun: bool) {
-    let weights: [T; K] = std::array::from_fn(|k| sources[k].1);
-    let slices: [&[T]; K] = std::array::from_fn(|k| &sources[k].0[..out.len()]);
-    let row = |i: usize| {
-        let mut sum = weights[0] * slices[0][i];
-        for k in 1..K {
-            sum = sum + weights[k] * slices[k][i];
-        }
-        sum
-    };
-    if begun {
-        out.iter_mut().enumerate().for_each(|(i, out)| *out = *out + row(i));
-    } else {
-        out.iter_mut().enumerate().for_each(|(i, out)| *out = row(i));
-    }
-}
-
-vectorised! {
-    /// `out = Σ w x`, or that added to what is there.
-    fn weighted<T: Real>(out: &mut [T], sources: &[(&[T], T)], begun: bool) {
-        let (mut rest, mut begun) = (sources, begun);
-        if rest.is_empty() && !begun {
-            out.fill(T::default());
-        }
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(rest.len().min(8));
-            match now.len() {
-                1 => of::<T, 1>(out, now, begun),
-                2 => of::<T, 2>(out, now, begun),
-                3 => of::<T, 3>(out, now, begun),
-                4 => of::<T, 4>(out, now, begun),
-                5 => of::<T, 5>(out, now, begun),
-                6 => of::<T, 6>(out, now, begun),
-                7 => of::<T, 7>(out, now, begun),
-                _ => of::<T, 8>(out, now, begun),
-            }
-            (rest, begun) = (later, true);
-        }
-    }
 }
 
 vectorised! {

@@ -19,6 +19,9 @@ const BLOCK: usize = 4096;
 /// Threads share a sample of at least so many numbers in a channel.
 const SPREAD: usize = 1 << 14;
 
+/// Steps after which integrals are put back: two more passes over a state cost as much as a short step.
+const RESTORED: usize = 16;
+
 /// Whether numbers are finite; `spread` says whether threads share the work.
 fn all_finite<T: Real>(numbers: &[T], spread: bool) -> bool {
     if spread { numbers.par_chunks(SPREAD).all(is_finite) } else { is_finite(numbers) }
@@ -168,9 +171,10 @@ impl<T: Real> March<T> {
     pub(super) fn given(&self, number: usize) -> &[Vec<usize>] {
         &self.programs.states[..self.programs.steps[self.schedule[number].program].step.given]
     }
-    /// After a step.
-    pub(super) fn settle(&self, machine: &mut Machine<T>, first: usize) {
-        let Some(restore) = &self.restore else { return };
+    /// After a step: integrals that are kept are put back at times of output, and before rounding has added up.
+    pub(super) fn settle(&self, machine: &mut Machine<T>, number: usize, first: usize) {
+        let due = (number + 1).is_multiple_of(RESTORED) || self.schedule[number].output.is_some();
+        let Some(restore) = self.restore.as_ref().filter(|_| due) else { return };
         let spread = machine.is_spread();
         for (channel, array) in self.programs.states[0].iter().enumerate() {
             for (sample, part) in machine.arrays[*array].chunks_exact_mut(self.points.max(1)).enumerate() {
@@ -295,7 +299,7 @@ impl<T: Real> March<T> {
                     compiled.forward.iter().for_each(|forward| machine.run(&self.plan, forward));
                 }
             }
-            self.settle(&mut machine, first);
+            self.settle(&mut machine, number, first);
             let state = &self.programs.states[0];
             if state.iter().any(|array| !all_finite(&machine.arrays[*array], machine.is_spread())) {
                 return Err(Stop::NotFinite(number));

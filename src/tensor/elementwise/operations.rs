@@ -16,10 +16,23 @@ pub(crate) enum Values<'a, T> {
 /// A function of each pair.
 #[inline(always)]
 pub(crate) fn pairs<T: Real>(a: Values<'_, T>, b: Values<'_, T>, out: &mut [T], f: impl Fn(T, T) -> T) {
+    // Plain loops: closures of iterators are not always inlined, and would run at the portable width of vectors.
     match (a, b) {
-        (Values::Many(a), Values::Many(b)) => out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = f(*a, *b)),
-        (Values::Many(a), Values::One(b)) => out.iter_mut().zip(a).for_each(|(o, a)| *o = f(*a, b)),
-        (Values::One(a), Values::Many(b)) => out.iter_mut().zip(b).for_each(|(o, b)| *o = f(a, *b)),
+        (Values::Many(a), Values::Many(b)) => {
+            for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
+                *o = f(*a, *b);
+            }
+        }
+        (Values::Many(a), Values::One(b)) => {
+            for (o, a) in out.iter_mut().zip(a) {
+                *o = f(*a, b);
+            }
+        }
+        (Values::One(a), Values::Many(b)) => {
+            for (o, b) in out.iter_mut().zip(b) {
+                *o = f(a, *b);
+            }
+        }
         (Values::One(a), Values::One(b)) => out.fill(f(a, b)),
     }
 }
