@@ -78,6 +78,7 @@ pub enum Values<'a, T> {
 }
 
 /// A part of a sum.
+#[derive(Clone, Copy)]
 pub struct Part<'a, T> {
     /// The map.
     pub map: &'a Prepared<T>,
@@ -154,26 +155,84 @@ fn inside<'a, T: Real>(out: &mut [T], at: usize, start: usize, values: &[(&'a [T
 }
 
 /// Writes the irregular rows of a map again, with all parts.
-fn fix<T: Real>(out: &mut [T], start: usize, values: &[(&[T], T)], parts: &[Part<'_, T>], map: &Prepared<T>) {
+fn fix<'a, T: Real>(out: &mut [T], start: usize, values: &[(&'a [T], T)], parts: &[Part<'a, T>], map: &Prepared<T>) {
     let end = start + out.len();
     let [first, last] = map.ends.each_ref().map(Vec::len);
     if first + last == 0 {
         return;
     }
     let line = map.inner * map.rows;
+    if map.inner == 1 {
+        for row in (0..first).chain(map.rows - last..map.rows) {
+            column(out, start, values, parts, (map, row));
+        }
+        return;
+    }
     let mut base = start / line * line;
     while base < end {
         for (from, to) in [(0, first), (map.rows - last, map.rows)] {
             let (from, to) = ((base + from * map.inner).max(start), (base + to * map.inner).min(end));
-            if from < to && map.inner == 1 {
-                for at in from..to {
-                    out[at - start] = one(at, start, values, parts, (map, base / line, at - base));
-                }
-            } else if from < to {
+            if from < to {
                 again(&mut out[from - start..to - start], from, start, values, parts);
             }
         }
         base += line;
+    }
+}
+
+/// The same row of all lines of a map along the last axis: the distances from a result to what it reads are the same in all of them, but where maps along
+/// other axes have irregular rows.
+fn column<'a, T: Real>(
+    out: &mut [T],
+    start: usize,
+    values: &[(&'a [T], T)],
+    parts: &[Part<'a, T>],
+    (own, row): (&Prepared<T>, usize),
+) {
+    let end = start + out.len();
+    let mut sources: [(&[T], T, isize); MOST] = [(&[], T::default(), 0); MOST];
+    let mut count = 0;
+    let mut put = |source: (&'a [T], T, isize)| {
+        if let Some(place) = sources.get_mut(count) {
+            *place = source;
+        }
+        count += 1;
+    };
+    values.iter().for_each(|(x, w)| put((x, *w, -(start as isize))));
+    let mut level = true;
+    for part in parts {
+        let (Values::All(all), true) = (part.of, part.map.is_square()) else {
+            level = false;
+            break;
+        };
+        let along = (part.map.inner, part.map.rows) == (1, own.rows);
+        match part.map.end(row).filter(|_| along) {
+            Some(entries) => {
+                entries.iter().for_each(|(c, w)| put((all, *w * part.weight, *c as isize - row as isize)));
+            }
+            None => {
+                let inner = part.map.inner as isize;
+                part.map.taps.iter().for_each(|(shift, w)| put((all, *w * part.weight, shift * inner)));
+            }
+        }
+    }
+    let level = level && count <= MOST;
+    let sources = sources.get(..count).unwrap_or_default();
+    let others = || parts.iter().map(|part| part.map).filter(|map| (map.inner, map.rows) != (1, own.rows));
+    // As far as maps along other axes stay regular or irregular.
+    let (mut until, mut regular) = (0, false);
+    let first = (start + own.rows - 1 - row) / own.rows * own.rows + row;
+    for at in (first..end).step_by(own.rows) {
+        if level && at >= until {
+            until = others().map(|map| map.run_end(at)).min().unwrap_or(usize::MAX);
+            regular = others().all(|map| map.end(at / map.inner % map.rows).is_none());
+        }
+        out[at - start] = if level && regular {
+            let read = |x: &[T], by: isize| x[(at as isize + by) as usize];
+            sources.iter().fold(T::default(), |sum, (x, w, by)| sum + *w * read(x, *by))
+        } else {
+            one(at, start, values, parts, (own, at / own.rows, row))
+        };
     }
 }
 

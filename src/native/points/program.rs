@@ -6,7 +6,7 @@ use super::linear::{self, Part, Prepared, Values};
 use crate::tensor::{Real, Unary};
 
 /// Bytes of a tile: a few registers of them stay in the nearest cache.
-const TILE: usize = 4096;
+const TILE: usize = 8192;
 /// Values that are added up in one instruction.
 pub const MOST_TERMS: usize = 16;
 /// Maps that are added up in one instruction.
@@ -183,9 +183,10 @@ impl Pass {
                             },
                         };
                         let values = &values[..terms.len().min(MOST_TERMS)];
-                        if let Some(last) = parts.len().checked_sub(1) {
-                            let all: [Part<'_, T>; MOST_PARTS] = std::array::from_fn(|i| part(&parts[i.min(last)]));
-                            linear::sum(write, start, values, &all[..=last.min(MOST_PARTS - 1)]);
+                        if let Some((first, others)) = parts.split_first() {
+                            let mut all = [part(first); MOST_PARTS];
+                            all.iter_mut().skip(1).zip(others).for_each(|(to, from)| *to = part(from));
+                            linear::sum(write, start, values, &all[..parts.len().min(MOST_PARTS)]);
                         } else {
                             linear::sum(write, start, values, &[]);
                         }
