@@ -43,6 +43,9 @@ impl Given {
             _ => options.choice("lane", &lanes)?,
         };
         let samples = options.count_if("paths")?.unwrap_or(start.samples());
+        if samples == 0 {
+            return Err(options.wrong("paths", "a whole number, 1 or more"));
+        }
         let numbers = if options.has("samples") { Some(sample_numbers(options, samples)?) } else { None };
         Ok(Self { process, start, times, seed, steps, lane, samples, numbers })
     }
