@@ -14,7 +14,7 @@ use super::spectral::Spectral;
 use super::stencil::Stencil;
 use super::stiff::{Clocked, LinearPart, Stiff};
 use super::transport::Transport;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::solve::{Linear, Parametrized, Reach, Resolvent, Separable, Symbol, System};
 use crate::tensor::{Complex, Precision, Tensor};
 
@@ -265,7 +265,12 @@ impl System for StencilSystem {
         self.stiff().map_or(Ok(None), |stiff| stiff.resolvent(t, y, gamma_h))
     }
     fn reach(&self, t: f64, y: &Tensor) -> Result<Option<Reach>> {
-        self.stiff().map_or(Ok(None), |stiff| stiff.reach(t, y))
+        // It is a bound for a warning and for first steps: without it the equation is solved all the same.
+        match self.stiff().map(|stiff| stiff.reach(t, y)) {
+            Some(Err(error)) if error.kind() == Kind::Interrupted => Err(error),
+            Some(reach) => Ok(reach.ok().flatten()),
+            None => Ok(None),
+        }
     }
     fn settle(&self, t: f64, y: Tensor) -> Result<Tensor> {
         let y = self.lane.settle(t, y)?;
