@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 use crate::session::{Progress, interrupt};
 use crate::tensor::{Tensor, depends_on_older};
 
+/// Steps between two output times.
+const MOST_STEPS: f64 = 1e12;
+
 /// How long the steps are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum StepRule {
@@ -132,10 +135,13 @@ impl Rollout {
         }
         match self.steps {
             StepRule::Fixed(0) => Err(Error::value("at least one step between output times").got(0)),
+            StepRule::Fixed(n) if n as f64 > MOST_STEPS => Err(Error::limit("more steps than can ever be made")
+                .got(n)
+                .expected("at most 10¹² steps between output times")),
             StepRule::MaxStep(h) if !h.is_finite() || h <= 0.0 => {
                 Err(Error::value("the length of a step is positive").got(h))
             }
-            StepRule::MaxStep(h) if times.windows(2).any(|w| (w[1] - w[0]).abs() / h > 1e12) => {
+            StepRule::MaxStep(h) if times.windows(2).any(|w| (w[1] - w[0]).abs() / h > MOST_STEPS) => {
                 Err(Error::limit("more steps than can ever be made").got(format!("steps of {h:?}")))
             }
             _ if self.checkpoints == Checkpoints::Every(0) => {
