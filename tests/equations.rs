@@ -504,6 +504,84 @@ fn energy_is_bounded_by_symplectic_steps() {
     judge(F64, PRELUDE, ENERGY);
 }
 
+const PER_SAMPLE_PRELUDE: &str = "
+    let nus = [0.1, 0.2, 0.3];
+    let heat = |g, nu, u, options| solve(equation(|u| dt(u) - nu * laplacian(u)), u, 0.01, options + #{ grid: g });
+    fn worst(g, heat, nus, options) {
+        let u = random::normal([3, 1, 48], #{ seed: 1 });
+        let all = heat.call(g, tensor(nus), field(u, g), options).values;
+        let error = 0.0;
+        for i in 0..3 {
+            let one = heat.call(g, nus[i], field(u[[i..i + 1]], g), options).values;
+            error = max(error, item(max(abs(all[[i..i + 1]] - one))));
+        }
+        error
+    }
+";
+
+/// A coefficient that differs between samples is the coefficient of each.
+const PER_SAMPLE: &[(&str, &str, f64)] = &[
+    (
+        "explicit and implicit steps between edges",
+        "let g = grid::interval(0, 1, 48, #{ edges: dirichlet(0) });
+         let error = 0.0;
+         for scheme in [\"crank_nicolson\", \"backward_euler\", \"ars443\", \"esdirk4\"] {
+             error = max(error, worst(g, heat, nus, #{ scheme: scheme, steps: 10 }));
+         }
+         for lane in [\"native\", \"burn\"] {
+             error = max(error, worst(g, heat, nus, #{ scheme: \"rk4\", steps: 40, lane: lane }));
+         }
+         error",
+        1e-10,
+    ),
+    (
+        "differences on a ring",
+        "worst(grid::periodic([48], [1]), heat, nus, #{ derivatives: \"central\", scheme: \"rk4\", steps: 40 })",
+        1e-10,
+    ),
+    (
+        "gradients of implicit steps",
+        "let g = grid::interval(0, 1, 24, #{ edges: dirichlet(0) });
+         let u = random::normal([3, 1, 24], #{ seed: 1 });
+         let of = |nu, u| sum(heat.call(g, nu, field(u, g), #{ scheme: \"crank_nicolson\", steps: 5 }).values ** 2);
+         let all = grad(|nu| of.call(nu, u), tensor(nus));
+         let error = 0.0;
+         for i in 0..3 {
+             let one = grad(|nu| of.call(nu, u[[i..i + 1]]), tensor(nus[i]));
+             error = max(error, abs(item(all[i]) / item(one) - 1));
+         }
+         error",
+        1e-9,
+    ),
+];
+
+#[test]
+fn coefficients_of_samples() {
+    judge(F64, PER_SAMPLE_PRELUDE, PER_SAMPLE);
+}
+
+/// Solutions that exist although a derivative of the right-hand side does not, everywhere.
+const NOT_SMOOTH: &[(&str, &str, f64)] = &[
+    (
+        "fronts from flat ground",
+        "let g = grid::interval(0, 1, 32, #{ edges: neumann(0) });
+         let front = |lane| solve(equation(|u| dt(u) + norm(grad(u))), g.sample(|x| max(x - 0.5, 0)), 0.1, #{ scheme: \"rk4\", steps: 20, lane: lane });
+         max(abs(front.call(\"native\") - front.call(\"burn\")))",
+        1e-12,
+    ),
+    (
+        "growth like a root, (1 + t/2)² and 0",
+        "let u = solve(equation(|u| dt(u) - sqrt(u)), tensor([[0.0], [1.0]]), 1.0, #{ scheme: \"rk4\", steps: 20 });
+         max(abs(reshape(u, [2]) - tensor([0, 2.25])))",
+        1e-6,
+    ),
+];
+
+#[test]
+fn right_hand_sides_without_a_derivative_are_solved() {
+    judge(F64, PRELUDE, NOT_SMOOTH);
+}
+
 /// What is refused, with a part of the text that says so.
 const REFUSED: &[(&str, &str)] = &[
     (
@@ -528,6 +606,19 @@ const REFUSED: &[(&str, &str)] = &[
     (
         "let m = tensor([1, 2, 3, 4]); solve(equation([vector(\"r\")], |r| [dt(dt(r)) - pair_sum(r, |d| other(m) * d)]), #{ r: [[0, 0], [1, 0], [0, 1]] }, 0.1)",
         "a number of each body",
+    ),
+    (
+        "let g = grid::interval(0, 1, 8, #{ edges: neumann(0) }); solve(equation(|u| dt(u) - laplacian(u)), g.sample(|x| 0 * x / 0), 0.1)",
+        "the initial state is not finite",
+    ),
+    (
+        "let g = grid::interval(0, 1, 8, #{ edges: neumann(0) }); solve(equation(|u| dt(u) - u * laplacian(u)), g.sample(|x| 0 * x / 0), 0.1, #{ scheme: \"rk4\", steps: 2 })",
+        "the initial state is not finite",
+    ),
+    ("solve(equation(|u| dt(u) + u), 1.0, 1.0, #{ scheme: \"rk4\", steps: 5_000_000_000_000 })", "at most 10¹² steps"),
+    (
+        "sde::statistics(sde::process(|x, t| -x, #{ diffusion: 1 }), tensor([1.0]), [0, 1], #{ paths: 9, histogram: #{ from: 0, to: 1, bins: 0 } })",
+        "bins",
     ),
     ("pair_sum(1.0, |d| d)", "stands in equations"),
     ("2 * [1, 2]", "not a vector of numbers"),

@@ -18,6 +18,10 @@ impl Leaves {
     pub fn new(setting: &Setting, program: &Program) -> Result<Self> {
         Ok(Self { coordinates: setting.coordinates()?, data: setting.data(program)?, weights: setting.weights()? })
     }
+    /// How many samples the numbers `index` have.
+    pub fn samples(&self, index: usize) -> Option<usize> {
+        self.data.get(index)?.shape().first().copied()
+    }
     /// The value of a leaf, `[sample | 1, 1, x…]`; `None` for anything else.
     pub fn of(&self, code: &Code, setting: &Setting, t: f64) -> Result<Option<Tensor>> {
         let missing = || Error::internal("a value of the equation is missing");

@@ -109,7 +109,7 @@ impl Jacobian {
     ) -> Result<Option<Inverse>> {
         let Some((lane, lattice)) = &self.local else { return Ok(None) };
         let mut shape = u.shape();
-        let u = if self.state_free { u.narrow(0, 0, 1)?.full_like(0.0)? } else { u.detach() };
+        let u = self.looked_at(lane, u)?;
         shape.iter_mut().take(1).for_each(|samples| *samples = 1);
         let made = u.context().without_recording(|| {
             Inverse::of(lattice, wanted, |probe| {
@@ -129,7 +129,7 @@ impl Jacobian {
     pub fn reach(&self, t: f64, u: &Tensor) -> Result<Option<Reach>> {
         let Some((lane, lattice)) = &self.local else { return Ok(None) };
         let mut shape = u.shape();
-        let u = if self.state_free { u.narrow(0, 0, 1)?.full_like(0.0)? } else { u.detach() };
+        let u = self.looked_at(lane, u)?;
         shape.iter_mut().take(1).for_each(|samples| *samples = 1);
         u.context().without_recording(|| {
             let reach = lattice.reach(|probe| {
@@ -139,6 +139,16 @@ impl Jacobian {
             });
             reach.map(Some)
         })
+    }
+    /// The state that the derivative is taken at: of one sample where all samples have the same derivative.
+    fn looked_at(&self, lane: &Stencil, u: &Tensor) -> Result<Tensor> {
+        if !self.state_free {
+            return Ok(u.detach());
+        }
+        let mut shape = u.shape();
+        // Coefficients may differ between samples where states do not matter.
+        shape.iter_mut().take(1).for_each(|samples| *samples = lane.samples());
+        u.detach().narrow(0, 0, 1)?.full_like(0.0)?.expand(&shape)
     }
     /// Whether the matrix holds all of the derivative.
     pub fn is_whole(&self) -> bool {

@@ -19,16 +19,11 @@ use crate::native::points::march::{Kept, March, Place, Timed};
 use crate::native::points::steps::{Rates, programs};
 use crate::native::step::Step;
 use crate::session::{Progress, interrupt};
-use crate::solve::{Adaptive, Method, Parametrized, Rollout, Statistics, difference, largest};
-use crate::tensor::{Claim, Context, Precision, Real, Tensor, Unary, in_precision};
+use crate::solve::{Adaptive, Method, Parametrized, Rollout, Statistics, System, difference, grown, largest};
+use crate::tensor::{Claim, Context, Precision, Real, Tensor, in_precision};
 
 /// Values of edges that move are known before: no more numbers than this.
 const MOST_MOVING: usize = 1 << 26;
-
-/// Whether steps are too long is asked of a state of more numbers than this only when it has grown in fewer than so many compiled steps: the answer would take longer than
-/// they do.
-const LARGE: usize = 1 << 16;
-const FEW: u64 = 1000;
 
 /// Solves with compiled steps; the inner error says why that cannot be done.
 ///
@@ -61,9 +56,8 @@ pub(super) fn march(
         Err(unfit) => return Ok(Err(unfit)),
     };
     let start = &system.lane().settle(from, start.clone())?;
-    let each = start.len() / start.shape().first().copied().unwrap_or(1).max(1);
     let judged = || start.context().without_recording(|| rollout.warning(system, start, times));
-    let later = each > LARGE && rollout.total(times) < FEW;
+    let later = system.is_judged_later(start, rollout.total(times));
     let warning = if later { None } else { judged()? };
     in_precision!(start.precision(), T => {
         let native = match Native::<T>::new(system, &mut lowering, start, planned, (times.len(), Some(rollout)))? {
@@ -91,12 +85,6 @@ pub(super) fn march(
 /// Whether a gradient goes to a start or to parameters.
 fn differentiated(system: &StencilSystem, start: &Tensor) -> bool {
     start.is_tracked() || system.parameters().iter().any(Tensor::is_tracked)
-}
-
-/// Whether a state has become larger than what unstable steps leave alone.
-fn grown(start: &Tensor, end: &Tensor) -> Result<bool> {
-    let size = |u: &Tensor| u.detach().unary(Unary::Abs)?.max(&[], false)?.item();
-    Ok(size(end)? > 2.0 * size(start)?)
 }
 
 /// As [`march`], with as many steps between output times as are enough.

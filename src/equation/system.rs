@@ -14,9 +14,14 @@ use super::spectral::Spectral;
 use super::stencil::Stencil;
 use super::stiff::{Clocked, LinearPart, Stiff};
 use super::transport::Transport;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::solve::{Linear, Parametrized, Reach, Resolvent, Separable, Symbol, System};
 use crate::tensor::{Complex, Precision, Tensor};
+
+/// Whether steps are too long is asked before fewer steps than so many only of linear equations, which have one answer for all
+/// samples, on no more numbers than so many: else the answer would take longer than the steps do.
+const FEW: u64 = 1000;
+const LARGE: usize = 1 << 16;
 
 /// An evolution in Fourier space: the linear part with constant coefficients is a [`Symbol`].
 #[derive(Clone)]
@@ -240,6 +245,19 @@ fn velocities(evolution: &Evolution) -> Vec<(usize, usize)> {
     if free && 2 * pairs.len() == evolution.channels.len() { pairs } else { Vec::new() }
 }
 
+/// Whether the derivative of a rate changes with the unknowns.
+fn is_nonlinear(evolution: &Evolution) -> bool {
+    use super::expr::{Expr, Op};
+    let reads = |op: &Op| matches!(op, Op::Unknown(..));
+    evolution.rates.iter().any(|rate| {
+        let slope = super::calculus::derivative(rate, &mut |e| match e.op() {
+            Op::Unknown(_, name) => Some(Expr::parameter(usize::MAX, name)),
+            _ => None,
+        });
+        slope.is_ok_and(|slope| slope.any(&mut |op| reads(op)))
+    })
+}
+
 impl System for StencilSystem {
     type State = Tensor;
 
@@ -265,7 +283,16 @@ impl System for StencilSystem {
         self.stiff().map_or(Ok(None), |stiff| stiff.resolvent(t, y, gamma_h))
     }
     fn reach(&self, t: f64, y: &Tensor) -> Result<Option<Reach>> {
-        self.stiff().map_or(Ok(None), |stiff| stiff.reach(t, y))
+        // It is a bound for a warning and for first steps: without it the equation is solved all the same.
+        match self.stiff().map(|stiff| stiff.reach(t, y)) {
+            Some(Err(error)) if error.kind() == Kind::Interrupted => Err(error),
+            Some(reach) => Ok(reach.ok().flatten()),
+            None => Ok(None),
+        }
+    }
+    fn is_judged_later(&self, y: &Tensor, steps: u64) -> bool {
+        let each = y.len() / y.shape().first().copied().unwrap_or(1).max(1);
+        steps < FEW && (each > LARGE || is_nonlinear(&self.source.0))
     }
     fn settle(&self, t: f64, y: Tensor) -> Result<Tensor> {
         let y = self.lane.settle(t, y)?;

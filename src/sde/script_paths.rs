@@ -43,6 +43,9 @@ impl Given {
             _ => options.choice("lane", &lanes)?,
         };
         let samples = options.count_if("paths")?.unwrap_or(start.samples());
+        if samples == 0 {
+            return Err(options.wrong("paths", "a whole number, 1 or more"));
+        }
         let numbers = if options.has("samples") { Some(sample_numbers(options, samples)?) } else { None };
         Ok(Self { process, start, times, seed, steps, lane, samples, numbers })
     }
@@ -71,6 +74,8 @@ fn sample(c: &mut Call) -> Result<Dynamic> {
     Ok(Dynamic::from(given.process.path(&given.start, &given.rollout(Some(0), None), Some(&mut progress))?))
 }
 
+const MOST_BINS: usize = 1 << 24;
+
 /// The bins of a histogram from `#{ from, to, bins }`.
 fn bins(options: &Options) -> Result<Option<Bins>> {
     let Some(value) = options.get("histogram") else { return Ok(None) };
@@ -79,10 +84,11 @@ fn bins(options: &Options) -> Result<Option<Bins>> {
     let inner = Options::new(format!("{}: histogram", options.owner()), map);
     inner.refuse_unknown(&["from", "to", "bins"])?;
     let (from, to, count) = (inner.number_if("from")?, inner.number_if("to")?, inner.count("bins", 50)?);
+    if !(1..=MOST_BINS).contains(&count) {
+        return Err(inner.wrong("bins", "a whole number of bins, 1 to 16 777 216"));
+    }
     match (from, to) {
-        (Some(from), Some(to)) if from < to && (to - from).is_finite() && (1..=1 << 24).contains(&count) => {
-            Ok(Some(Bins { from, to, count }))
-        }
+        (Some(from), Some(to)) if from < to && (to - from).is_finite() => Ok(Some(Bins { from, to, count })),
         _ => Err(wrong()),
     }
 }

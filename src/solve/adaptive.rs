@@ -181,6 +181,9 @@ fn finite_rate<S: System>(system: &S, t: f64, y: &S::State) -> Result<S::State> 
     if rate.is_finite()? {
         return Ok(rate);
     }
+    if !y.is_finite()? {
+        return Err(Error::not_finite("the initial state is not finite"));
+    }
     Err(Error::not_finite("the right-hand side is not finite at the start")
         .got(format!("t = {t:?}"))
         .advice("look for a division by 0, a root or logarithm of a negative number, or an overflow in the equation at the initial state"))

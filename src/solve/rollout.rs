@@ -11,9 +11,12 @@ use super::method::{Memory, Method};
 use super::stability;
 use super::system::{Parametrized, System};
 use super::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::session::{Progress, interrupt};
-use crate::tensor::{Tensor, depends_on_older};
+use crate::tensor::{Tensor, Unary, depends_on_older};
+
+/// Steps between two output times.
+const MOST_STEPS: f64 = 1e12;
 
 /// How long the steps are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -101,18 +104,30 @@ impl Rollout {
         }
         let evaluations = Rc::new(Cell::new(0));
         let counted = Counting { system: system.clone(), evaluations: evaluations.clone() };
-        let warning = context.without_recording(|| self.warning(system, y0, times))?;
+        let judged = || context.without_recording(|| self.warning(system, y0, times));
+        let later = system.is_judged_later(y0, self.total(times));
+        let warning = if later { None } else { judged()? };
         let tracked = y0.is_tracked() || system.parameters().iter().any(Tensor::is_tracked);
         let checkpointed = self.checkpoints != Checkpoints::None && tracked && context.is_recording();
         if checkpointed || self.method.is_implicit() {
             refuse_hidden(system, times[0], y0)?;
         }
-        let (states, mut statistics) = if !checkpointed {
+        let ran = if !checkpointed {
             let mut states = Vec::with_capacity(times.len());
-            let statistics = self.march(&counted, y0, times, progress, |_, _, outputs| states.extend(outputs))?;
-            (states, statistics)
+            let ran = self.march(&counted, y0, times, progress, |_, _, outputs| states.extend(outputs));
+            ran.map(|statistics| (states, statistics))
         } else {
-            checkpoint::run(self, &counted, y0, times, progress)?
+            checkpoint::run(self, &counted, y0, times, progress)
+        };
+        let (states, mut statistics) = match ran {
+            Err(error) if later && error.kind() == Kind::NotFinite => {
+                return Err(judged()?.into_iter().fold(error, Error::advice));
+            }
+            ran => ran?,
+        };
+        let warning = match states.last() {
+            Some(end) if later && grown(y0, end)? => judged()?,
+            _ => warning,
         };
         statistics.evaluations = evaluations.get();
         Ok(Solution { states, statistics, warning })
@@ -132,10 +147,13 @@ impl Rollout {
         }
         match self.steps {
             StepRule::Fixed(0) => Err(Error::value("at least one step between output times").got(0)),
+            StepRule::Fixed(n) if n as f64 > MOST_STEPS => Err(Error::limit("more steps than can ever be made")
+                .got(n)
+                .expected("at most 10¹² steps between output times")),
             StepRule::MaxStep(h) if !h.is_finite() || h <= 0.0 => {
                 Err(Error::value("the length of a step is positive").got(h))
             }
-            StepRule::MaxStep(h) if times.windows(2).any(|w| (w[1] - w[0]).abs() / h > 1e12) => {
+            StepRule::MaxStep(h) if times.windows(2).any(|w| (w[1] - w[0]).abs() / h > MOST_STEPS) => {
                 Err(Error::limit("more steps than can ever be made").got(format!("steps of {h:?}")))
             }
             _ if self.checkpoints == Checkpoints::Every(0) => {
@@ -230,6 +248,15 @@ impl Rollout {
         }
         Ok(statistics)
     }
+}
+
+/// Whether a state has become larger than what unstable steps leave alone.
+pub(crate) fn grown<V: Vector>(start: &V, end: &V) -> Result<bool> {
+    let size = |state: &V| {
+        let largest = |u: &Tensor| u.detach().unary(Unary::Abs)?.max(&[], false)?.item();
+        state.tensors().iter().try_fold(0.0f64, |size, u| Ok::<_, Error>(size.max(largest(u)?)))
+    };
+    Ok(size(end)? > 2.0 * size(start)?)
 }
 
 /// What the next step needs, and the outputs in this one.

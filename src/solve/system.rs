@@ -43,6 +43,10 @@ pub trait System {
     fn reach(&self, _t: f64, _y: &Self::State) -> Result<Option<Reach>> {
         Ok(None)
     }
+    /// Whether that is asked for a warning only when a state has grown: the answer takes longer than so many steps.
+    fn is_judged_later(&self, _y: &Self::State, _steps: u64) -> bool {
+        false
+    }
     /// `∂f/∂y · v`, if there is something better than differentiating [`rhs`](Self::rhs).
     fn jvp(&self, _t: f64, _y: &Self::State, _v: &Self::State) -> Option<Result<Self::State>> {
         None

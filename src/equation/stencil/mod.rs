@@ -185,6 +185,15 @@ impl Stencil {
     pub fn channels(&self) -> usize {
         self.plan.channels
     }
+    /// How many samples its coefficients differ between; 1 where they are the same for all.
+    pub fn samples(&self) -> usize {
+        let lead = |code: &Code| match code {
+            Code::Parameter(i) => self.setting.parameters.get(*i).and_then(|t| t.shape().first().copied()),
+            Code::Data(i) => self.plan.leaves.samples(*i),
+            _ => None,
+        };
+        self.plan.program.code.iter().filter_map(lead).max().unwrap_or(1)
+    }
     /// Where it is solved.
     pub fn setting(&self) -> &Setting {
         &self.setting

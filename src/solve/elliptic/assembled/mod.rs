@@ -57,6 +57,9 @@ impl Inverse {
     pub fn of(lattice: &Lattice, wanted: Preconditioner, a: impl Fn(&[f64]) -> Result<Tensor>) -> Result<Self> {
         let count = lattice.unknowns();
         let products = lattice.products(a)?;
+        if products.iter().flatten().flatten().any(|v| !v.is_finite()) {
+            return Err(Error::not_finite("the derivative of an equation is not finite"));
+        }
         let order = lattice.order();
         let mut kind = wanted;
         let mut systems = Vec::new();
@@ -140,9 +143,6 @@ impl Lattice {
         for probe in 0..self.probes() {
             interrupt::poll()?;
             let product = a(&self.probe(probe))?.to_vec()?;
-            if product.iter().any(|v| !v.is_finite()) {
-                return Err(Error::not_finite("the derivative of an equation is not finite"));
-            }
             let samples = product.len() / self.unknowns().max(1);
             products.resize_with(products.len().max(samples), Vec::new);
             products.iter_mut().zip(product.chunks(self.unknowns())).for_each(|(own, part)| own.push(part.to_vec()));
