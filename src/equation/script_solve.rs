@@ -14,7 +14,7 @@ use crate::script::value::{Operand, describe, number_of};
 use crate::script::{Call, Closure, Options, nearest};
 use crate::session::Progress;
 use crate::solve::elliptic::FaceMean;
-use crate::solve::{Adaptive, Checkpoints, Method, StepRule};
+use crate::solve::{Adaptive, Checkpoints, MOST_STEPS, Method, StepRule};
 use crate::tensor::{Precision, Tensor};
 
 /// Keys of the option map that are no parameters of the equation.
@@ -598,6 +598,9 @@ fn choices(options: &Options, precision: Precision) -> Result<Choices> {
         atol: options.positive("atol", atol)?,
         ..Adaptive::default()
     };
+    if options.get("steps").and_then(number_of).is_some_and(|n| n > MOST_STEPS) {
+        return Err(options.wrong("steps", "1 to 1 000 000 000 000 steps between two output times"));
+    }
     let steps = options.count_if("steps")?;
     let length = options.get("step").and_then(number_of);
     let steps = match (steps, length, options.get("step")) {

@@ -57,7 +57,7 @@ pub use implicit::Implicit;
 pub use method::{Memory, Method, Step};
 pub(crate) use multiplier::{Multiplier, multiply};
 pub use rollout::{Checkpoints, Rollout, Solution, Statistics, StepRule};
-pub(crate) use rollout::{Planned, grown, not_finite};
+pub(crate) use rollout::{MOST_STEPS, Planned, grown, not_finite};
 pub(crate) use symbol::Function as SymbolFunction;
 pub use symbol::Symbol;
 pub use symplectic::{Acceleration, LEAPFROG, Motion, Part, SYMPLECTIC_EULER, Splitting, VERLET, YOSHIDA_4};

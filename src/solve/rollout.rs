@@ -16,7 +16,7 @@ use crate::session::{Progress, interrupt};
 use crate::tensor::{Tensor, Unary, depends_on_older};
 
 /// Steps between two output times.
-const MOST_STEPS: f64 = 1e12;
+pub(crate) const MOST_STEPS: f64 = 1e12;
 
 /// How long the steps are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -254,7 +254,11 @@ impl Rollout {
 pub(crate) fn grown<V: Vector>(start: &V, end: &V) -> Result<bool> {
     let size = |state: &V| {
         let largest = |u: &Tensor| u.detach().unary(Unary::Abs)?.max(&[], false)?.item();
-        state.tensors().iter().try_fold(0.0f64, |size, u| Ok::<_, Error>(size.max(largest(u)?)))
+        state
+            .tensors()
+            .iter()
+            .filter(|u| !u.is_empty())
+            .try_fold(0.0f64, |size, u| Ok::<_, Error>(size.max(largest(u)?)))
     };
     Ok(size(end)? > 2.0 * size(start)?)
 }
