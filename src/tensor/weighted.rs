@@ -6,7 +6,8 @@ use super::vectorised;
 /// Arrays that one loop reads.
 const MOST: usize = 9;
 
-#[allow(clippy::needless_range_loop)] // of several arrays at once
+#[allow(clippy::needless_range_loop)]
+// of several arrays at once
 // Plain loops: an iterator's closure of this size is not inlined, and would run at the portable width of vectors.
 #[inline(always)]
 fn of<T: Real, const K: usize>(out: &mut [T], sources: &[(&[T], T)], begun: bool) {
