@@ -43,7 +43,7 @@ impl Given {
             _ => options.choice("lane", &lanes)?,
         };
         let samples = options.count_if("paths")?.unwrap_or(start.samples());
-        if samples == 0 {
+        if samples == 0 && options.has("paths") {
             return Err(options.wrong("paths", "a whole number, 1 or more"));
         }
         let numbers = if options.has("samples") { Some(sample_numbers(options, samples)?) } else { None };
@@ -96,6 +96,9 @@ fn bins(options: &Options) -> Result<Option<Bins>> {
 fn statistics(c: &mut Call) -> Result<Dynamic> {
     let options = c.options(3)?;
     let given = Given::new(c, &options)?;
+    if given.samples == 0 {
+        return Err(Error::value("there are no paths to count").got("a start without samples"));
+    }
     let bins = bins(&options)?;
     let observe = match options.get("observe").map(|value| value.clone().try_cast::<FnPtr>()) {
         None => None,

@@ -178,7 +178,7 @@ impl Plan {
                 Node::Along(parts) => 1 + parts.len(),
                 _ => {
                     let args = graph.arguments(id);
-                    1 + args.iter().filter(|a| !stored[**a]).map(|a| cost[*a]).sum::<usize>()
+                    args.iter().filter(|a| !stored[**a]).fold(1usize, |sum, a| sum.saturating_add(cost[*a]))
                 }
             };
             cost[id] = own;
