@@ -66,6 +66,8 @@ struct Inner {
     /// Steps that ended since a device was last waited for.
     #[cfg_attr(not(feature = "cubecl"), allow(dead_code))]
     steps: Cell<u32>,
+    /// Nodes of the tape before which a queue ended.
+    ends: RefCell<Vec<u64>>,
     /// Numbers that operations need again and again, kept on the device; see [`Context::constant`].
     constants: RefCell<HashMap<String, DispatchTensor>>,
     precision: Cell<Precision>,
@@ -100,6 +102,7 @@ impl Context {
             burn: RefCell::new(device.burn()),
             counts: Counts::default(),
             steps: Cell::new(0),
+            ends: RefCell::default(),
             constants: RefCell::default(),
             precision: Cell::new(precision),
             double: Cell::new(device.supports(Precision::F64)),
@@ -162,6 +165,7 @@ impl Context {
             self.0.steps.set(if wait { 0 } else { steps });
             pace::end(&self.0.burn.borrow(), wait);
             self.0.counts.handed_over();
+            self.ended();
         }
     }
     /// Counts an operation, and ends a queue that has become long.
@@ -186,7 +190,25 @@ impl Context {
     pub(crate) fn copied_to_host(&self, bytes: usize) {
         if !self.device().has_kernels() {
             self.0.counts.to_host(bytes);
+            self.ended();
         }
+    }
+    /// Notes where a queue ended while something is recorded: the way back ends its own there, so that all steps are one graph on both ways.
+    fn ended(&self) {
+        let next = self.0.next_node.get();
+        let mut ends = self.0.ends.borrow_mut();
+        if self.is_recording() && self.device().is_cube() && ends.last() != Some(&next) {
+            ends.push(next);
+        }
+    }
+    /// Whether a queue ended behind a node on the way that led past it; said once.
+    pub(super) fn crosses(&self, node: u64) -> bool {
+        let mut ends = self.0.ends.borrow_mut();
+        let before = ends.len();
+        while ends.last().is_some_and(|end| *end > node) {
+            ends.pop();
+        }
+        ends.len() < before
     }
     /// What `make` makes, made once and kept on the device: matrices of a transform, say. The name says all that it depends on.
     /// Not counted as memory of tensors; when too many are kept, all are dropped.

@@ -259,6 +259,9 @@ impl Pass {
             }
             let chosen = self.chosen.remove(&node.id) || node.chooses.get();
             let Some(context) = gradients.iter().flatten().next().map(|g| g.context().clone()) else { continue };
+            if context.crosses(node.id) {
+                context.end_step();
+            }
             match &*node.rule.borrow() {
                 Rule::Each(parents) => {
                     let Some(gradient) = gradients.first().and_then(Option::as_ref) else { continue };
