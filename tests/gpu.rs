@@ -299,6 +299,58 @@ const STENCILS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Gradients of gradients, which steps on a card do not have: by tensors.
+const NESTED: &[(&str, &str)] = &[(
+    "twice",
+    "let g = grid::interval(0, 1, 12, #{ edges: dirichlet(0) }); let f = |u| sum(solve(equation(|u| dt(u) - 0.1 * dx(u, 2) + u ** 3), u.field(g), 0.02, #{ scheme: \"heun\", steps: 3 }).values ** 2);
+     let h = |u| sum(square(grad(f, u))); grad(h, g.sample(|x| sin(PI * x)).values)",
+)];
+
+/// Solutions and paths that end with an error, the same in compiled steps on both devices.
+const LOST: &[(&str, &str)] = &[
+    (
+        "grows beyond all bounds",
+        "solve(equation(|u| dt(u) - u * u), grid::interval(0, 1, 8, #{ edges: neumann(0) }).sample(|x| 2 + 0 * x), 3.0, #{ scheme: \"rk4\", steps: 30, lane: \"native\" })",
+    ),
+    (
+        "grows late, between times of output",
+        "solve(equation(|u| dt(u) - u * u), grid::interval(0, 1, 8, #{ edges: neumann(0) }).sample(|x| 0.5 + 0 * x), [0, 1, 3], #{ scheme: \"rk4\", steps: 3000, lane: \"native\" })",
+    ),
+    (
+        "steps that are too long, of what is kept",
+        "solve(equation(|u| dt(u) - dx(u, 2)), grid::interval(0, 1, 50, #{ edges: neumann(0) }).sample(|x| exp(-x)), 1, #{ scheme: \"rk4\", steps: 300, lane: \"native\" })",
+    ),
+    (
+        "a start that is not finite",
+        "solve(equation(|u| dt(u) - dx(u, 2)), grid::interval(0, 1, 16, #{ edges: neumann(0) }).sample(|x| sqrt(x - 0.5)), 0.1, #{ scheme: \"rk4\", steps: 200, lane: \"native\" })",
+    ),
+    (
+        "paths",
+        "sample(sde::process(|x, t| x * x, #{ diffusion: 0.1 }), 2 * ones([100]), linspace(0, 4, 5), #{ steps: 500, seed: 3, lane: \"native\" })",
+    ),
+];
+
+/// What only the CPU compiles, with a part of what a card says.
+const UNFIT: &[(&str, &str, &str)] = &[
+    (
+        "a coefficient for each sample",
+        "let g = grid::interval(0, 1, 16, #{ edges: neumann(0) }); let k = tensor([1.0, 2.0]); let u = ones([2, 1, 16]).field(g);
+         solve(equation(|u| dt(u) - k * dx(u, 2)), u, 0.01, #{ scheme: \"rk4\", steps: 20, lane: \"native\" })",
+        "differs between samples",
+    ),
+    (
+        "an edge that changes along it",
+        "let g = grid::rectangle([0, 1], [0, 1], [12, 12], #{ edges: dirichlet(|s, t| t * s) });
+         solve(equation(|u| dt(u) - laplacian(u)), g.sample(|x, y| 0 * x), 0.001, #{ scheme: \"rk4\", steps: 20, lane: \"native\" })",
+        "change with time",
+    ),
+    (
+        "a long drift",
+        "sample(sde::process(|x, t| { let y = x; for i in 0..300 { y = y - sin(y + i) / 1000; } y }, #{ diffusion: 0.1 }), zeros([5]), [0, 1], #{ steps: 3, lane: \"native\" })",
+        "operations",
+    ),
+];
+
 /// A process for each function, at places on both sides of 0 and near it, where the function has a value there.
 fn functions_in_processes() -> Vec<(String, String, f64)> {
     let names = ansatz::tensor::Unary::ALL.iter().map(|(name, _)| *name);
@@ -323,7 +375,16 @@ fn functions_in_processes() -> Vec<(String, String, f64)> {
         );
         (format!("a process with {name}"), script, TIGHT)
     };
-    let pairs = ["x ** y", "x % y", "atan2(x - 1, y)", "minimum(x, y)", "maximum(x, y)", "x / y", "x ** -3"];
+    let pairs = [
+        "asin(x / 1000) / x",
+        "x ** y",
+        "x % y",
+        "atan2(x - 1, y)",
+        "minimum(x, y)",
+        "maximum(x, y)",
+        "x / y",
+        "x ** -3",
+    ];
     let pair = |of: &&str| {
         let script = format!(
             "let p = sde::process(|x, y, z, t| [0 * x, 0 * y, {of}], #{{ diffusion: [0, 0, 0] }}); let x = linspace(0.1, 3, 100); let y = linspace(2, -1.5, 100);
@@ -355,6 +416,35 @@ const GRADIENTS: &[(&str, &str)] = &[
         "through walls",
         "let g = grid::interval(0, 1, 30, #{ edges: dirichlet(0) }); let heat = equation(|u| dt(u) - dx(u, 2) + u * u); grad(|u| mean(square(solve(heat, u.field(g), 0.01, #{ scheme: \"rk4\", steps: 40 }).values)), g.sample(|x| sin(PI * x)).values)",
     ),
+    (
+        "through walls, to a coefficient and a number, with outputs between",
+        "let g = grid::interval(0, 1, 30, #{ edges: neumann(0) });
+         let f = |u, k, nu| { let eq = equation(|u| dt(u) - div(k * grad(u)) + nu * u * u); let p = solve(eq, u.field(g), [0, 0.004, 0.01], #{ scheme: \"rk4\", steps: 37, lane: \"native\" }); mean(square(p.values)) + mean(p.last().values ** 3) };
+         value_and_grad(f, [g.sample(|x| exp(x)).values, g.sample(|x| 1 + 0.3 * x).values, tensor(0.7)])",
+    ),
+    (
+        "the same with checkpoints, of three samples",
+        "let g = grid::interval(0, 1, 30, #{ edges: neumann(0) }); let u = stack([g.sample(|x| exp(x)).values, g.sample(|x| x).values, g.sample(|x| cos(x)).values], 0).reshape([3, 1, 30]);
+         let f = |u, k, nu| { let eq = equation(|u| dt(u) - div(k * grad(u)) + nu * u * u); mean(square(solve(eq, u.field(g), [0, 0.004, 0.01], #{ scheme: \"heun\", steps: 43, lane: \"native\", checkpoints: 5 }).values)) };
+         value_and_grad(f, [u, g.sample(|x| 1 + 0.3 * x).values, tensor(0.7)])",
+    ),
+    (
+        "of what is kept, in two dimensions, two unknowns",
+        "let g = grid::rectangle([0, 1], [0, 2], [40, 30], #{ edges: neumann(0) });
+         let f = |a, nu| { let eq = equation(|u, v| [dt(u) - nu * laplacian(u) + dx(u * v), dt(v) - 0.02 * laplacian(v) - sin(u)]);
+             let end = solve(eq, #{ u: |x, y| cos(PI * x) * a, v: |x, y| y }, 0.1, #{ grid: g, scheme: \"rk4\", steps: 40, lane: \"native\", checkpoints: \"sqrt\" }); mean(end.u.values ** 2 * end.v.values) };
+         value_and_grad(f, [tensor(1.2), tensor(0.01)])",
+    ),
+    (
+        "upwind, with a value at an edge",
+        "let g = grid::interval(0, 1, 200, #{ edges: neumann(0) });
+         let f = |u, c| mean(square(solve(equation(|u| dt(u) + c * dx(u)), u.field(g), 0.2, #{ scheme: \"ssp_rk3\", steps: 100, transport: \"weno5\", lane: \"native\" }).values));
+         value_and_grad(f, [g.sample(|x| exp(-40 * (x - 0.4) ** 2)).values, tensor(0.8)])",
+    ),
+    (
+        "of steps whose number is found",
+        "let g = grid::interval(0, 1, 24, #{ edges: dirichlet(0) }); grad(|u| mean(square(solve(equation(|u| dt(u) - 0.1 * dx(u, 2) + u ** 3), u.field(g), 0.1, #{ scheme: \"rk4\" }).values)), g.sample(|x| sin(PI * x)).values)",
+    ),
     // Not odd in x: a gradient that is 0 by symmetry is rounding only, which Adam would scale up to whole steps.
     (
         "a training",
@@ -381,6 +471,8 @@ fn transforms() -> Vec<(String, String, f64)> {
 const FUNCTIONS: &[(&str, &str)] = &[
     ("inverse sine and cosine", "let x = linspace(-1, 1, 2001); [asin(x), acos(x)]"),
     ("outside of it", "let x = tensor([1.1, -1.5, 0.5]); [is_finite(asin(x)), is_finite(acos(x))]"),
+    ("inverse sine near 0", "let x = concat([linspace(-0.6, 0.6, 400), 1e-4 * linspace(-1, 1, 100)]); asin(x) / x"),
+    ("inverse cosine near 1", "let x = linspace(0.0001, 0.6, 400); acos(1 - x) / sqrt(x)"),
     ("functions of an angle", "let x = linspace(-40, 40, 2001); [sin(x), cos(x), atan(x), tan(x / 27)]"),
     (
         "exponentials",
@@ -399,6 +491,22 @@ const BITS: &[(&str, &str)] = &[
 
 fn table(rows: &[(&str, &str)], tolerance: f64) -> Vec<(String, String, f64)> {
     rows.iter().map(|(name, script)| (name.to_string(), script.to_string(), tolerance)).collect()
+}
+
+/// A stop that is asked for after some time ends a script: how long it takes from there.
+fn stopped_after(device: Device, script: &str) -> f64 {
+    use ansatz::session::interrupt;
+    let mut host = host(device, Precision::F32);
+    let asked = std::thread::spawn(|| {
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        interrupt::request(interrupt::Reason::User);
+        std::time::Instant::now()
+    });
+    let error = run(&mut host, "endless", script).expect_err("an endless script");
+    let ended = std::time::Instant::now();
+    let asked = asked.join().expect("a thread that sleeps");
+    assert!(error.contains("interrupt") && ended > asked, "{error}");
+    ended.duration_since(asked).as_secs_f64()
 }
 
 /// Two runs on one device give the same bits.
@@ -533,7 +641,7 @@ fn gpu_transforms() {
 #[test]
 #[ignore = "needs a card"]
 fn gpu_gradients() {
-    compare(other(), Precision::F32, table(GRADIENTS, PRODUCTS));
+    compare(other(), Precision::F32, [table(GRADIENTS, PRODUCTS), table(NESTED, PRODUCTS)].concat());
 }
 #[test]
 #[ignore = "needs a card"]
@@ -564,6 +672,84 @@ fn gpu_out_of_memory_is_an_error() {
         let error = run(&mut host, "too much", "let x = zeros([1000000, 1000000]); sum(x * x)");
         assert!(error.as_ref().is_err_and(|e| e.contains("memory")), "{error:?}");
         assert_eq!(run(&mut host, "after it", "sum(ones(10))"), Ok(vec![10.0]));
+    };
+    stack::on_large_stack(work).expect("the engine's thread lives");
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_errors() {
+    let work = || {
+        let (mut here, mut there) = (host(Device::CPU, Precision::F32), host(other(), Precision::F32));
+        for (name, script) in LOST {
+            // How many numbers are lost at the end is a matter of lanes.
+            let said = |error: String| {
+                error.lines().filter(|line| !line.contains("of the numbers")).collect::<Vec<_>>().join("\n")
+            };
+            let errors = [&mut here, &mut there].map(|host| said(run(host, name, script).expect_err(name)));
+            println!("{name}: {}", errors[0]);
+            assert_eq!(errors[0], errors[1], "{name}");
+            assert!(errors[0].contains("finite"), "{name}: {}", errors[0]);
+        }
+        for (name, script, why) in UNFIT {
+            run(&mut here, name, script).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let error = run(&mut there, name, script).expect_err(name);
+            assert!(error.contains(why) && error.contains("compiled"), "{name}: {error}");
+            let script = script.replace("lane: \"native\"", "lane: \"auto\"");
+            run(&mut there, name, &script).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    };
+    stack::on_large_stack(work).expect("the engine's thread lives");
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_interrupts() {
+    let heat = |n: usize| {
+        format!(
+            "let g = grid::rectangle([0, 1], [0, 1], [{n}, {n}], #{{ edges: dirichlet(0) }}); solve(equation(|u| dt(u) - laplacian(u)), g.sample(|x, y| x), 1e-5, #{{ scheme: \"rk4\", steps: 50000, lane: \"native\" }})"
+        )
+    };
+    let paths = |paths: usize| {
+        format!(
+            "sample(sde::process(|x, t| x - x * x * x + sin(3 * t), #{{ diffusion: 0.5 }}), zeros([1]), [0, 1], #{{ steps: 100000000, paths: {paths}, seed: 3, lane: \"native\" }})"
+        )
+    };
+    let rows = [("16²", heat(16)), ("300²", heat(300)), ("10 paths", paths(10)), ("300,000 paths", paths(300_000))];
+    let work = move || {
+        for (name, script) in rows {
+            let took = stopped_after(other(), &script);
+            println!("a stop of {name} took {took:.2} s");
+            assert!(took < 1.0, "{name}: {took} s");
+        }
+    };
+    stack::on_large_stack(work).expect("the engine's thread lives");
+}
+#[test]
+#[ignore = "needs a card"]
+fn gpu_limit_of_memory() {
+    let work = || {
+        let mut host = host(other(), Precision::F32);
+        let context = host.session().context().clone();
+        let script = |n: usize| {
+            format!(
+                "let g = grid::rectangle([0, 1], [0, 1], [{n}, {n}], #{{ edges: neumann(0) }}); let u = solve(equation(|u, v| [dt(u) - laplacian(u) - u * v, dt(v) - laplacian(v) + sin(u)]), #{{ u: |x, y| x, v: |x, y| y }}, linspace(0, 1e-6, 5), #{{ grid: g, scheme: \"rk4\", steps: 2, lane: \"native\" }}); sum(u.values)"
+            )
+        };
+        let mut ran = [false; 2];
+        for limit in (1..=24).map(|n| n << 20) {
+            host.reset();
+            context.set_memory_limit(limit);
+            context.reset_peak();
+            let result = run(&mut host, "limited", &script(256));
+            assert!(context.peak_bytes() <= limit, "{} of {limit} bytes: {result:?}", context.peak_bytes());
+            match result {
+                Ok(_) => ran[1] = true,
+                Err(error) => {
+                    assert!(error.contains("memory"), "{error}");
+                    ran[0] = true;
+                }
+            }
+        }
+        assert_eq!(ran, [true; 2]);
     };
     stack::on_large_stack(work).expect("the engine's thread lives");
 }

@@ -51,10 +51,15 @@ pub fn explain(equation: &Equation, grid: Option<&Grid>, context: &Context) -> R
             };
             let shocks = super::transport::forms_shocks(&evolution);
             solvers(&mut out, equation, &facts, linear, grid, shocks);
+            // Kicks and drifts are for forces that depend on positions alone.
+            let symplectic = !super::system::velocities(&evolution).is_empty();
             if let Some(grid) = grid.filter(|grid| grid.is_periodic() && grid.dimensions() > 0) {
                 let text = match super::native::reason(equation, &evolution, grid, context) {
                     Ok(None) => {
-                        "compiled: explicit, exponential and implicit-explicit steps of given length on the CPU".into()
+                        let others = if symplectic { ", symplectic" } else { "" };
+                        format!(
+                            "compiled: explicit, exponential{others} and implicit-explicit steps of given length on the CPU"
+                        )
                     }
                     Ok(Some(reason)) => format!("one tensor operation after the other: {reason}"),
                     Err(error) => format!("not decided: {}", error.what()),
@@ -62,7 +67,10 @@ pub fn explain(equation: &Equation, grid: Option<&Grid>, context: &Context) -> R
                 line(&mut out, "lane", &text);
             } else if let Some(grid) = grid {
                 let text = match super::points::reason(equation, &evolution, grid, context) {
-                    Ok(None) => "compiled: explicit steps of given length on the CPU".into(),
+                    Ok(None) => {
+                        let others = if symplectic { " and symplectic" } else { "" };
+                        format!("compiled: explicit{others} steps of given length on the CPU")
+                    }
                     Ok(Some(reason)) => format!("one tensor operation after the other: {reason}"),
                     Err(error) => format!("not decided: {}", error.what()),
                 };

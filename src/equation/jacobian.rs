@@ -125,6 +125,10 @@ impl Jacobian {
         });
         made.map(Some)
     }
+    /// Products that something near an inverse takes to make.
+    pub fn probes(&self) -> usize {
+        self.local.as_ref().map_or(0, |(_, lattice)| lattice.probes())
+    }
     /// Where the eigenvalues of the derivative lie, as those of waves that see the coefficients at one point as constant.
     pub fn reach(&self, t: f64, u: &Tensor) -> Result<Option<Reach>> {
         let Some((lane, lattice)) = &self.local else { return Ok(None) };

@@ -7,12 +7,13 @@
 //!
 //! E. Hairer, C. Lubich, G. Wanner, *Geometric Numerical Integration*, section IV.4, on projections to what is kept.
 
+use super::expr::{Expr, Op};
 use super::form::Evolution;
 use super::jacobian::Points;
 use super::rates;
 use super::system::StencilSystem;
 use crate::error::Result;
-use crate::tensor::{Precision, Tensor};
+use crate::tensor::{Binary, Precision, Tensor, Unary};
 
 /// Sums below this part of the sum of absolute values are rounding, in double precision.
 const ROUNDING: f64 = 1e-11;
@@ -27,6 +28,41 @@ pub(super) struct Kept {
     weights: Vec<f64>,
 }
 
+/// Whether the sum of an unknown over cells may stay: not where a part of its rate is made at each point from unknowns there.
+fn may_stay(rate: &Expr) -> bool {
+    let is_local = |op: &Op| {
+        matches!(
+            op,
+            Op::Number(_)
+                | Op::Parameter(..)
+                | Op::Data(_)
+                | Op::Unknown(..)
+                | Op::Coordinate(_)
+                | Op::Time
+                | Op::Unary(..)
+                | Op::Binary(..)
+        )
+    };
+    // What is subtracted may be the mean of what is added.
+    if rate.any(&mut |op| matches!(op, Op::Integral(_))) {
+        return true;
+    }
+    let mut parts = vec![rate];
+    while let Some(part) = parts.pop() {
+        match part.op() {
+            Op::Binary(Binary::Add | Binary::Sub, a, b) => parts.extend([a, b]),
+            Op::Unary(Unary::Neg, a) => parts.push(a),
+            _ => {
+                let made = part.any(&mut |op| matches!(op, Op::Unknown(..))) && !part.any(&mut |op| !is_local(op));
+                if made {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}
+
 impl Kept {
     /// What an evolution keeps of a start; `None` in double precision, and where it is nothing.
     ///
@@ -35,7 +71,7 @@ impl Kept {
         let Points { names, setting, accuracy, transport } = own.clone();
         let grid = setting.grid.clone();
         let on_grid = setting.space.len() == grid.dimensions() && grid.dimensions() > 0;
-        if start.precision() == Precision::F64 || !on_grid {
+        if start.precision() == Precision::F64 || !on_grid || !evolution.rates.iter().any(may_stay) {
             return Ok(None);
         }
         let mut weights = vec![1.0];

@@ -40,6 +40,7 @@ pub(crate) mod script_solve;
 pub(crate) mod script_stationary;
 mod script_trace;
 mod setting;
+mod shelf;
 mod spectral;
 mod split;
 mod stationary;

@@ -37,8 +37,11 @@ pub(super) fn march(
     progress: Option<&mut Progress>,
 ) -> Result<std::result::Result<Marched, &'static str>> {
     rollout.check(times)?;
-    let takes =
-        matches!(rollout.method, Method::Explicit(_) | Method::Exponential(_) | Method::Imex(_) | Method::Cnab2);
+    let takes = match rollout.method {
+        Method::Explicit(_) | Method::Exponential(_) | Method::Imex(_) | Method::Cnab2 => true,
+        Method::Symplectic(_) => !system.velocities().is_empty(),
+        Method::Implicit(_) | Method::Diagonal(_) => false,
+    };
     if let Some(unfit) = unfit(rollout, start, times, (takes, system.lane().setting().rate().is_some())) {
         return Ok(Err(unfit));
     }
@@ -166,7 +169,15 @@ impl<T: Real> Native<T> {
         let Lowered { graph, kernel, scalars, arrays } = lowered;
         let is_matrix = system.symbol().is_some_and(|symbol| !symbol.is_diagonal());
         let wanted = wanted(system, start, (&scalars, &arrays))?;
-        let mut problem = Problem { lens: grid.shape(), kept, graph, kernel, scalars: 1 + scalars.len(), is_matrix };
+        let mut problem = Problem {
+            lens: grid.shape(),
+            kept,
+            graph,
+            kernel,
+            scalars: 1 + scalars.len(),
+            is_matrix,
+            velocities: system.velocities().to_vec(),
+        };
         let Some(programs) = Programs::new(&mut problem, steps, schedule, wanted.as_ref()) else {
             let unfit =
                 if wanted.is_some() { "its gradient is not compiled" } else { "its steps cannot be put together" };

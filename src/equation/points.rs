@@ -37,11 +37,14 @@ pub(super) fn march(
     progress: Option<&mut Progress>,
 ) -> Result<std::result::Result<Marched, &'static str>> {
     rollout.check(times)?;
-    let takes = matches!(rollout.method, Method::Explicit(_));
+    let takes = match rollout.method {
+        Method::Explicit(_) => true,
+        Method::Symplectic(_) => !system.velocities().is_empty(),
+        _ => false,
+    };
     let card = start.context().device().is_cube();
-    if card && (start.precision() != Precision::F32 || start.context().is_recording() && differentiated(system, start))
-    {
-        return Ok(Err("on a card steps in f32 without a gradient are compiled"));
+    if card && start.precision() != Precision::F32 {
+        return Ok(Err("on a card steps in f32 are compiled"));
     }
     if let Some(unfit) = unfit(rollout, start, times, (takes, system.lane().setting().rate().is_some())) {
         return Ok(Err(unfit));
@@ -51,6 +54,7 @@ pub(super) fn march(
         Ok(lowering) => lowering,
         Err(unfit) => return Ok(Err(unfit)),
     };
+    lowering.velocities = system.velocities().to_vec();
     let planned = match super::native::steps(rollout, times, (false, false)) {
         Ok(planned) => planned,
         Err(unfit) => return Ok(Err(unfit)),
@@ -64,7 +68,7 @@ pub(super) fn march(
             Ok(native) => native,
             Err(unfit) => return Ok(Err(unfit)),
         };
-        let ran = if card { native.on_card(system, start, progress) } else { native.run(rollout, start, progress).map(Ok) };
+        let ran = if card { native.on_card(system, rollout, start, progress) } else { native.run(rollout, start, progress).map(Ok) };
         match ran {
             Ok(Err(unfit)) => Ok(Err(unfit)),
             Ok(Ok((path, statistics))) => {
@@ -169,7 +173,8 @@ impl<T: Real> Native<T> {
         let gradient = kept.is_some();
         lowering.gradient = gradient;
         let mut graph = lowering.graph();
-        let programs = match programs(&mut graph, lowering, channels, steps, kept) {
+        let compiled = context.device().has_kernels();
+        let programs = match programs(&mut graph, lowering, channels, steps, (kept, compiled)) {
             Ok(programs) => programs,
             Err(unfit) => return Ok(Err(unfit)),
         };
@@ -223,28 +228,56 @@ impl<T: Real> Native<T> {
         let path = if keep == Keep::Nothing { path } else { self.recorded(start, path, (kept, held), keep)? };
         Ok((path, statistics))
     }
-    /// The same steps as kernels of a card. A state that is not finite is left to the lane of tensors, which finds the step.
+    /// The same steps as kernels of a card.
     #[cfg(feature = "cubecl")]
     fn on_card(
         self,
         system: &StencilSystem,
+        rollout: &Rollout,
         start: &Tensor,
         progress: Option<&mut Progress>,
     ) -> Result<std::result::Result<(Tensor, Statistics), &'static str>> {
         let Some(march) = self.march.single() else { return Ok(Err("its numbers are not f32")) };
-        let Some(steps) = crate::native::cube::points::Steps::new(march, start)? else {
-            return Ok(Err("its steps need more than kernels of cards have"));
+        let keep = if self.gradient { keep(rollout, march.schedule.len()) } else { Keep::Nothing };
+        let steps = match crate::native::cube::points::Steps::new(march, start, keep)? {
+            Ok(steps) => steps,
+            Err(unfit) => return Ok(Err(unfit)),
         };
-        let settle = |y: &Tensor| system.kept().map_or_else(|| Ok(y.clone()), |kept| kept.restore(y));
-        let Some(states) = steps.run(march, start, &settle, progress)? else { return Ok(Err("a state is not finite")) };
-        let schedule = self.march.schedule.iter().map(|s| (s.t, s.h)).collect();
+        let system = system.clone();
+        let settle = move |y: &Tensor| system.kept().map_or_else(|| Ok(y.clone()), |kept| kept.restore(y));
+        let (states, kept) = steps.run(march, &start.detach(), &settle, progress)?;
+        let schedule = march.schedule.iter().map(|s| (s.t, s.h)).collect();
         let statistics = Statistics { steps: schedule, rejected: 0, evaluations: self.evaluations };
-        Ok(Ok((Tensor::stack(&states, 1)?, statistics)))
+        let path = Tensor::stack(&states, 1)?;
+        if !self.gradient {
+            return Ok(Ok((path, statistics)));
+        }
+        let (context, inputs, held) = (self.context.clone(), self.inputs(start), self.context.claim(0));
+        let path = compiled::recorded(&context, &inputs, path, held, move |g| {
+            let march = self.march.single().ok_or_else(|| Error::internal("numbers that are not f32"))?;
+            let made = steps.backward(march, &kept, g, &settle)?;
+            let mut start = made.start;
+            if march.first == 0 {
+                start = start.add(&g.narrow(1, 0, 1)?.squeeze(1)?)?;
+            }
+            let (one, samples) = (vec![1; start.rank()], start.shape().first().copied().unwrap_or(1));
+            let mut out = vec![start];
+            for number in made.scalars {
+                out.push(Tensor::from_vec::<f32>(&self.context, vec![number as f32], &one)?);
+            }
+            for ((place, _), values) in march.programs.arrays.iter().zip(made.arrays) {
+                let Some(leaf) = self.arrays.iter().find(|leaf| leaf.place == *place) else { continue };
+                out.push(values.reshape(&[&[samples, 1], &leaf.shape[..]].concat())?);
+            }
+            Ok(out)
+        })?;
+        Ok(Ok((path, statistics)))
     }
     #[cfg(not(feature = "cubecl"))]
     fn on_card(
         self,
         _: &StencilSystem,
+        _: &Rollout,
         _: &Tensor,
         _: Option<&mut Progress>,
     ) -> Result<std::result::Result<(Tensor, Statistics), &'static str>> {
@@ -265,12 +298,16 @@ impl<T: Real> Native<T> {
         (kept, held): (Vec<Kept<T>>, Rc<Claim>),
         keep: Keep,
     ) -> Result<Tensor> {
+        let (context, inputs) = (self.context.clone(), self.inputs(start));
+        compiled::recorded(&context, &inputs, path, held, move |g| self.back(g, &kept, keep))
+    }
+    /// What has a gradient, in the order of [`back`](Self::back).
+    fn inputs(&self, start: &Tensor) -> Vec<Tensor> {
         let mut inputs = vec![start.clone()];
         inputs.extend(self.scalars.iter().cloned());
         let array = |place: &usize| self.arrays.iter().find(|leaf| leaf.place == *place).map(|l| l.values.clone());
         inputs.extend(self.march.programs.arrays.iter().filter_map(|(place, _)| array(place)));
-        let context = self.context.clone();
-        compiled::recorded(&context, &inputs, path, held, move |g| self.back(g, &kept, keep))
+        inputs
     }
     /// Gradients of the inputs, before they are summed over what has one element for many.
     fn back(&self, g: &Tensor, kept: &[Kept<T>], keep: Keep) -> Result<Vec<Tensor>> {

@@ -10,6 +10,8 @@ use super::system::StencilSystem;
 use crate::error::Result;
 #[cfg(feature = "cubecl")]
 use crate::native::cube::points::{Arena, Steps};
+#[cfg(feature = "cubecl")]
+use crate::native::march::Keep;
 use crate::native::march::Scheduled;
 use crate::native::points::machine::Machine;
 use crate::native::points::march::March;
@@ -124,7 +126,7 @@ impl<T: Real> Evaluator<T> {
         #[cfg(feature = "cubecl")]
         if y.flex().is_none() {
             let Some(of) = march.single() else { return Ok(None) };
-            let Some(steps) = Steps::new(of, y)? else { return Ok(None) };
+            let Ok(steps) = Steps::new(of, y, Keep::Nothing)? else { return Ok(None) };
             let (moving, held) = (lowering.moving, y.context().claim(0));
             let card = Some((steps, None));
             return Ok(Some(Self { march, moving, machines: Vec::new(), shape: y.shape(), card, _held: held }));
@@ -160,7 +162,7 @@ impl<T: Real> Evaluator<T> {
         }
         #[cfg(feature = "cubecl")]
         if let (Some((steps, arena)), Some(march)) = (&mut self.card, self.march.single()) {
-            return steps.evaluate(march, y, arena);
+            return steps.evaluate(march, y, arena).map(Some);
         }
         if y.flex().is_none() {
             return Ok(None);

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::expr::{Expr, Op};
 use super::form::Evolution;
 use super::jacobian::{Jacobian, Points, both_ways};
+use super::shelf::{Lent, Shelf};
 use super::split;
 use super::stencil::Stencil;
 use crate::error::{Error, Result};
@@ -14,34 +15,10 @@ use crate::solve::elliptic::{Inverse, Preconditioner};
 use crate::solve::{Linear, Phi, Reach, Resolvent};
 use crate::tensor::{Precision, Tensor};
 
-/// Systems up to this size get a new inverse at each state; for larger ones it is used for some more.
+/// Systems up to this size get a new inverse at each state where none that is near will do; for larger ones it is used for some more.
 const SMALL: usize = 4096;
 /// For so many.
 const USES: usize = 8;
-/// Lengths of steps whose inverses are kept.
-const KEPT: usize = 8;
-
-/// Inverses that were found, by `γh`.
-#[derive(Default)]
-struct Kept {
-    all: Vec<(u64, Rc<Inverse>, usize)>,
-}
-
-impl Kept {
-    fn find(&mut self, gamma_h: f64, uses: usize) -> Option<Rc<Inverse>> {
-        let at = self.all.iter().position(|(key, _, used)| *key == gamma_h.to_bits() && *used < uses)?;
-        let (_, inverse, used) = self.all.get_mut(at)?;
-        *used = used.saturating_add(1);
-        Some(inverse.clone())
-    }
-    fn keep(&mut self, gamma_h: f64, inverse: Rc<Inverse>) {
-        self.all.retain(|(key, ..)| *key != gamma_h.to_bits());
-        if self.all.len() >= KEPT {
-            self.all.remove(0);
-        }
-        self.all.push((gamma_h.to_bits(), inverse, 1));
-    }
-}
 
 /// The derivative of the rates, and their linear part.
 #[derive(Clone)]
@@ -56,7 +33,7 @@ pub(super) struct Stiff {
 #[derive(Clone)]
 struct Slope {
     jacobian: Jacobian,
-    kept: Rc<RefCell<Kept>>,
+    kept: Rc<RefCell<Shelf<Inverse>>>,
 }
 
 impl Slope {
@@ -64,21 +41,30 @@ impl Slope {
         Self { jacobian, kept: Rc::default() }
     }
     /// `(I − γh ∂f/∂y)⁻¹` or what is near it.
-    fn inverse(&self, t: f64, y: &Tensor, gamma_h: f64) -> Result<Option<Rc<Inverse>>> {
+    fn inverse(&self, t: f64, y: &Tensor, gamma_h: f64) -> Result<Option<Lent<Inverse>>> {
         let fixed = self.jacobian.state_free && self.jacobian.autonomous;
         let uses = match (fixed, y.len() <= SMALL) {
             (true, _) => usize::MAX,
             (false, true) => 1,
             (false, false) => USES,
         };
-        if let Some(known) = self.kept.borrow_mut().find(gamma_h, uses) {
-            return Ok(Some(known));
+        let known = self.kept.borrow_mut().same(gamma_h, uses);
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => self.made(t, y, gamma_h),
         }
-        let made = self.jacobian.inverse(t, y, [1.0, -gamma_h, 0.0], Preconditioner::Automatic)?.map(Rc::new);
-        if let Some(inverse) = &made {
-            self.kept.borrow_mut().keep(gamma_h, inverse.clone());
+    }
+    /// As [`inverse`](Self::inverse), or that of another state or step as long as iterations with it take less than a new one would.
+    fn near(&self, t: f64, y: &Tensor, gamma_h: f64) -> Result<Option<Lent<Inverse>>> {
+        let known = self.kept.borrow_mut().near(gamma_h, self.jacobian.probes());
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => self.made(t, y, gamma_h),
         }
-        Ok(made)
+    }
+    fn made(&self, t: f64, y: &Tensor, gamma_h: f64) -> Result<Option<Lent<Inverse>>> {
+        let made = self.jacobian.inverse(t, y, [1.0, -gamma_h, 0.0], Preconditioner::Automatic)?;
+        Ok(made.map(|made| self.kept.borrow_mut().keep(gamma_h, made)))
     }
     /// With other tensors; inverses stay where the numbers are the same.
     fn with_tensors(&self, tensors: &[Tensor], same: bool) -> Self {
@@ -121,12 +107,21 @@ impl Stiff {
     pub fn jvp(&self, t: f64, y: &Tensor, v: &Tensor) -> Option<Result<Tensor>> {
         self.slope.as_ref().map(|slope| slope.jacobian.apply(t, y, v))
     }
-    /// Something near `(I − γh ∂f/∂y)⁻¹`: of all rates where that is known, else of their linear part.
-    pub fn resolvent(&self, t: f64, y: &Tensor, gamma_h: f64) -> Result<Option<Resolvent<Tensor>>> {
+    /// Whether there is such a derivative.
+    pub fn has_jvp(&self) -> bool {
+        self.slope.is_some()
+    }
+    /// Something near `(I − γh ∂f/∂y)⁻¹`: of all rates where that is known, else of their linear part; `fresh` asks for that of this very state,
+    /// but for large systems.
+    pub fn resolvent(&self, t: f64, y: &Tensor, gamma_h: f64, fresh: bool) -> Result<Option<Resolvent<Tensor>>> {
         let slope = self.slope.as_ref().or(self.linear.as_ref().map(|linear| &linear.slope));
         let Some(slope) = slope else { return Ok(None) };
-        let Some(inverse) = slope.inverse(t, y, gamma_h)? else { return Ok(None) };
-        Ok(Some(Rc::new(move |v: &Tensor, transposed: bool| inverse.apply(v, transposed))))
+        let lent = if fresh { slope.inverse(t, y, gamma_h)? } else { slope.near(t, y, gamma_h)? };
+        let Some(lent) = lent else { return Ok(None) };
+        Ok(Some(Rc::new(move |v: &Tensor, transposed: bool| {
+            lent.count();
+            lent.of.apply(v, transposed)
+        })))
     }
     /// Where the eigenvalues of `∂f/∂y` lie.
     pub fn reach(&self, t: f64, y: &Tensor) -> Result<Option<Reach>> {
@@ -242,7 +237,13 @@ impl LinearPart {
         });
         let tolerance = if y.precision() == Precision::F64 { 1e-12 } else { 1e-6 };
         let stop = Stop { tolerance, iterations: 1000 };
-        let both = both_ways(a, inverse, self.slope.jacobian.is_whole(), Method::Gmres { restart: 60 }, stop);
+        let both = both_ways(
+            a,
+            inverse.map(|lent| lent.of),
+            self.slope.jacobian.is_whole(),
+            Method::Gmres { restart: 60 },
+            stop,
+        );
         Ok(both.solve(y, None)?.0)
     }
 }

@@ -14,20 +14,22 @@ use super::spectral::Spectral;
 use super::stencil::Stencil;
 use super::stiff::{Clocked, LinearPart, Stiff};
 use super::transport::Transport;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::solve::{Linear, Parametrized, Reach, Resolvent, Separable, Symbol, System};
 use crate::tensor::{Complex, Precision, Tensor};
 
 /// Whether steps are too long is asked before fewer steps than so many only of linear equations, which have one answer for all
 /// samples, on no more numbers than so many: else the answer would take longer than the steps do.
 const FEW: u64 = 1000;
-const LARGE: usize = 1 << 16;
+const LARGE: usize = 1 << 12;
 
 /// An evolution in Fourier space: the linear part with constant coefficients is a [`Symbol`].
 #[derive(Clone)]
 pub struct SpectralSystem {
     lane: Spectral,
     symbol: Option<Symbol>,
+    /// As of [`StencilSystem`].
+    velocities: Rc<Vec<(usize, usize)>>,
     /// What it was made of, for its eigenvalues.
     source: Rc<(Evolution, bool)>,
     /// Its compiled steps.
@@ -42,7 +44,24 @@ impl SpectralSystem {
     pub fn new(evolution: &Evolution, setting: Setting, dealias: bool) -> Result<Self> {
         let lane = Spectral::new(evolution, setting, dealias)?;
         let symbol = Self::symbol_of(&lane)?;
-        Ok(Self { lane, symbol, source: Rc::new((evolution.clone(), dealias)), schedules: Schedules::default() })
+        Ok(Self {
+            lane,
+            symbol,
+            velocities: Rc::new(velocities(evolution)),
+            source: Rc::new((evolution.clone(), dealias)),
+            schedules: Schedules::default(),
+        })
+    }
+    /// Pairs of channels, a position and its velocity, where there is nothing else and no force depends on a velocity.
+    pub(super) fn velocities(&self) -> &[(usize, usize)] {
+        &self.velocities
+    }
+    /// A rate of change, by the clock of the setting.
+    fn by_clock(&self, rates: Complex) -> Result<Complex> {
+        match self.lane.setting().rate() {
+            Some(rate) => rates.mul_real(rate),
+            None => Ok(rates),
+        }
     }
     fn symbol_of(lane: &Spectral) -> Result<Option<Symbol>> {
         if !lane.has_linear() {
@@ -73,11 +92,7 @@ impl System for SpectralSystem {
     type State = Complex;
 
     fn nonlinear(&self, t: f64, y: &Complex) -> Result<Complex> {
-        let rates = self.lane.nonlinear(t, y)?;
-        match self.lane.setting().rate() {
-            Some(rate) => rates.mul_real(rate),
-            None => Ok(rates),
-        }
+        self.by_clock(self.lane.nonlinear(t, y)?)
     }
     fn linear(&self) -> Option<&dyn Linear<Complex>> {
         self.symbol.as_ref().map(|symbol| symbol as &dyn Linear<Complex>)
@@ -100,6 +115,23 @@ impl System for SpectralSystem {
             (a, b) => a.or(b),
         })
     }
+    fn separable(&self) -> Option<&dyn Separable<Complex>> {
+        if self.velocities.is_empty() { None } else { Some(self) }
+    }
+}
+
+impl Separable<Complex> for SpectralSystem {
+    fn drift(&self, h: f64, y: &Complex) -> Result<Complex> {
+        let rates = self.by_clock(y.scale(h)?)?;
+        Complex::new(moved(&y.re, &rates.re, &self.velocities)?, moved(&y.im, &rates.im, &self.velocities)?)
+    }
+    fn force(&self, t: f64, y: &Complex) -> Result<Complex> {
+        self.rhs(t, y)
+    }
+    fn kick(&self, h: f64, y: &Complex, force: &Complex) -> Result<Complex> {
+        let (rates, forces) = (force.scale(h)?, forces(&self.velocities));
+        Complex::new(moved(&y.re, &rates.re, &forces)?, moved(&y.im, &rates.im, &forces)?)
+    }
 }
 
 impl Parametrized for SpectralSystem {
@@ -110,7 +142,7 @@ impl Parametrized for SpectralSystem {
         let lane = self.lane.with_parameters(parameters);
         let tracked = parameters.iter().chain(&self.lane.setting().parameters).any(Tensor::is_tracked);
         let symbol = if tracked { Self::symbol_of(&lane)? } else { self.symbol.clone() };
-        Ok(Self { lane, symbol, source: self.source.clone(), schedules: Schedules::default() })
+        Ok(Self { lane, symbol, schedules: Schedules::default(), ..self.clone() })
     }
 }
 
@@ -204,6 +236,10 @@ impl StencilSystem {
     pub(super) fn kept(&self) -> Option<&Kept> {
         self.kept.as_deref()
     }
+    /// Pairs of channels, a position and its velocity, where there is nothing else and no force depends on a velocity.
+    pub(super) fn velocities(&self) -> &[(usize, usize)] {
+        &self.velocities
+    }
     /// What evaluates it.
     pub fn lane(&self) -> &Stencil {
         &self.lane
@@ -215,19 +251,28 @@ impl StencilSystem {
             None => Ok(rates),
         }
     }
-    /// The channels `which` of a state, moved by `step`.
-    fn moved(&self, y: &Tensor, which: &[usize], step: impl Fn(usize) -> Result<Tensor>) -> Result<Tensor> {
-        let channels = y.shape().get(1).copied().unwrap_or(0);
-        let parts = (0..channels).map(|c| {
-            let own = y.narrow(1, c, 1)?;
-            if which.contains(&c) { own.add(&step(c)?) } else { Ok(own) }
-        });
-        Tensor::concat(&parts.collect::<Result<Vec<_>>>()?, 1)
-    }
+}
+
+/// A state with channels of another one added to its own, for pairs `(to, from)`.
+fn moved(y: &Tensor, other: &Tensor, pairs: &[(usize, usize)]) -> Result<Tensor> {
+    let channels = y.shape().get(1).copied().unwrap_or(0);
+    let parts = (0..channels).map(|c| {
+        let own = y.narrow(1, c, 1)?;
+        match pairs.iter().find(|(to, _)| *to == c) {
+            Some((_, from)) => own.add(&other.narrow(1, *from, 1)?),
+            None => Ok(own),
+        }
+    });
+    Tensor::concat(&parts.collect::<Result<Vec<_>>>()?, 1)
+}
+
+/// The velocities of pairs, each with its own rate of change.
+fn forces(velocities: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    velocities.iter().map(|(_, v)| (*v, *v)).collect()
 }
 
 /// Pairs of channels `(x, v)` with `dx/dt = v`, when all channels belong to such pairs and no force depends on a velocity.
-fn velocities(evolution: &Evolution) -> Vec<(usize, usize)> {
+pub(super) fn velocities(evolution: &Evolution) -> Vec<(usize, usize)> {
     use super::expr::Op;
     let mut pairs = Vec::new();
     for (x, rate) in evolution.rates.iter().enumerate() {
@@ -279,8 +324,11 @@ impl System for StencilSystem {
     fn jvp(&self, t: f64, y: &Tensor, v: &Tensor) -> Option<Result<Tensor>> {
         self.stiff()?.jvp(t, y, v)
     }
-    fn resolvent(&self, t: f64, y: &Tensor, gamma_h: f64) -> Result<Option<Resolvent<Tensor>>> {
-        self.stiff().map_or(Ok(None), |stiff| stiff.resolvent(t, y, gamma_h))
+    fn has_jvp(&self) -> bool {
+        self.stiff().is_some_and(Stiff::has_jvp)
+    }
+    fn resolvent(&self, t: f64, y: &Tensor, gamma_h: f64, fresh: bool) -> Result<Option<Resolvent<Tensor>>> {
+        self.stiff().map_or(Ok(None), |stiff| stiff.resolvent(t, y, gamma_h, fresh))
     }
     fn reach(&self, t: f64, y: &Tensor) -> Result<Option<Reach>> {
         // It is a bound for a warning and for first steps: without it the equation is solved all the same.
@@ -308,17 +356,13 @@ impl System for StencilSystem {
 
 impl Separable<Tensor> for StencilSystem {
     fn drift(&self, h: f64, y: &Tensor) -> Result<Tensor> {
-        let which: Vec<usize> = self.velocities.iter().map(|(x, _)| *x).collect();
-        self.moved(y, &which, |x| {
-            let pair = self.velocities.iter().find(|(own, _)| *own == x);
-            let (_, v) = pair.ok_or_else(|| Error::internal("a position without a velocity"))?;
-            self.by_clock(y.narrow(1, *v, 1)?.scale(h)?)
-        })
+        moved(y, &self.by_clock(y.scale(h)?)?, &self.velocities)
     }
-    fn kick(&self, t: f64, h: f64, y: &Tensor) -> Result<Tensor> {
-        let which: Vec<usize> = self.velocities.iter().map(|(_, v)| *v).collect();
-        let rates = self.by_clock(self.lane.rates(t, y)?)?;
-        self.moved(y, &which, |v| rates.narrow(1, v, 1)?.scale(h))
+    fn force(&self, t: f64, y: &Tensor) -> Result<Tensor> {
+        self.by_clock(self.rates(t, y)?)
+    }
+    fn kick(&self, h: f64, y: &Tensor, force: &Tensor) -> Result<Tensor> {
+        moved(y, &force.scale(h)?, &forces(&self.velocities))
     }
 }
 

@@ -275,6 +275,7 @@ fn speed(fluxes: &[Expr]) -> Result<Expr> {
     let count = Expr::number(n as f64);
     let mean = trace.div(&count)?;
     let spread = square.div(&count)?.sub(&mean.mul(&mean)?)?.mul(&Expr::number(n as f64 - 1.0))?;
-    let spread = spread.binary(Binary::Max, &Expr::number(0.0))?;
+    // Not 0, where the root has no derivative: a state at rest has a gradient.
+    let spread = spread.binary(Binary::Max, &Expr::number(1e-30))?;
     mean.unary(Unary::Abs)?.add(&spread.unary(Unary::Sqrt)?)
 }

@@ -154,6 +154,11 @@ impl Banded {
     pub fn stencil(&self) -> (std::ops::Range<usize>, &[(i64, f64)]) {
         (self.0.first.len()..self.0.rows - self.0.last.len(), &self.0.taps)
     }
+    /// The most entries of a row.
+    pub fn widest(&self) -> usize {
+        let ends = self.0.first.iter().chain(&self.0.last).map(Vec::len);
+        ends.max().unwrap_or(0).max(self.0.taps.len())
+    }
     /// The entries of a row.
     pub fn row(&self, i: usize) -> Row {
         let parts = &*self.0;

@@ -4,7 +4,7 @@
 //! one node, so that what two terms share is computed once; numbers are folded. The reverse of a graph is a
 //! graph again ([`adjoint`](super::adjoint)).
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::field::Banded;
 use crate::tensor::{Binary, Unary};
@@ -168,15 +168,15 @@ pub struct Kernel {
 pub struct Graph {
     nodes: Vec<Node>,
     forms: Vec<Form>,
-    known: HashMap<Node, Id>,
+    known: FxHashMap<Node, Id>,
     /// Lengths of the axes of each form; nothing where all arrays are at the points of one grid.
     shapes: Vec<[usize; 3]>,
     /// Forms of arrays that are not at the points.
-    arrays: HashMap<usize, Form>,
+    arrays: FxHashMap<usize, Form>,
     scalars: usize,
     maps: Vec<Map>,
     /// Maps by what they are.
-    known_maps: HashMap<Vec<u64>, usize>,
+    known_maps: FxHashMap<Vec<u64>, usize>,
 }
 
 impl Graph {

@@ -33,6 +33,8 @@ pub struct Problem {
     pub scalars: usize,
     /// Whether the linear part mixes channels.
     pub is_matrix: bool,
+    /// Pairs of channels, a position and its velocity, for drifts and kicks.
+    pub velocities: Vec<(usize, usize)>,
 }
 
 impl Problem {
@@ -227,9 +229,35 @@ pub(super) fn assemble(
                 let made = assembler.kernel(&problem.graph, &problem.kernel, states.get(*from)?, &[], *after);
                 set(&mut states, *to, made);
             }
+            Operation::Drift { to, from, by, .. } => {
+                let state = states.get(*from)?.clone();
+                let made = moved(problem, assembler, (&state, &state), |(x, v)| (x, v), *by)?;
+                set(&mut states, *to, made);
+            }
+            Operation::Kick { to, from, rates, by } => {
+                let made = moved(problem, assembler, (states.get(*from)?, states.get(*rates)?), |(_, v)| (v, v), *by)?;
+                set(&mut states, *to, made);
+            }
         }
     }
     Some(Made(states))
+}
+/// The registers of a state with so much of a channel of another one added to each position or velocity: `which` gives, for a pair of those, to what and
+/// from what.
+fn moved(
+    problem: &Problem,
+    assembler: &mut Assembler<'_>,
+    (state, other): (&[usize], &[usize]),
+    which: impl Fn((usize, usize)) -> (usize, usize),
+    by: f64,
+) -> Option<Vec<usize>> {
+    let mut made = state.to_vec();
+    let part = |register: usize, weight: f64| Part { register, multiplier: None, weight };
+    for (to, from) in problem.velocities.iter().map(|pair| which(*pair)) {
+        let own = made.get_mut(to)?;
+        *own = assembler.sum(&[part(*own, 1.0), part(*other.get(from)?, by)]);
+    }
+    Some(made)
 }
 fn set(states: &mut Vec<Vec<usize>>, at: usize, registers: Vec<usize>) {
     if states.len() <= at {

@@ -13,6 +13,8 @@
 //! | `layout`, `transform` | how a sample lies in memory; Fourier transforms as one pass over rows and one over columns |
 //! | `fused`, `operation`, `kernels` | elementwise programs over tiles; the loops |
 //! | `simd`, `math` | loops for several widths of vectors; elementary functions over arrays |
+//! | `kernel` | functions of numbers as loops of machine code |
+//! | `points` | steps at points: differences, edges, fluxes |
 //! | `machine` | one sample at work |
 //! | `paths` | stochastic steps at points, with their noise |
 //! | `cube` | the same graphs as kernels of cards |
@@ -27,6 +29,7 @@ pub(crate) mod assemble;
 pub(crate) mod cube;
 pub(crate) mod fused;
 pub(crate) mod graph;
+pub(crate) mod kernel;
 mod kernels;
 pub(crate) mod layout;
 pub(crate) mod machine;

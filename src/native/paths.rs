@@ -74,7 +74,7 @@ impl Compiled {
         let channels = next.len();
         let places: Option<Vec<usize>> =
             observe.map(|values| values.iter().map(|_| graph.fresh_array(POINTS).0).collect());
-        let mut shared = Shared::new(graph.array_forms());
+        let mut shared = Shared::new(graph.array_forms(), true);
         let results: Vec<_> = next.iter().zip(0..).map(|(id, place)| (*id, Target::Array(place))).collect();
         let step = program(&graph, &mut shared, &results, graph.scalars());
         let observe = observe.zip(places.as_ref()).map(|(values, places)| {

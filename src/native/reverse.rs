@@ -76,7 +76,7 @@ fn saved(step: &Step, functions: bool) -> Vec<usize> {
             Operation::Sum { parts, .. } if functions => {
                 parts.iter().filter(|part| part.1.is_some()).for_each(|part| add(part.2));
             }
-            Operation::Sum { .. } => {}
+            Operation::Sum { .. } | Operation::Drift { .. } | Operation::Kick { .. } => {}
         }
     }
     saved
@@ -213,8 +213,7 @@ impl Reverse {
             }
         }
         for operation in step.operations.iter().rev() {
-            let (Operation::Sum { to, .. } | Operation::Nonlinear { to, .. }) = operation;
-            let Some(parts) = cotangents.remove(to) else { continue };
+            let Some(parts) = cotangents.remove(&operation.to()) else { continue };
             let g: Vec<usize> = parts.iter().map(|parts| assembler.sum(parts)).collect();
             match operation {
                 Operation::Sum { parts, .. } => {
@@ -242,6 +241,22 @@ impl Reverse {
                     let made = assembler.kernel(&self.graph, &self.kernel, &state(*from)?, &g, *after);
                     for (c, register) in made.into_iter().enumerate() {
                         add(&mut cotangents, *from, c, Part { register, multiplier: None, weight: 1.0 });
+                    }
+                }
+                Operation::Drift { from, by, .. } => {
+                    for (c, register) in g.iter().enumerate() {
+                        add(&mut cotangents, *from, c, Part { register: *register, multiplier: None, weight: 1.0 });
+                    }
+                    for (x, v) in &problem.velocities {
+                        add(&mut cotangents, *from, *v, Part { register: *g.get(*x)?, multiplier: None, weight: *by });
+                    }
+                }
+                Operation::Kick { from, rates, by, .. } => {
+                    for (c, register) in g.iter().enumerate() {
+                        add(&mut cotangents, *from, c, Part { register: *register, multiplier: None, weight: 1.0 });
+                    }
+                    for (_, v) in &problem.velocities {
+                        add(&mut cotangents, *rates, *v, Part { register: *g.get(*v)?, multiplier: None, weight: *by });
                     }
                 }
             }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::error::{Error, Result};
-use crate::solve::{Linear, Memory, Method, Parametrized, Phi, System, Vector};
+use crate::solve::{Linear, Memory, Method, Parametrized, Phi, Separable, System, Vector};
 use crate::tensor::{Context, Precision, Tensor};
 
 /// A function of the linear part `L`.
@@ -28,6 +28,18 @@ pub enum Operation {
     Sum { to: usize, parts: Vec<(f64, Option<usize>, usize)> },
     /// The nonlinear part of the right-hand side, so long after the beginning of the step.
     Nonlinear { to: usize, from: usize, after: f64 },
+    /// Positions that move with their velocities, `x + by · v`, until so long after the beginning of the step.
+    Drift { to: usize, from: usize, by: f64, after: f64 },
+    /// Velocities that change by rates, `v + by · dv/dt`.
+    Kick { to: usize, from: usize, rates: usize, by: f64 },
+}
+
+impl Operation {
+    /// The state that it makes.
+    pub fn to(&self) -> usize {
+        let (Self::Sum { to, .. } | Self::Nonlinear { to, .. } | Self::Drift { to, .. } | Self::Kick { to, .. }) = self;
+        *to
+    }
 }
 
 /// A step of length `h`.
@@ -51,7 +63,10 @@ impl Step {
     /// What `method` does in a step of length `h`, when it remembers `past` states and the step before had the length `last`. `linear` says whether there is a linear
     /// part, and whether there is nothing else. `None` where a method needs more than sums and evaluations.
     pub fn of(method: Method, h: f64, past: usize, last: f64, linear: (bool, bool)) -> Option<Self> {
-        if !matches!(method, Method::Explicit(_) | Method::Exponential(_) | Method::Imex(_) | Method::Cnab2) {
+        if !matches!(
+            method,
+            Method::Explicit(_) | Method::Exponential(_) | Method::Imex(_) | Method::Cnab2 | Method::Symplectic(_)
+        ) {
             return None;
         }
         let written = Rc::new(RefCell::new(Written { states: 1 + past, ..Written::default() }));
@@ -201,6 +216,36 @@ impl System for Traced {
     }
     fn is_linear(&self) -> bool {
         self.is_linear
+    }
+    fn settle(&self, t: f64, y: State) -> Result<State> {
+        // States are settled when they are made; a drift is told here until when.
+        if let Some(Operation::Drift { to, after, .. }) = self.linear.0.borrow_mut().operations.last_mut()
+            && *to == y.number
+        {
+            *after = t;
+        }
+        Ok(y)
+    }
+    fn separable(&self) -> Option<&dyn Separable<State>> {
+        Some(self)
+    }
+}
+
+impl Separable<State> for Traced {
+    fn drift(&self, h: f64, y: &State) -> Result<State> {
+        let mut list = self.linear.0.borrow_mut();
+        let to = list.fresh();
+        list.operations.push(Operation::Drift { to, from: y.number, by: h, after: 0.0 });
+        Ok(State { number: to, written: y.written.clone() })
+    }
+    fn force(&self, t: f64, y: &State) -> Result<State> {
+        self.rhs(t, y)
+    }
+    fn kick(&self, h: f64, y: &State, force: &State) -> Result<State> {
+        let mut list = self.linear.0.borrow_mut();
+        let to = list.fresh();
+        list.operations.push(Operation::Kick { to, from: y.number, rates: force.number, by: h });
+        Ok(State { number: to, written: y.written.clone() })
     }
 }
 

@@ -95,27 +95,55 @@ struct Planned {
 
 /// Several steps at once, on a device that has kernels for it.
 struct Leap<'a> {
-    /// How many at most.
-    at_once: usize,
+    /// How many, and when they are waited for.
+    #[cfg(feature = "cubecl")]
+    pace: crate::native::cube::Pace,
     /// The state after these steps.
     advance: Box<Advance<'a>>,
 }
+
+impl Leap<'_> {
+    /// How many steps may be taken now.
+    fn steps(&self) -> usize {
+        #[cfg(feature = "cubecl")]
+        {
+            self.pace.left()
+        }
+        #[cfg(not(feature = "cubecl"))]
+        {
+            1
+        }
+    }
+    /// Counts steps that were taken; waits for them where they are many.
+    fn taken(&mut self, context: &Context, steps: usize) {
+        #[cfg(feature = "cubecl")]
+        if self.pace.queue(steps) {
+            context.end_and_wait();
+            self.pace.waited();
+            return;
+        }
+        #[cfg(not(feature = "cubecl"))]
+        let _ = steps;
+        context.end_step();
+    }
+}
+
 /// The state after a range of steps of samples with these numbers.
 type Advance<'a> = dyn Fn(&Tensor, Range<usize>, &[u64]) -> Result<Tensor> + 'a;
 
 impl Planned {
-    /// Its steps as kernels of a card; `None` where they do not fit there.
+    /// Its steps as kernels of a card; else why they do not fit there.
     #[cfg(feature = "cubecl")]
-    fn leap<'a>(self, context: &Context, how: &'a Rollout<'_>) -> Option<Leap<'a>> {
+    fn leap<'a>(self, context: &Context, how: &'a Rollout<'_>) -> std::result::Result<Leap<'a>, Unfit> {
         use crate::native::cube::{Span, Steps};
 
         let steps = Steps::new(&self.graph, self.points, &self.next, &self.noisy)?;
-        if !steps.fits(context, how.samples, how.steps.saturating_mul(how.times.len())) {
-            return None;
+        if let Some(unfit) = steps.unfit(context, how.samples, how.steps.saturating_mul(how.times.len())) {
+            return Err(unfit);
         }
         let (channels, strengths, key) = (self.next.len(), self.strengths, Process::noise_key(how.seed));
-        Some(Leap {
-            at_once: steps.at_once(how.samples),
+        Ok(Leap {
+            pace: steps.pace(how.samples),
             advance: Box::new(move |x, range, samples| {
                 let row = |step: usize| {
                     let (t, dt) = step_of(how.times, how.steps, step / how.steps, step % how.steps);
@@ -128,8 +156,8 @@ impl Planned {
         })
     }
     #[cfg(not(feature = "cubecl"))]
-    fn leap<'a>(self, _: &Context, _: &'a Rollout<'_>) -> Option<Leap<'a>> {
-        None
+    fn leap<'a>(self, _: &Context, _: &'a Rollout<'_>) -> std::result::Result<Leap<'a>, Unfit> {
+        Err("this program was built without cards")
     }
 }
 
@@ -183,17 +211,20 @@ impl Process {
             _ => self.plan(start, how)?,
         };
         let context = start.values.context();
+        if !context.device().has_kernels() {
+            return match planned.and_then(|planned| planned.leap(context, how)) {
+                Err(why) if how.lane == LaneChoice::Native => Err(not_compiled(why)),
+                leap => self.by_tensors(start, how, leap.ok(), progress),
+            };
+        }
         match planned {
-            Ok(planned) if context.device().has_kernels() => {
+            Ok(planned) => {
                 let Planned { graph, points, next, observe, noisy, strengths } = planned;
                 let compiled = Compiled::new(graph, points, &next, observe.as_deref(), noisy);
                 let (precision, values) = (start.values.precision(), &start.values);
                 in_precision!(precision, T => self.compiled::<T>(values, how, &compiled, &strengths, progress))
             }
-            Ok(planned) => self.by_tensors(start, how, planned.leap(context, how), progress),
-            Err(why) if how.lane == LaneChoice::Native => {
-                Err(Error::value("this process has no compiled lane here").got(why).advice("lane: \"auto\""))
-            }
+            Err(why) if how.lane == LaneChoice::Native => Err(not_compiled(why)),
             Err(_) => self.by_tensors(start, how, None, progress),
         }
     }
@@ -348,7 +379,7 @@ impl Process {
         &self,
         start: &State,
         how: &Rollout<'_>,
-        leap: Option<Leap<'_>>,
+        mut leap: Option<Leap<'_>>,
         mut progress: Option<&mut Progress>,
     ) -> Result<Sampled> {
         let one = start.values.shape().get(1..).unwrap_or(&[]).to_vec();
@@ -385,7 +416,7 @@ impl Process {
             interrupt::poll()?;
             let (time, part) = (step / how.steps, step % how.steps);
             let (t, dt) = step_of(how.times, how.steps, time, part);
-            let count = leap.as_ref().map_or(1, |leap| leap.at_once.min(how.steps - part));
+            let count = leap.as_ref().map_or(1, |leap| leap.steps().min(how.steps - part));
             x = if let Some(leap) = &leap {
                 (leap.advance)(&x, step..step + count, numbers)?
             } else if noisy.is_empty() {
@@ -403,7 +434,10 @@ impl Process {
             if let Some(progress) = progress.as_deref_mut() {
                 progress.at(step as u64, || format!("t = {:.4}", t + count as f64 * dt))?;
             }
-            context.end_step();
+            match &mut leap {
+                Some(leap) => leap.taken(&context, count),
+                None => context.end_step(),
+            }
         }
         // Looked at once; which step it was is found out only when there is one.
         if refuse_not_finite(&last_kept, "the path", 0, 0.0).is_err() {
@@ -515,6 +549,10 @@ fn summary(like: &Tensor, tally: &Tally, times: usize, shape: &[usize], bins: Op
         greatest: of(|m| m.greatest)?,
         counts: counts.transpose()?,
     })
+}
+
+fn not_compiled(why: Unfit) -> Error {
+    Error::value("this process has no compiled lane here").got(why).advice("lane: \"auto\"")
 }
 
 fn not_finite(step: usize, t: f64) -> Error {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::system::{Linear, Parametrized, Reach, Resolvent, Separable, System};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// Counts evaluations of the right-hand side and of the nonlinear part; otherwise the system inside.
@@ -45,11 +45,33 @@ impl<S: System> System for Counting<S> {
     fn jvp(&self, t: f64, y: &S::State, v: &S::State) -> Option<Result<S::State>> {
         self.system.jvp(t, y, v)
     }
-    fn resolvent(&self, t: f64, y: &S::State, gamma_h: f64) -> Result<Option<Resolvent<S::State>>> {
-        self.system.resolvent(t, y, gamma_h)
+    fn has_jvp(&self) -> bool {
+        self.system.has_jvp()
+    }
+    fn resolvent(&self, t: f64, y: &S::State, gamma_h: f64, fresh: bool) -> Result<Option<Resolvent<S::State>>> {
+        self.system.resolvent(t, y, gamma_h, fresh)
     }
     fn separable(&self) -> Option<&dyn Separable<S::State>> {
-        self.system.separable()
+        self.system.separable().is_some().then_some(self as &dyn Separable<S::State>)
+    }
+}
+
+impl<S: System> Counting<S> {
+    fn halves(&self) -> Result<&dyn Separable<S::State>> {
+        self.system.separable().ok_or_else(|| Error::internal("a system without halves"))
+    }
+}
+
+impl<S: System> Separable<S::State> for Counting<S> {
+    fn drift(&self, h: f64, y: &S::State) -> Result<S::State> {
+        self.halves()?.drift(h, y)
+    }
+    fn force(&self, t: f64, y: &S::State) -> Result<S::State> {
+        self.count();
+        self.halves()?.force(t, y)
+    }
+    fn kick(&self, h: f64, y: &S::State, force: &S::State) -> Result<S::State> {
+        self.halves()?.kick(h, y, force)
     }
 }
 

@@ -122,7 +122,7 @@ impl Method {
             Self::Cnab2 => imex::cnab2(system, t, h, memory).map(Step::of),
             Self::Implicit(scheme) => implicit::step(scheme, system, t, h, memory).map(Step::of),
             Self::Diagonal(tableau) => diagonal::step(tableau, system, t, h, memory),
-            Self::Symplectic(splitting) => symplectic::step(splitting, system, t, h, &memory.y).map(Step::plain),
+            Self::Symplectic(splitting) => symplectic::step(splitting, system, t, h, memory).map(Step::of),
         }
     }
 }

@@ -101,6 +101,8 @@ impl<S: Parametrized> Stage<S> {
         let mut y = guess;
         let (mut left, mut scale) = residual(&y)?;
         let mut norm = size(&left)?;
+        // With what is near the inverse at another state, until that leads nowhere.
+        let mut fresh = false;
         for number in 0..MOST_STEPS {
             // The guess is never taken as it is: of a short step it is near enough without anything of the right-hand side in it, and many such steps
             // would only go on in the direction of the first.
@@ -112,7 +114,7 @@ impl<S: Parametrized> Stage<S> {
                     .got(format!("t = {}", self.t))
                     .advice("take smaller steps"));
             }
-            let jacobian = Jacobian::new(&context, self, &y, Side::Direct)?;
+            let jacobian = Jacobian::new(&context, self, &y, Side::Direct, fresh)?;
             let (change, unsolved) =
                 gmres(|v| jacobian.apply(v), |v| jacobian.precondition(v), &left, 1e-5, MOST_PRODUCTS)?;
             let moved = size(&change)?;
@@ -136,9 +138,10 @@ impl<S: Parametrized> Stage<S> {
             if unsolved < 0.1 && (moved <= near || (norm > 0.5 * before && moved <= 1e3 * near)) {
                 return Ok(y);
             }
-            if norm >= before {
+            if norm >= before && fresh {
                 break;
             }
+            fresh |= norm >= before || unsolved > 1e-3;
         }
         Err(Error::unsolved("the equations of an implicit step were not solved")
             .got(format!("t = {}, relative residual {:.1e}", self.t, norm / scale))
@@ -152,7 +155,7 @@ impl<S: Parametrized> Stage<S> {
         let parameters = self.system.parameters();
         let value = context.without_recording(|| {
             let at = y.detach()?;
-            let jacobian = Jacobian::new(&context, self, &at, side)?;
+            let jacobian = Jacobian::new(&context, self, &at, side, true)?;
             let tolerance = tolerance(b.precision());
             let (x, left) =
                 gmres(|v| jacobian.apply(v), |v| jacobian.precondition(v), &b.detach()?, tolerance, MOST_PRODUCTS)?;
@@ -213,9 +216,9 @@ struct Jacobian<'a, S: Parametrized> {
 }
 
 impl<'a, S: Parametrized> Jacobian<'a, S> {
-    fn new(context: &Context, stage: &'a Stage<S>, y: &'a S::State, side: Side) -> Result<Self> {
+    fn new(context: &Context, stage: &'a Stage<S>, y: &'a S::State, side: Side, fresh: bool) -> Result<Self> {
         let rate = |at: &[Tensor]| Ok(stage.system.rhs(stage.t, &y.with_tensors(at.to_vec())?)?.tensors());
-        let by_hand = side == Side::Direct && stage.system.jvp(stage.t, y, y).is_some();
+        let by_hand = side == Side::Direct && stage.system.has_jvp();
         let products = match side {
             _ if by_hand => None,
             Side::Transposed => Some(Recorded::new(context, &y.tensors(), rate)?),
@@ -225,7 +228,7 @@ impl<'a, S: Parametrized> Jacobian<'a, S> {
                 Some(Recorded::new(context, &zero, |w| Recorded::new(context, &y.tensors(), rate)?.vjp(w))?)
             }
         };
-        let near = context.without_recording(|| stage.system.resolvent(stage.t, y, stage.gamma_h))?;
+        let near = context.without_recording(|| stage.system.resolvent(stage.t, y, stage.gamma_h, fresh))?;
         let resolvent = match (side, stage.system.linear()) {
             (Side::Transposed, Some(linear)) if near.is_none() => {
                 let zero = y.zeros_like()?.tensors();

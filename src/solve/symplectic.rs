@@ -3,6 +3,7 @@
 //! The energy they conserve is not quite the system's but near it for all times, where that of other methods drifts. Hairer, Lubich,
 //! Wanner, *Geometric Numerical Integration*, chapters I and II.
 
+use super::method::Memory;
 use super::system::{Parametrized, Separable, System};
 use super::vector::{Pair, Vector};
 use crate::error::{Error, Result};
@@ -34,7 +35,7 @@ pub static SYMPLECTIC_EULER: Splitting =
     Splitting { name: "symplectic_euler", order: 1, parts: &[Kick(1.0), Drift(1.0)] };
 /// Drift, kick, drift: the leapfrog with accelerations at mid-step; one evaluation for each step.
 pub static LEAPFROG: Splitting = Splitting { name: "leapfrog", order: 2, parts: &[Drift(0.5), Kick(1.0), Drift(0.5)] };
-/// Kick, drift, kick: velocity Verlet, with positions and velocities at the same times.
+/// Kick, drift, kick: velocity Verlet, with positions and velocities at the same times; one evaluation for each step, that of its end.
 pub static VERLET: Splitting = Splitting { name: "verlet", order: 2, parts: &[Kick(0.5), Drift(1.0), Kick(0.5)] };
 
 /// `1/(2 − ∛2)`
@@ -56,24 +57,46 @@ pub static YOSHIDA_4: Splitting = Splitting {
     ],
 };
 
-/// One step. Time runs with the drifts.
-pub(super) fn step<S: System>(splitting: &Splitting, system: &S, t: f64, h: f64, y: &S::State) -> Result<S::State> {
+impl Splitting {
+    /// Whether a step begins with the accelerations that the step before ended with.
+    pub fn is_fsal(&self) -> bool {
+        matches!(self.parts, [Kick(_), .., Kick(_)])
+    }
+}
+
+/// One step. Time runs with the drifts, after each of which edges and constraints are imposed.
+pub(super) fn step<S: System>(
+    splitting: &Splitting,
+    system: &S,
+    t: f64,
+    h: f64,
+    memory: &Memory<S::State>,
+) -> Result<Memory<S::State>> {
     let halves = system.separable().ok_or_else(|| {
         Error::value(format!("{} needs an equation of the form x'' = a(t, x)", splitting.name))
             .advice("take \"rk4\" or \"dormand_prince\" for equations whose accelerations depend on velocities")
     })?;
-    let mut y = y.clone();
-    let mut at = 0.0;
+    let mut y = memory.y.clone();
+    let mut force = memory.past.first().cloned();
+    let mut at = 0.0f64;
     for part in splitting.parts {
-        y = match part {
+        match part {
             Drift(fraction) => {
                 at += fraction;
-                halves.drift(fraction * h, &y)?
+                // The fractions add up to 1 but for rounding.
+                at = if (at - 1.0).abs() < 1e-12 { 1.0 } else { at };
+                y = system.settle(t + at * h, halves.drift(fraction * h, &y)?)?;
+                force = None;
             }
-            Kick(fraction) => halves.kick(t + at * h, fraction * h, &y)?,
-        };
+            Kick(fraction) => {
+                let own = force.map_or_else(|| halves.force(t + at * h, &y), Ok)?;
+                y = halves.kick(fraction * h, &y, &own)?;
+                force = Some(own);
+            }
+        }
     }
-    system.settle(t + h, y)
+    let past = force.filter(|_| splitting.is_fsal()).into_iter().collect();
+    Ok(Memory { y: system.settle(t + h, y)?, past, last_step: h })
 }
 
 /// `x'' = a(t, x)` with the state [`Pair`]: what the symplectic methods are for; every other method takes it as well.
@@ -110,8 +133,11 @@ impl<A: Acceleration> Separable<Pair<A::Position>> for Motion<A> {
     fn drift(&self, h: f64, y: &Pair<A::Position>) -> Result<Pair<A::Position>> {
         Ok(Pair { x: y.x.add_scaled(&[(h, &y.v)])?, v: y.v.clone() })
     }
-    fn kick(&self, t: f64, h: f64, y: &Pair<A::Position>) -> Result<Pair<A::Position>> {
-        Ok(Pair { x: y.x.clone(), v: y.v.add_scaled(&[(h, &self.acceleration.at(t, &y.x)?)])? })
+    fn force(&self, t: f64, y: &Pair<A::Position>) -> Result<Pair<A::Position>> {
+        self.nonlinear(t, y)
+    }
+    fn kick(&self, h: f64, y: &Pair<A::Position>, force: &Pair<A::Position>) -> Result<Pair<A::Position>> {
+        Ok(Pair { x: y.x.clone(), v: y.v.add_scaled(&[(h, &force.v)])? })
     }
 }
 impl<A: Acceleration> Parametrized for Motion<A> {

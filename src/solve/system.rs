@@ -51,11 +51,22 @@ pub trait System {
     fn jvp(&self, _t: f64, _y: &Self::State, _v: &Self::State) -> Option<Result<Self::State>> {
         None
     }
-    /// Something near `(I − γh ∂f/∂y)⁻¹` at a state: the preconditioner of implicit steps.
+    /// Whether [`jvp`](Self::jvp) gives something.
+    fn has_jvp(&self) -> bool {
+        false
+    }
+    /// Something near `(I − γh ∂f/∂y)⁻¹` at a state: the preconditioner of implicit steps. Unless it is to be `fresh`, that of another state and of another
+    /// step may do.
     ///
     /// # Errors
     /// When it cannot be found although there is one.
-    fn resolvent(&self, _t: f64, _y: &Self::State, _gamma_h: f64) -> Result<Option<Resolvent<Self::State>>> {
+    fn resolvent(
+        &self,
+        _t: f64,
+        _y: &Self::State,
+        _gamma_h: f64,
+        _fresh: bool,
+    ) -> Result<Option<Resolvent<Self::State>>> {
         Ok(None)
     }
     /// The two halves of a separable Hamiltonian system, for symplectic methods.
@@ -163,6 +174,8 @@ pub(super) fn linear_rate<V: Vector>(linear: &dyn Linear<V>, t: f64, y: &V) -> R
 pub trait Separable<V> {
     /// Positions after `h` at constant velocities: `x + h v`.
     fn drift(&self, h: f64, y: &V) -> Result<V>;
-    /// Velocities after `h` of the accelerations at `t`: `v + h a(t, x)`.
-    fn kick(&self, t: f64, h: f64, y: &V) -> Result<V>;
+    /// A state whose velocities are the accelerations `a(t, x)`; what its positions are is nobody's business.
+    fn force(&self, t: f64, y: &V) -> Result<V>;
+    /// Velocities after `h` of such accelerations: `v + h a`.
+    fn kick(&self, h: f64, y: &V, force: &V) -> Result<V>;
 }

@@ -159,9 +159,17 @@ impl Context {
     /// Says that a step of a loop that reads no number is done: a card is handed what is queued for it, and every so often waited for. See `device/pace.rs`.
     pub(crate) fn end_step(&self) {
         #[cfg(feature = "cubecl")]
+        self.end(self.0.steps.get() + 1 >= pace::STEPS);
+    }
+    /// The same, and waits for the device.
+    #[cfg(feature = "cubecl")]
+    pub(crate) fn end_and_wait(&self) {
+        self.end(true);
+    }
+    #[cfg(feature = "cubecl")]
+    fn end(&self, wait: bool) {
         if self.device().is_cube() {
             let steps = self.0.steps.get() + 1;
-            let wait = steps >= pace::STEPS;
             self.0.steps.set(if wait { 0 } else { steps });
             pace::end(&self.0.burn.borrow(), wait);
             self.0.counts.handed_over();

@@ -182,6 +182,15 @@ impl Device {
             _ => 0,
         }
     }
+    /// Bytes that one buffer may have and a kernel may read.
+    #[cfg(feature = "cubecl")]
+    pub(crate) fn largest_buffer(self) -> usize {
+        match self.burn() {
+            DispatchDevice::Cube(device) => device.client().properties().memory.max_page_size as usize,
+            #[allow(unreachable_patterns)]
+            _ => usize::MAX,
+        }
+    }
     /// Whether kernels written with CubeCL run on it.
     pub fn is_cube(self) -> bool {
         matches!(self.0, Kind::Cuda(_) | Kind::Vulkan(_))

@@ -60,6 +60,8 @@ pub(crate) use share::share;
 pub(crate) use simd::vectorised;
 pub use tape::{Differentiated, jvp, value_and_gradient, vjp};
 pub(crate) use tape::{Recorded, Staged, depends_on_older, record_joint, unbroadcast};
+#[cfg(feature = "cubecl")]
+pub(crate) use unary::SHORT_ANGLE;
 pub use unary::Unary;
 pub(crate) use weighted::weighted_sum;
 

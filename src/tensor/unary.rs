@@ -1,6 +1,6 @@
 //! Functions of one tensor, element by element, as one table: the value, and the derivative in terms of input and output.
 
-use std::f64::consts::{FRAC_2_SQRT_PI, PI};
+use std::f64::consts::{FRAC_2_SQRT_PI, FRAC_PI_2, PI};
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchTensor};
@@ -121,7 +121,7 @@ impl Unary {
     ];
 
     /// The value on Burn's tensors; `None` for those composed of others below. Burn's `log1p` is not among them: CubeCL writes it as the logarithm of
-    /// `1 + x`, for CUDA too; nor are inverse sine and cosine, of which Vulkan asks no accuracy (Mesa's are 3e-4 off).
+    /// `1 + x`, for CUDA too; nor are inverse sine and cosine, of which Vulkan asks no accuracy (Mesa's are 3e-4 off, and its angles of points lose the digits of small ones).
     pub(super) fn primitive(self, x: DispatchTensor) -> Option<DispatchTensor> {
         Some(match self {
             Self::Neg => Dispatch::float_neg(x),
@@ -173,9 +173,19 @@ impl Unary {
                 let near = series(&s.unary(Self::Square)?, &weights)?.mul(&s)?;
                 chosen_below(0.25, x, &near, &x.shift(1.0)?.unary(Self::Log)?)
             }
-            // The angles of the points (√(1 − x²), x) and (x, √(1 − x²)).
-            Self::Asin => within(x, |leg| x.binary(Binary::Atan2, leg)),
-            Self::Acos => within(x, |leg| leg.binary(Binary::Atan2, x)),
+            // In double precision the angles of the points (√(1 − x²), x) and (x, √(1 − x²)).
+            Self::Asin if x.precision() == Precision::F64 => within(x, |leg| x.binary(Binary::Atan2, leg)),
+            Self::Acos if x.precision() == Precision::F64 => within(x, |leg| leg.binary(Binary::Atan2, x)),
+            Self::Asin => {
+                let (near, far) = angles(x)?;
+                chosen_below(0.5, x, &near, &far.scale(-1.0)?.shift(FRAC_PI_2)?.mul(&x.unary(Self::Sign)?)?)
+            }
+            Self::Acos => {
+                let (near, far) = angles(x)?;
+                let (sign, left) = (x.unary(Self::Sign)?, x.unary(Self::Neg)?.unary(Self::Heaviside)?);
+                let far = far.mul(&sign)?.add(&left.scale(PI)?)?;
+                chosen_below(0.5, x, &near.scale(-1.0)?.shift(FRAC_PI_2)?, &far)
+            }
             // ½ + ½ tanh(x/2): no overflow at either end.
             Self::Sigmoid => x.scale(0.5)?.unary(Self::Tanh)?.scale(0.5)?.shift(0.5),
             // max(x, 0) + ln(1 + e^−|x|)
@@ -245,6 +255,18 @@ fn series(x: &Tensor, coefficients: &[f64]) -> Result<Tensor> {
 fn chosen_below(bound: f64, x: &Tensor, near: &Tensor, far: &Tensor) -> Result<Tensor> {
     let bound = Tensor::scalar_in(x.context(), x.precision(), bound);
     x.unary(Unary::Abs)?.compare(Compare::Lower, &bound)?.choose(near, far)
+}
+
+/// Coefficients of `asin x = x + x Σ cₖ x²ᵏ⁺²` up to ½ in single precision, from S. L. Moshier's Cephes (`asinf`): 2 units in the last place.
+#[allow(clippy::excessive_precision)]
+pub(crate) const SHORT_ANGLE: [f64; 5] =
+    [1.6666752422e-1, 7.4953002686e-2, 4.5470025998e-2, 2.4181311049e-2, 4.2163199048e-2];
+
+/// `asin x` where `|x| < ½`, and `2 asin √((1 − |x|)/2)` for the others: not a number beyond 1.
+fn angles(x: &Tensor) -> Result<(Tensor, Tensor)> {
+    let angle = |x: &Tensor, square: &Tensor| x.add(&series(square, &SHORT_ANGLE)?.mul(square)?.mul(x)?);
+    let rest = x.unary(Unary::Abs)?.scale(-0.5)?.shift(0.5)?;
+    Ok((angle(x, &x.unary(Unary::Square)?)?, angle(&rest.unary(Unary::Sqrt)?, &rest)?.scale(2.0)?))
 }
 
 /// What a function makes of `√(1 − x²)` between −1 and 1; beyond them not a number, which the angle of a point would not be on every driver.

@@ -19,11 +19,13 @@ fn of<T: Real, const K: usize>(out: &mut [T], sources: &[(&[T], T)], begun: bool
     // SAFETY: every array was cut to the length that the index stays below.
     let at = |k: usize, i: usize| unsafe { *arrays[k].get_unchecked(i) };
     for (i, out) in out.iter_mut().enumerate() {
-        let mut sum = weights[0] * at(0, i);
+        // One after the other, however many there are at once.
+        let first = weights[0] * at(0, i);
+        let mut sum = if begun { *out + first } else { first };
         for k in 1..K {
             sum = sum + weights[k] * at(k, i);
         }
-        *out = if begun { *out + sum } else { sum };
+        *out = sum;
     }
 }
 

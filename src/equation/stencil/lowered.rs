@@ -3,6 +3,7 @@
 //! What depends neither on the state nor on time is evaluated by tensors once and enters as numbers, with its gradients.
 
 mod fluxes;
+mod pairs;
 mod upwind;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ enum Key {
     EdgeAt(usize, usize, usize, u64),
     Time(u64),
     Free(usize),
+    Pairs(usize, usize),
     Weights,
 }
 
@@ -59,11 +61,15 @@ pub struct Lowering {
     state: Tensor,
     /// Whether a reverse is made too.
     pub gradient: bool,
+    /// Pairs of channels, a position and its velocity.
+    pub velocities: Vec<(usize, usize)>,
     /// Edges at the beginning.
     edges: Vec<Vec<[Option<Tensor>; 2]>>,
     /// Whether an instruction depends on neither state nor time.
     fixed: Vec<bool>,
     known: HashMap<Key, Id>,
+    /// Values for each pair of bodies that depend on neither state nor time.
+    pairs: HashMap<usize, Tensor>,
     /// Scalars.
     pub scalars: Vec<Leaf>,
     /// Arrays.
@@ -89,13 +95,21 @@ impl Lowering {
             match code {
                 Code::Opaque(..) => return Ok(Err("it calls a function that is not looked into")),
                 Code::InverseLaplacian(..) => return Ok(Err("it solves for a potential at every step")),
-                Code::PairSum(_) | Code::Separation(_) | Code::Other(_) => return Ok(Err("it sums over pairs")),
                 _ => {}
             }
         }
         let setting = &lane.setting;
-        if setting.space.len() != setting.grid.dimensions() {
-            return Ok(Err("it is about bodies"));
+        if program.has(|code| matches!(code, Code::PairSum(_))) {
+            match (&setting.space[..], setting.grid.dimensions()) {
+                _ if state.context().device().is_cube() => return Ok(Err("it sums over pairs on a card")),
+                ([bodies], 0) if *bodies <= pairs::MOST_BODIES => {}
+                ([_], 0) => return Ok(Err("it sums over the pairs of many bodies")),
+                _ => return Ok(Err("it sums over pairs of points")),
+            }
+        }
+        let bodies = setting.space.len() != setting.grid.dimensions();
+        if bodies && program.has(|code| matches!(code, Code::Integral(_))) {
+            return Ok(Err("it sums over bodies"));
         }
         let mut fixed = Vec::with_capacity(program.code.len());
         for code in &program.code {
@@ -109,9 +123,11 @@ impl Lowering {
             t,
             state: state.detach(),
             gradient: false,
+            velocities: Vec::new(),
             edges,
             fixed,
             known: HashMap::new(),
+            pairs: HashMap::new(),
             scalars: Vec::new(),
             arrays: Vec::new(),
             times: Vec::new(),
@@ -205,6 +221,9 @@ impl Rates for Lowering {
             settled.push(value);
         }
         Ok(settled)
+    }
+    fn velocities(&self) -> &[(usize, usize)] {
+        &self.velocities
     }
     fn wanted(&self) -> (Vec<usize>, Vec<usize>) {
         let tracked = |leaves: &[Leaf]| {
@@ -310,6 +329,7 @@ impl Stage<'_> {
             Code::Upwind(v, u, axis) => self.upwind(v, u, axis)?,
             Code::FluxDifference(f, u, speed, axis) => self.flux_difference([f, u, speed], axis)?,
             Code::Integral(a) => self.integral(a)?,
+            Code::PairSum(a) => self.pair_sum(a)?,
             _ => return Err("it contains an operation that is not compiled"),
         })
     }

@@ -1,5 +1,6 @@
 //! Texts and tracing of equations, the two lanes against one another, gradients, samples and checks, as scripts in double precision.
 
+mod bodies;
 mod checks;
 mod explain;
 mod gradients;
@@ -9,6 +10,7 @@ mod points;
 mod prepared;
 mod rates;
 mod samples;
+mod symplectic;
 mod texts;
 mod tracing;
 

@@ -7,7 +7,7 @@ use crate::native::simd::at_each_level;
 use crate::script::value::Operand;
 
 /// The largest difference of paths and of their gradients with respect to start, numbers, fields and values of edges, by both lanes.
-const BOTH: &str = r#"
+pub(super) const BOTH: &str = r#"
     fn apart(a, b) { item(max(abs(a - b)) / maximum(max(abs(b)), 1e-9)) }
     fn both(make, p) {
         let native = make.call("native", p); let burn = make.call("burn", p);
@@ -23,7 +23,7 @@ const BOTH: &str = r#"
     }
 "#;
 
-fn check(host: &mut crate::script::Host, name: &str, script: &str, tolerance: f64) {
+pub(super) fn check(host: &mut crate::script::Host, name: &str, script: &str, tolerance: f64) {
     let value = host.evaluate("points", &format!("{BOTH}{script}")).unwrap_or_else(|e| panic!("{name}\n{script}\n{e}"));
     let errors: Vec<f64> = value.into_array().unwrap().iter().map(|e| e.as_float().unwrap()).collect();
     assert!(errors.len() > 1 && errors.iter().all(|e| *e <= tolerance), "{name}: {errors:?}\n{script}");
@@ -167,6 +167,43 @@ fn random_systems_and_their_gradients() {
                 vec![std::f64::consts::TAU; axes as usize]
             );
             check(&mut host, &format!("case {case}, {shape:?}, {scheme}, {transport}: {f} | {g}"), &script, 1e-9);
+        }
+    });
+}
+
+/// Threads begin and end in the middle of lines; boxes have lines, planes and corners of their own.
+#[test]
+fn threads_share_large_states() {
+    let cases = [
+        (
+            "grid::interval(0, 1, 20011, #{ left: dirichlet(0.2), right: neumann(0.1) })",
+            "u * dx(u) + tanh(u) - sqrt(1 + u * u)",
+        ),
+        ("grid::periodic([131, 133], [3, 2])", "u * dx(u) + dy(u * u) - div((1 + u * u) * grad(u)) * 1e-7"),
+        (
+            "grid::rectangle([0, 1], [0, 1], [3, 9001], #{ edges: neumann(0), left: dirichlet(0.1) })",
+            "dy(u * u) + sin(u)",
+        ),
+        (
+            "grid::rectangle([0, 1], [0, 1], [6001, 3], #{ edges: neumann(0), periodic: [\"y\"] })",
+            "u * dx(u) + 0.2 * dy(u)",
+        ),
+        (
+            "grid::box([0, 1], [0, 1], [0, 1], [26, 30, 25], #{ left: dirichlet(0.1), edges: neumann(0) })",
+            "u * dx(u) - dz(u * u) + exp(-u * u)",
+        ),
+        ("grid::periodic([27, 25, 31], [1, 1, 1])", "dx(dy(u)) * 1e-6 + u * dz(u)"),
+    ];
+    with_host(move |mut host| {
+        for (grid, rate) in cases {
+            let script = format!(
+                "let g = {grid}; let nu = 0.2; let a = 0.7; let b = 0.1;
+                 let eq = equation(|u| dt(u) + {rate} - nu * 1e-6 * laplacian(u) + a * u - b * u * u);
+                 both(|lane, p| solve(eq, p[0], 1e-5, #{{ grid: g, nu: p[1], a: p[2], b: p[3], scheme: \"heun\", steps: 2, lane: lane,
+                      transport: \"central\", derivatives: \"central\", quiet: true }}),
+                      [0.3 * random::normal([1, 1] + g.shape, #{{ seed: 3 }}), tensor(nu), tensor(a), tensor(b)])"
+            );
+            check(&mut host, grid, &script, 1e-11);
         }
     });
 }

@@ -3,7 +3,7 @@
 
 use cubecl::prelude::*;
 
-use crate::tensor::{Binary, Unary};
+use crate::tensor::{Binary, SHORT_ANGLE, Unary};
 
 /// A function of a number.
 #[cube]
@@ -23,14 +23,8 @@ pub fn unary(x: f32, #[comptime] f: Unary) -> f32 {
         Unary::Sin => x.sin(),
         Unary::Cos => x.cos(),
         Unary::Tan => x.tan(),
-        Unary::Asin => {
-            let leg = leg(x);
-            select(x.abs() <= 1.0f32, x.atan2(leg), leg)
-        }
-        Unary::Acos => {
-            let leg = leg(x);
-            select(x.abs() <= 1.0f32, leg.atan2(x), leg)
-        }
+        Unary::Asin => asin(x),
+        Unary::Acos => acos(x),
         Unary::Atan => x.atan(),
         Unary::Sinh => x.sinh(),
         Unary::Cosh => x.cosh(),
@@ -73,10 +67,31 @@ pub fn below(a: f32, b: f32) -> f32 {
     select(a < b, 1.0f32, select(a == b, 0.5f32, 0.0f32))
 }
 
-/// `√(1 − x²)`, without loss near ±1; beyond them not a number, which the angle of a point would not be on every driver.
+/// The inverse sine of a number up to ½ whose square is given: S. L. Moshier's polynomial in Cephes (`asinf`), 2 units in the last place.
 #[cube]
-fn leg(x: f32) -> f32 {
-    ((1.0f32 - x) * (1.0f32 + x)).sqrt()
+fn short_angle(x: f32, square: f32) -> f32 {
+    let mut sum = 0.0f32;
+    #[unroll]
+    for i in 0..5usize {
+        sum = sum * square + comptime!(SHORT_ANGLE[4 - i] as f32);
+    }
+    x + x * square * sum
+}
+
+/// Beyond ½ by `π/2 − 2 asin √((1 − |x|)/2)`, which is not a number beyond 1.
+#[cube]
+fn asin(x: f32) -> f32 {
+    let rest = 0.5f32 - 0.5f32 * x.abs();
+    let far = comptime!(std::f32::consts::FRAC_PI_2) - 2.0f32 * short_angle(rest.sqrt(), rest);
+    select(x.abs() < 0.5f32, short_angle(x, x * x), sign(x) * far)
+}
+
+#[cube]
+fn acos(x: f32) -> f32 {
+    let rest = 0.5f32 - 0.5f32 * x.abs();
+    let far = 2.0f32 * short_angle(rest.sqrt(), rest);
+    let far = select(x < 0.0f32, comptime!(std::f32::consts::PI) - far, far);
+    select(x.abs() < 0.5f32, comptime!(std::f32::consts::FRAC_PI_2) - short_angle(x, x * x), far)
 }
 
 #[cube]

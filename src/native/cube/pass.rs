@@ -84,11 +84,8 @@ impl Constants {
 }
 
 impl Pass {
-    /// `None` where it has sums over points or adds to arrays: reverse passes.
-    pub fn of(pass: &program::Pass, maps: &[Along], constants: &mut Constants) -> Option<Self> {
-        if !pass.sums.is_empty() || !pass.added.is_empty() {
-            return None;
-        }
+    /// What it sums over points goes to arrays from number `summands` on. `None` where a map reads what the pass itself makes: it takes numbers of other threads.
+    pub fn of(pass: &program::Pass, maps: &[Along], constants: &mut Constants, summands: usize) -> Option<Self> {
         let mut registers = 0;
         let mut code = Vec::with_capacity(pass.code.len());
         for instruction in &pass.code {
@@ -97,6 +94,9 @@ impl Pass {
                 program::Code::Unary(f, a) => Code::Unary(*f, *a),
                 program::Code::Binary(Operation::Of(op), a, b) => Code::Binary(*op, *a, *b),
                 program::Code::Binary(Operation::Below, a, b) => Code::Below(*a, *b),
+                program::Code::Linear(_, parts) if parts.iter().any(|(_, _, a)| matches!(a, Operand::Register(_))) => {
+                    return None;
+                }
                 program::Code::Linear(terms, parts) => Code::Linear(
                     terms.iter().map(|(w, a)| (constants.weight(w), *a)).collect(),
                     parts.iter().map(|(w, map, a)| (constants.weight(w), maps[*map], *a)).collect(),
@@ -107,6 +107,10 @@ impl Pass {
             }
             code.push((made, instruction.to));
         }
+        let sums = pass.sums.iter().zip(summands..);
+        code.extend(sums.map(|((of, _), to)| (Code::Copy(*of), Operand::Buffer(to))));
+        let added = pass.added.iter().map(|(to, of)| (Operand::Buffer(*to), *of));
+        code.extend(added.map(|(to, of)| (Code::Binary(Binary::Add, to, of), to)));
         Some(Self { code, registers })
     }
 }
@@ -276,5 +280,29 @@ fn entry(arena: &[f32], scalars: &[f32], offsets: &[u32], spot: &Spot, at: u32, 
         Operand::Buffer(b) => arena[(offsets[(spot.offsets + comptime!(b as u32)) as usize] + at) as usize],
         Operand::Scalar(s) => scalars[(spot.scalars + comptime!(s as u32)) as usize],
         Operand::Register(_) => 0.0f32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_of_what_the_pass_makes_is_refused_and_sums_are_left_to_another_kernel() {
+        let weight = || program::Weight { number: 2.0, scalars: Vec::new() };
+        let of = |part: Operand, sums: Vec<(Operand, usize)>, added: Vec<(usize, Operand)>| {
+            let code = program::Code::Linear(vec![(weight(), Operand::Register(0))], vec![(weight(), 0, part)]);
+            let instruction = program::Instruction { code, to: Operand::Register(1) };
+            let pass = program::Pass { count: 4, code: vec![instruction], sums, added };
+            Pass::of(&pass, &[Along { at: 0, taps: 1 }], &mut Constants::default(), 7)
+        };
+        assert_eq!(of(Operand::Register(0), Vec::new(), Vec::new()), None);
+        assert_eq!(of(Operand::Scalar(0), Vec::new(), Vec::new()).map(|pass| pass.code.len()), Some(1));
+        let one = Operand::Register(1);
+        let pass = of(Operand::Buffer(0), vec![(one, 3), (one, 5)], vec![(2, one)]).expect("a reverse pass");
+        let ends: Vec<_> = pass.code.iter().skip(1).cloned().collect();
+        let sum = Code::Binary(Binary::Add, Operand::Buffer(2), one);
+        let buffers = [7, 8, 2].map(Operand::Buffer);
+        assert_eq!(ends, [(Code::Copy(one), buffers[0]), (Code::Copy(one), buffers[1]), (sum, buffers[2])]);
     }
 }

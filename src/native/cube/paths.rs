@@ -13,14 +13,13 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use cubecl::prelude::*;
 
 use super::code::{Code, evaluate};
+use super::pace::Pace;
 use crate::error::Result;
 use crate::native::graph::{Graph, Id};
 use crate::tensor::random::kernel::{normal, normal_at, philox, sample, words};
 use crate::tensor::random::{Key, steps_at_once};
-use crate::tensor::{Precision, Tensor};
+use crate::tensor::{Context, Precision, Tensor};
 
-/// Numbers times steps of one launch: an interrupt waits for it, and on a card of software it takes a few tenths of a second.
-const WORK: usize = 1 << 23;
 /// Steps of one launch: each has a row of the table.
 const MOST_STEPS: usize = 1 << 12;
 /// Steps whose number fits into the word that draws have for it.
@@ -58,25 +57,30 @@ pub(crate) struct Span<'a> {
 }
 
 impl Steps {
-    /// Of the state after a step; arrays of the graph are the channels of the state, then their noise. `None` where it does not fit into a kernel.
-    pub fn new(graph: &Graph, points: usize, next: &[Id], noisy: &[usize]) -> Option<Self> {
-        let (code, numbers) = Code::of(graph, next)?;
+    /// Of the state after a step; arrays of the graph are the channels of the state, then their noise. The error says why it does not fit into a kernel.
+    pub fn new(graph: &Graph, points: usize, next: &[Id], noisy: &[usize]) -> std::result::Result<Self, &'static str> {
+        let (code, numbers) =
+            Code::of(graph, next).ok_or("its drift and noise have more operations than one kernel")?;
         let (channels, row) = (next.len(), graph.scalars());
         let form = Form { code, channels, points, noisy: noisy.to_vec(), numbers: numbers.len(), row };
-        Some(Self { form: Arc::new(form), numbers })
+        Ok(Self { form: Arc::new(form), numbers })
     }
-    /// Whether a device can have it: indices of 32 bits, and counters.
-    pub fn fits(&self, context: &crate::tensor::Context, samples: usize, steps: usize) -> bool {
+    /// Why a device cannot have it: indices of 32 bits, and counters.
+    pub fn unfit(&self, context: &Context, samples: usize, steps: usize) -> Option<&'static str> {
         let numbers = samples.checked_mul(self.form.channels * self.form.points);
-        context.device().is_cube()
-            && context.precision() == Precision::F32
-            && numbers.is_some_and(|n| n < 1 << 31)
-            && steps < COUNTED
+        if !context.device().is_cube() || context.precision() != Precision::F32 {
+            Some("kernels of cards compute in f32")
+        } else if numbers.is_none_or(|n| n >= 1 << 31) {
+            Some("the numbers of all paths are more than 32 bits count")
+        } else if steps >= COUNTED {
+            Some("there are more steps than 31 bits count")
+        } else {
+            None
+        }
     }
-    /// How many steps of so many samples one launch takes.
-    pub fn at_once(&self, samples: usize) -> usize {
-        let each = samples * self.form.points * self.form.code.instructions.len().div_ceil(32);
-        (WORK / each.max(1)).clamp(1, MOST_STEPS)
+    /// How many steps of so many samples are queued at once.
+    pub fn pace(&self, samples: usize) -> Pace {
+        Pace::new(samples * self.form.points * self.form.code.instructions.len().div_ceil(32), MOST_STEPS)
     }
     /// The state after the steps of a span.
     pub fn advance(&self, x: &Tensor, span: &Span<'_>) -> Result<Tensor> {

@@ -3,7 +3,7 @@
 //! A value is known in a *wave*: one later than what the maps in it read. A pass makes the values of one wave and form that later waves need,
 //! and computes anew what is cheap. Chains of sums, signs, numbers and maps become one instruction.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::super::fused::of_numbers;
 use super::super::graph::{Form, Function, Graph, Id, Node, Operation, UNIFORM};
@@ -12,6 +12,10 @@ use crate::tensor::{Binary, Unary};
 
 /// What costs more than this many operations is kept for later waves, and not computed again.
 const CHEAP: usize = 2;
+/// Operations that maps may cost when what they read is computed again wherever they read it, and not kept: memory costs more.
+const AGAIN: usize = 40;
+/// Weights of a row of a map for which that is done.
+const NARROW: usize = 5;
 
 /// Where a result goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,21 +73,21 @@ pub struct Shared {
     pub arrays: Vec<Form>,
     /// Scalars: those that are given, then constants and results.
     pub scalars: Vec<f64>,
-    constants: HashMap<u64, usize>,
-    /// The most registers of a pass.
-    pub registers: usize,
-    /// The most sums of a pass.
-    pub sums: usize,
+    constants: FxHashMap<u64, usize>,
     /// Whether a sum over points is used at points: then samples are worked on one by one.
     pub sums_are_used: bool,
     /// Places of results on the way, which the next program may take.
     free: Vec<(Form, usize)>,
+    /// Whether passes become loops, which compute again what maps read of cheap values, and not kernels of cards.
+    compiled: bool,
+    /// How many passes there are.
+    pub passes: usize,
 }
 
 impl Shared {
-    /// For arrays of these forms.
-    pub fn new(arrays: Vec<Form>) -> Self {
-        Self { arrays, ..Self::default() }
+    /// For arrays of these forms; `compiled` asks for passes that become loops of the processor.
+    pub fn new(arrays: Vec<Form>, compiled: bool) -> Self {
+        Self { arrays, compiled, ..Self::default() }
     }
     fn constant(&mut self, value: f64) -> usize {
         let next = self.scalars.len();
@@ -101,12 +105,20 @@ impl Shared {
 
 /// The program that computes results.
 pub fn program(graph: &Graph, shared: &mut Shared, results: &[(Id, Target)], given: usize) -> Program {
-    let plan = Plan::new(graph, results);
+    let plan = Plan::new(graph, results, shared.compiled);
     shared.sums_are_used |= plan.uses_sums(graph);
     let (before, mut free) = (shared.arrays.len(), std::mem::take(&mut shared.free));
     let all = free.clone();
-    let assembly =
-        Assembly { graph, shared, results, plan, scalars: HashMap::new(), buffers: HashMap::new(), free, given };
+    let assembly = Assembly {
+        graph,
+        shared,
+        results,
+        plan,
+        scalars: FxHashMap::default(),
+        buffers: FxHashMap::default(),
+        free,
+        given,
+    };
     let program = assembly.program();
     free = all;
     free.extend(shared.arrays.iter().copied().zip(0..).skip(before));
@@ -120,11 +132,13 @@ struct Plan {
     order: Vec<Id>,
     waves: Vec<usize>,
     stored: Vec<bool>,
+    /// What maps read without its being kept.
+    again: Vec<bool>,
     last: usize,
 }
 
 impl Plan {
-    fn new(graph: &Graph, results: &[(Id, Target)]) -> Self {
+    fn new(graph: &Graph, results: &[(Id, Target)], compiled: bool) -> Self {
         let (mut seen, mut waiting) = (vec![false; graph.nodes().len()], Vec::new());
         waiting.extend(results.iter().map(|(id, _)| *id));
         let mut order = Vec::new();
@@ -137,21 +151,28 @@ impl Plan {
         // Arguments have smaller numbers.
         order.sort_unstable();
         let count = graph.nodes().len();
+        let again = if compiled { again(graph, &order) } else { vec![false; count] };
         let (mut waves, mut stored) = (vec![0; count], vec![false; count]);
+        // In which wave a value can be computed at other places than the one that is worked on.
+        let mut elsewhere = vec![0; count];
+        let is_known = |a: Id| graph.is_uniform(a) || is_array(graph, a);
         for &id in &order {
-            let of = |a: &Id| waves[*a];
-            let wave = match &graph.nodes()[id] {
-                Node::Along(parts) => {
-                    let wave = |a: &Id| of(a) + usize::from(!graph.is_uniform(*a) && !is_array(graph, *a));
-                    parts.iter().map(|(_, a)| wave(a)).max().unwrap_or(0)
+            let largest = |of: &dyn Fn(Id) -> usize| graph.arguments(id).into_iter().map(of).max().unwrap_or(0);
+            (waves[id], elsewhere[id]) = match &graph.nodes()[id] {
+                Node::Along(_) => {
+                    let wave = largest(&|a| match () {
+                        () if is_known(a) => waves[a],
+                        () if again[a] => elsewhere[a],
+                        () => waves[a] + 1,
+                    });
+                    (wave, wave)
                 }
-                Node::Sum(a) => of(a) + 1,
-                _ => graph.arguments(id).iter().map(of).max().unwrap_or(0),
+                Node::Sum(a) => (waves[*a] + 1, waves[*a] + 1),
+                _ => (largest(&|a| waves[a]), largest(&|a| elsewhere[a])),
             };
-            waves[id] = wave;
             if let Node::Along(parts) = &graph.nodes()[id] {
                 for (_, a) in parts {
-                    stored[*a] |= !graph.is_uniform(*a) && !is_array(graph, *a);
+                    stored[*a] |= !is_known(*a) && !again[*a];
                 }
             }
         }
@@ -185,7 +206,7 @@ impl Plan {
             stored[id] |= crosses[id] && own > CHEAP;
         }
         let last = order.iter().map(|id| waves[*id]).max().unwrap_or(0);
-        Self { order, waves, stored, last }
+        Self { order, waves, stored, again, last }
     }
     /// Whether a value at points is computed from a sum over points.
     fn uses_sums(&self, graph: &Graph) -> bool {
@@ -195,6 +216,47 @@ impl Plan {
     fn is_stored(&self, id: Id) -> bool {
         self.stored.get(id).copied().unwrap_or(false)
     }
+}
+
+/// Values that maps read and that are computed again at each place where they do: those that cost less than to be written and read.
+fn again(graph: &Graph, order: &[Id]) -> Vec<bool> {
+    let count = graph.nodes().len();
+    let width = |map: usize| graph.maps().get(map).map_or(usize::MAX, |map| map.matrix.widest());
+    let (mut reads, mut again, mut cost) = (vec![0usize; count], vec![false; count], vec![0usize; count]);
+    for &id in order {
+        if let Node::Along(parts) = &graph.nodes()[id] {
+            for (map, a) in parts {
+                let own = if width(*map) > NARROW { usize::MAX } else { width(*map) };
+                reads[*a] = reads[*a].saturating_add(own);
+            }
+        }
+    }
+    for &id in order {
+        if graph.is_uniform(id) || is_array(graph, id) {
+            continue;
+        }
+        let total = |own: usize| graph.arguments(id).iter().fold(own, |sum, a| sum.saturating_add(cost[*a]));
+        cost[id] = match &graph.nodes()[id] {
+            Node::Along(parts) => parts.iter().fold(0, |sum: usize, (map, a)| {
+                let each = 1 + if again[*a] { cost[*a] } else { 0 };
+                sum.saturating_add(width(*map).saturating_mul(each))
+            }),
+            Node::Unary(Function(f), _) if is_arithmetic(*f) => total(1),
+            Node::Binary(op, ..) if is_elementary(*op) => total(1),
+            _ => usize::MAX,
+        };
+        again[id] = reads[id] > 0 && cost[id].saturating_mul(reads[id]) <= AGAIN;
+    }
+    again
+}
+
+/// Whether machine code has instructions for a function.
+pub fn is_arithmetic(f: Unary) -> bool {
+    matches!(f, Unary::Neg | Unary::Abs | Unary::Sqrt | Unary::Rsqrt | Unary::Recip | Unary::Square)
+}
+/// Whether machine code has instructions for an operation.
+pub fn is_elementary(op: Operation) -> bool {
+    matches!(op, Operation::Of(Binary::Add | Binary::Sub | Binary::Mul | Binary::Div))
 }
 
 fn is_array(graph: &Graph, id: Id) -> bool {
@@ -207,9 +269,9 @@ struct Assembly<'a> {
     results: &'a [(Id, Target)],
     plan: Plan,
     /// Places of numbers.
-    scalars: HashMap<Id, usize>,
+    scalars: FxHashMap<Id, usize>,
     /// Places of what is kept.
-    buffers: HashMap<Id, usize>,
+    buffers: FxHashMap<Id, usize>,
     /// Places of forms that may be taken.
     free: Vec<(Form, usize)>,
     /// Scalars of the graph.
@@ -291,10 +353,10 @@ impl Assembly<'_> {
         self.plan.is_stored(id) && first == Some(&(id, Target::Array(array)))
     }
     /// The last wave in which what is kept is read; results to the end.
-    fn last_waves(&self) -> HashMap<Id, usize> {
-        let mut last: HashMap<Id, usize> = HashMap::new();
+    fn last_waves(&self) -> FxHashMap<Id, usize> {
+        let mut last: FxHashMap<Id, usize> = FxHashMap::default();
         // What is not kept is computed anew in every wave that needs it.
-        let mut needed: HashMap<Id, usize> = HashMap::new();
+        let mut needed: FxHashMap<Id, usize> = FxHashMap::default();
         for &id in self.plan.order.iter().rev() {
             let own = self.plan.waves[id];
             let at = needed.get(&id).copied().unwrap_or(own).max(own);
@@ -354,7 +416,7 @@ impl Assembly<'_> {
                 sums.push((*a, to));
             }
         }
-        let mut body = Body::new(self, outputs, wave);
+        let mut body = Body::new(self, outputs, (wave, form));
         body.write();
         let Body { code, places, .. } = body;
         let at = |of: &Self, id: Id| places.get(&id).copied().unwrap_or_else(|| of.leaf(id));
@@ -372,16 +434,23 @@ impl Assembly<'_> {
         let added = outputs.iter().filter_map(|o| if let Output::Added(id, to) = o { Some((*id, *to)) } else { None });
         let added: Vec<(usize, Operand)> =
             added.collect::<Vec<_>>().into_iter().map(|(id, to)| (to, of(self, id))).collect();
+        self.shared.passes += 1;
+        let own = Pass {
+            number: self.shared.passes - 1,
+            shape: self.graph.shape(form),
+            count: self.graph.count(form),
+            ..Pass::default()
+        };
+        if self.shared.compiled {
+            return Pass { code, sums, added, ..own };
+        }
         let (code, renamed) = allocated(&mut code, sums.iter().map(|s| s.0).chain(added.iter().map(|a| a.1)));
         let rename = |o: Operand| if let Operand::Register(r) = o { Operand::Register(renamed[&r]) } else { o };
-        let count = renamed.values().map(|r| r + 1).max().unwrap_or(0);
-        self.shared.registers = self.shared.registers.max(count);
-        self.shared.sums = self.shared.sums.max(sums.len());
         Pass {
-            count: self.graph.count(form),
             code,
             sums: sums.into_iter().map(|(o, to)| (rename(o), to)).collect(),
             added: added.into_iter().map(|(to, o)| (to, rename(o))).collect(),
+            ..own
         }
     }
     /// The place of an array, or of what an earlier wave has kept.
@@ -410,16 +479,17 @@ enum Output {
 struct Body<'a, 'b> {
     of: &'a mut Assembly<'b>,
     wave: usize,
+    form: Form,
     /// What is computed here, arguments first.
     order: Vec<Id>,
     /// Parts of sums that are computed with them.
-    inlined: HashMap<Id, bool>,
+    inlined: FxHashMap<Id, bool>,
     code: Vec<Instruction>,
-    places: HashMap<Id, Operand>,
+    places: FxHashMap<Id, Operand>,
 }
 
 impl<'a, 'b> Body<'a, 'b> {
-    fn new(of: &'a mut Assembly<'b>, outputs: &[Output], wave: usize) -> Self {
+    fn new(of: &'a mut Assembly<'b>, outputs: &[Output], (wave, form): (usize, Form)) -> Self {
         let graph = of.graph;
         let mut roots: Vec<Id> = outputs
             .iter()
@@ -430,31 +500,29 @@ impl<'a, 'b> Body<'a, 'b> {
         let is_leaf = |of: &Assembly<'_>, id: Id| {
             graph.is_uniform(id) || is_array(graph, id) || (of.plan.is_stored(id) && of.plan.waves[id] < wave)
         };
-        let mut seen: HashMap<Id, bool> = HashMap::new();
+        let mut seen: FxHashMap<Id, bool> = FxHashMap::default();
         let mut order = Vec::new();
         let mut waiting = roots.clone();
         while let Some(id) = waiting.pop() {
             if !is_leaf(of, id) && seen.insert(id, true).is_none() {
                 order.push(id);
-                if !matches!(graph.nodes()[id], Node::Along(_)) {
-                    waiting.extend(graph.arguments(id));
-                }
+                let read = |a: &Id| !matches!(graph.nodes()[id], Node::Along(_)) || of.plan.again[*a];
+                waiting.extend(graph.arguments(id).into_iter().filter(read));
             }
         }
         order.sort_unstable();
         roots.retain(|id| seen.contains_key(id));
-        let mut uses: HashMap<Id, (usize, bool)> = HashMap::new();
+        let mut uses: FxHashMap<Id, (usize, bool)> = FxHashMap::default();
         for &id in &order {
-            if matches!(graph.nodes()[id], Node::Along(_)) {
-                continue;
-            }
+            let plain = !matches!(graph.nodes()[id], Node::Along(_));
             for a in graph.arguments(id) {
+                // What a map reads has an instruction of its own.
                 let entry = uses.entry(a).or_insert((0, true));
-                *entry = (entry.0 + 1, entry.1 && is_linear(graph, id));
+                *entry = (entry.0 + 1, entry.1 && plain && is_linear(graph, id));
             }
         }
         // Each part of a sum is computed with it where nothing else needs it.
-        let (mut inlined, mut sizes): (HashMap<Id, bool>, HashMap<Id, (usize, usize)>) = Default::default();
+        let (mut inlined, mut sizes): (FxHashMap<Id, bool>, FxHashMap<Id, (usize, usize)>) = Default::default();
         for &id in &order {
             let size = match &graph.nodes()[id] {
                 Node::Along(parts) => (0, parts.len()),
@@ -478,7 +546,7 @@ impl<'a, 'b> Body<'a, 'b> {
                 inlined.insert(id, true);
             }
         }
-        Self { of, wave, order, inlined, code: Vec::new(), places: HashMap::new() }
+        Self { of, wave, form, order, inlined, code: Vec::new(), places: FxHashMap::default() }
     }
     fn operand(&mut self, id: Id) -> Operand {
         if self.of.graph.is_uniform(id) {
@@ -498,10 +566,20 @@ impl<'a, 'b> Body<'a, 'b> {
                 Node::Binary(op, a, b) => Code::Binary(*op, self.operand(*a), self.operand(*b)),
                 _ => continue,
             };
-            let to = match self.of.buffers.get(&id) {
-                Some(buffer) if self.of.plan.waves[id] == self.wave => Operand::Buffer(*buffer),
-                _ => Operand::Register(at),
-            };
+            // Values of other forms are there for maps alone; they are kept by a pass of their own.
+            let is_own = self.of.plan.waves[id] == self.wave && graph.form(id) == self.form;
+            let kept = self.of.buffers.get(&id).copied().filter(|_| is_own);
+            if self.of.shared.compiled {
+                // Machine code names every value, since maps may read it at other places too.
+                self.places.insert(id, Operand::Register(at));
+                self.code.push(Instruction { code, to: Operand::Register(at) });
+                if let Some(buffer) = kept {
+                    let code = Code::Copy(Operand::Register(at));
+                    self.code.push(Instruction { code, to: Operand::Buffer(buffer) });
+                }
+                continue;
+            }
+            let to = kept.map_or(Operand::Register(at), Operand::Buffer);
             self.places.insert(id, to);
             self.code.push(Instruction { code, to });
         }
@@ -590,7 +668,7 @@ fn is_linear(graph: &Graph, id: Id) -> bool {
 fn allocated(
     code: &mut [Instruction],
     ends: impl Iterator<Item = Operand>,
-) -> (Vec<Instruction>, HashMap<usize, usize>) {
+) -> (Vec<Instruction>, FxHashMap<usize, usize>) {
     let reads = |code: &Code| -> Vec<usize> {
         let all: Vec<Operand> = match code {
             Code::Copy(a) | Code::Unary(_, a) => vec![*a],
@@ -603,12 +681,12 @@ fn allocated(
         all.dedup();
         all
     };
-    let mut last: HashMap<usize, usize> = HashMap::new();
+    let mut last: FxHashMap<usize, usize> = FxHashMap::default();
     for (at, instruction) in code.iter().enumerate() {
         last.extend(reads(&instruction.code).into_iter().map(|r| (r, at)));
     }
     last.extend(ends.filter_map(|o| if let Operand::Register(r) = o { Some((r, usize::MAX)) } else { None }));
-    let (mut names, mut free, mut count): (HashMap<usize, usize>, Vec<usize>, usize) = Default::default();
+    let (mut names, mut free, mut count): (FxHashMap<usize, usize>, Vec<usize>, usize) = Default::default();
     let mut out = Vec::with_capacity(code.len());
     for (at, instruction) in code.iter().enumerate() {
         let mut instruction = instruction.clone();

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::machine::Machine;
 use super::march::{Keep, Kept, March, Stop};
+use super::steps::Back;
 use crate::session::interrupt;
 use crate::tensor::Real;
 
@@ -25,9 +26,10 @@ impl<T: Real> March<T> {
         match keep {
             Keep::Nothing => (0, 0),
             Keep::All => {
-                let of = |program: usize| self.programs.steps[program].back.as_ref().map_or(0, |back| back.saved);
-                let states: usize = self.schedule.iter().map(|step| of(step.program)).sum();
-                (states.saturating_mul(self.state_len()), 0)
+                let saved = |back: &Back| self.programs.saved[..back.saved].iter().map(Vec::len).sum::<usize>();
+                let of = |program: usize| self.programs.steps[program].back.as_ref().map_or(0, saved);
+                let arrays: usize = self.schedule.iter().map(|step| of(step.program)).sum();
+                (arrays.saturating_mul(self.points), 0)
             }
             Keep::Every(n) => (
                 self.schedule.len().div_ceil(n.max(1)).saturating_mul(state),

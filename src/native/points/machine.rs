@@ -1,21 +1,26 @@
 //! A block of samples at work.
 
+use std::sync::OnceLock;
+
 use rayon::prelude::*;
 
 use super::super::graph::Map;
 use super::assemble::{Program, Shared};
-use super::linear::Prepared;
-use super::program::{Bases, Tiles};
+use super::compiled::Compiled;
+use super::program::{Bases, Pass};
+use super::run::{Run, Scratch};
 use crate::tensor::Real;
 
 /// What all blocks share.
 pub struct Plan<T> {
-    maps: Vec<Prepared<T>>,
+    maps: Vec<Map>,
+    /// Passes by their numbers, compiled when they are run first.
+    compiled: Vec<OnceLock<Box<Compiled<T>>>>,
+    /// Lengths of the axes of arrays.
+    shapes: Vec<[usize; 3]>,
     /// Numbers of each array for one sample.
     pub counts: Vec<usize>,
     scalars: Vec<f64>,
-    registers: usize,
-    sums: usize,
     /// Numbers that are kept.
     numbers: usize,
 }
@@ -24,13 +29,17 @@ impl<T: Real> Plan<T> {
     /// For programs on forms with these lengths of axes.
     pub fn new(shared: &Shared, maps: &[Map], shape: impl Fn(usize) -> [usize; 3], numbers: usize) -> Self {
         Self {
-            maps: maps.iter().map(|map| Prepared::new(map, shape(map.to))).collect(),
+            maps: maps.to_vec(),
+            compiled: (0..shared.passes).map(|_| OnceLock::new()).collect(),
+            shapes: shared.arrays.iter().map(|form| shape(*form)).collect(),
             counts: shared.arrays.iter().map(|form| shape(*form).iter().product()).collect(),
             scalars: shared.scalars.clone(),
-            registers: shared.registers,
-            sums: shared.sums,
             numbers,
         }
+    }
+    fn compiled(&self, pass: &Pass) -> Option<&Compiled<T>> {
+        let own = self.compiled.get(pass.number)?;
+        Some(own.get_or_init(|| Box::new(Compiled::new(pass, &self.maps, &self.shapes))))
     }
     /// Bytes of a machine for so many samples.
     pub fn bytes(&self, block: usize) -> usize {
@@ -48,14 +57,15 @@ pub struct Machine<T> {
     pub numbers: Vec<f64>,
     /// How many samples.
     pub block: usize,
-    tiles: Vec<Tiles<T>>,
+    /// Of each thread.
+    scratch: Vec<Scratch<T>>,
     bases: Bases<T>,
 }
 
 impl<T: Real> Machine<T> {
     /// Whether threads share the work.
     pub fn is_spread(&self) -> bool {
-        self.tiles.len() > 1
+        self.scratch.len() > 1
     }
     /// For so many samples and threads.
     pub fn new(plan: &Plan<T>, block: usize, threads: usize) -> Self {
@@ -64,7 +74,7 @@ impl<T: Real> Machine<T> {
             scalars: plan.scalars.clone(),
             numbers: vec![0.0; plan.numbers],
             block,
-            tiles: (0..threads.max(1)).map(|_| Tiles::new(plan.registers, plan.sums)).collect(),
+            scratch: (0..threads.max(1)).map(|_| Scratch::default()).collect(),
             bases: Bases::default(),
         }
     }
@@ -74,21 +84,24 @@ impl<T: Real> Machine<T> {
         for wave in &program.waves {
             wave.numbers.iter().for_each(|computed| computed.run(&mut self.scalars));
             for pass in &wave.passes {
-                let (maps, scalars, bases) = (&plan.maps, &self.scalars[..], &self.bases);
-                let total = pass.count * self.block;
-                self.tiles.iter_mut().for_each(|tiles| tiles.sums.fill(0.0));
-                match &mut self.tiles[..] {
-                    [tiles] => pass.run(maps, scalars, bases, tiles, (0, total)),
+                let Some(compiled) = plan.compiled(pass) else { continue };
+                let (scalars, bases, total) = (&self.scalars[..], &self.bases, pass.count * self.block);
+                let run = |scratch: &mut Scratch<T>, from: usize, to: usize| {
+                    scratch.sums.clear();
+                    scratch.sums.resize(pass.sums.len(), 0.0);
+                    Run { pass: compiled, scalars, bases, scratch }.all(from, to);
+                };
+                match &mut self.scratch[..] {
+                    [scratch] => run(scratch, 0, total),
                     all => {
                         let each = total.div_ceil(all.len()).next_multiple_of(64);
-                        all.par_iter_mut().enumerate().for_each(|(thread, tiles)| {
-                            let range = ((thread * each).min(total), ((thread + 1) * each).min(total));
-                            pass.run(maps, scalars, bases, tiles, range);
+                        all.par_iter_mut().enumerate().for_each(|(thread, scratch)| {
+                            run(scratch, (thread * each).min(total), ((thread + 1) * each).min(total));
                         });
                     }
                 }
                 for (at, (_, to)) in pass.sums.iter().enumerate() {
-                    self.scalars[*to] = self.tiles.iter().map(|tiles| tiles.sums[at]).sum();
+                    self.scalars[*to] = self.scratch.iter().map(|scratch| scratch.sums[at]).sum();
                 }
             }
         }

@@ -154,7 +154,7 @@ impl<T: Real> March<T> {
     }
     /// Copies of arrays, one after the other.
     pub(super) fn copies(&self, machine: &Machine<T>, states: &[Vec<usize>]) -> Vec<T> {
-        let mut out = Vec::with_capacity(states.len() * self.state_len() * machine.block);
+        let mut out = Vec::with_capacity(states.iter().map(Vec::len).sum::<usize>() * self.points * machine.block);
         for array in states.iter().flatten() {
             out.extend_from_slice(&machine.arrays[*array]);
         }

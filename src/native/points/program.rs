@@ -1,12 +1,8 @@
-//! The instructions of one pass over tiles.
+//! The instructions of one pass over arrays.
 
 use super::super::graph::Operation;
-use super::super::operation;
-use super::linear::{self, Part, Prepared, Values};
 use crate::tensor::{Real, Unary};
 
-/// Bytes of a tile: a few registers of them stay in the nearest cache.
-const TILE: usize = 8192;
 /// Values that are added up in one instruction.
 pub const MOST_TERMS: usize = 16;
 /// Maps that are added up in one instruction.
@@ -15,9 +11,9 @@ pub const MOST_PARTS: usize = 8;
 /// What an instruction reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operand {
-    /// A tile of an earlier result.
+    /// An earlier result; of loops each has its own name, and maps may read it.
     Register(usize),
-    /// A tile of an array.
+    /// An array, at the place that is worked on.
     Buffer(usize),
     /// The same number everywhere.
     Scalar(usize),
@@ -33,7 +29,7 @@ pub struct Weight {
 }
 
 impl Weight {
-    fn value<T: Real>(&self, scalars: &[f64]) -> T {
+    pub(super) fn value<T: Real>(&self, scalars: &[f64]) -> T {
         T::of(self.scalars.iter().fold(self.number, |w, s| w * scalars[*s]))
     }
 }
@@ -63,6 +59,10 @@ pub struct Instruction {
 /// One pass over arrays of a form.
 #[derive(Clone, Debug, Default)]
 pub struct Pass {
+    /// Its number among all passes.
+    pub number: usize,
+    /// The lengths of the axes of what it makes.
+    pub shape: [usize; 3],
     /// Numbers of an array of one sample.
     pub count: usize,
     /// In order.
@@ -73,24 +73,9 @@ pub struct Pass {
     pub added: Vec<(usize, Operand)>,
 }
 
-/// What a thread works with.
-pub struct Tiles<T> {
-    registers: Vec<Vec<T>>,
-    /// Of the sums of a pass, in their order.
-    pub sums: Vec<f64>,
-}
-
-impl<T: Real> Tiles<T> {
-    /// For passes with so many registers and sums at most.
-    pub fn new(registers: usize, sums: usize) -> Self {
-        let tile = vec![T::default(); TILE / size_of::<T>()];
-        Self { registers: vec![tile; registers], sums: vec![0.0; sums] }
-    }
-}
-
 /// All arrays, where passes find them.
 pub struct Bases<T>(Vec<(*mut T, usize)>);
-// SAFETY: a pass writes a tile of an array from one thread only, and reads whole arrays only where it writes none of their tiles.
+// SAFETY: a pass writes a place of an array from one thread only, and reads other places of an array only where it writes none.
 unsafe impl<T: Send> Sync for Bases<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Bases<T> {}
@@ -107,113 +92,26 @@ impl<T: Real> Bases<T> {
         self.0.clear();
         self.0.extend(arrays.iter_mut().map(|array| (array.as_mut_ptr(), array.len())));
     }
-    /// A whole array that the pass does not write.
-    fn all(&self, array: usize) -> &[T] {
+    /// A place of an array; panics unless the array has the numbers `from … to`, which are reached from there.
+    pub(super) fn pointer(&self, array: usize, at: isize, from: isize, to: isize) -> *mut T {
         let (base, len) = self.0[array];
-        // SAFETY: the array lives as long as the pass, which does not write it: what maps read was written by a pass before.
-        unsafe { std::slice::from_raw_parts(base, len) }
+        assert!(from >= 0 && to <= len as isize, "array {array} of {len} numbers has none at {from} … {to}");
+        base.wrapping_offset(at)
     }
-    /// A tile of an array.
-    fn tile(&self, array: usize, (start, end): (usize, usize)) -> &[T] {
-        let (base, len) = self.0[array];
-        assert!(start <= end && end <= len);
-        // SAFETY: in bounds; tiles belong to one thread each, and no instruction writes what it reads.
-        unsafe { std::slice::from_raw_parts(base.add(start), end - start) }
+    /// Numbers of an array that the pass does not write, so far from one another.
+    pub(super) fn gather(&self, array: usize, from: isize, stride: usize, out: &mut [T]) {
+        let first = self.pointer(array, from, from, from + (stride * out.len().saturating_sub(1)) as isize + 1);
+        for (i, out) in out.iter_mut().enumerate() {
+            // SAFETY: as far as the last one the array was found to have them.
+            *out = unsafe { *first.add(i * stride) };
+        }
     }
-    /// A tile of an array that is written.
-    #[allow(clippy::mut_from_ref)] // as of a cell: see below
-    fn tile_mut(&self, array: usize, (start, end): (usize, usize)) -> &mut [T] {
-        let (base, len) = self.0[array];
-        assert!(start <= end && end <= len);
-        // SAFETY: in bounds; tiles belong to one thread each, and no instruction writes what it reads.
-        unsafe { std::slice::from_raw_parts_mut(base.add(start), end - start) }
-    }
-}
-
-impl Pass {
-    /// Works on the numbers `from … to` of arrays.
-    pub fn run<T: Real>(
-        &self,
-        maps: &[Prepared<T>],
-        scalars: &[f64],
-        bases: &Bases<T>,
-        tiles: &mut Tiles<T>,
-        (from, to): (usize, usize),
-    ) {
-        let Tiles { registers, sums } = tiles;
-        for start in (from..to).step_by(TILE / size_of::<T>()) {
-            let range = (start, (start + TILE / size_of::<T>()).min(to));
-            let len = range.1 - range.0;
-            for Instruction { code, to } in &self.code {
-                // Out of its place while it is written; no instruction reads it.
-                let mut own = Vec::new();
-                let write = match to {
-                    Operand::Register(r) => {
-                        own = std::mem::take(&mut registers[*r]);
-                        &mut own[..len]
-                    }
-                    Operand::Buffer(b) => bases.tile_mut(*b, range),
-                    Operand::Scalar(_) => continue,
-                };
-                let many = |operand: &Operand| match operand {
-                    Operand::Register(r) => &registers[*r][..len],
-                    Operand::Buffer(b) => bases.tile(*b, range),
-                    Operand::Scalar(_) => &[],
-                };
-                let read = |operand: &Operand| match operand {
-                    Operand::Scalar(s) => operation::Values::One(T::of(scalars[*s])),
-                    _ => operation::Values::Many(many(operand)),
-                };
-                match code {
-                    Code::Copy(a) => operation::copy(read(a), write),
-                    Code::Unary(f, a) => operation::unary(*f, read(a), write),
-                    Code::Binary(op, a, b) => operation::binary(*op, read(a), read(b), write),
-                    Code::Linear(terms, parts) => {
-                        let mut values: [(&[T], T); MOST_TERMS] = [(&[], T::default()); MOST_TERMS];
-                        for (place, (w, a)) in values.iter_mut().zip(terms) {
-                            *place = (many(a), w.value(scalars));
-                        }
-                        let part = |(w, map, a): &(Weight, usize, Operand)| Part {
-                            map: &maps[*map],
-                            weight: w.value(scalars),
-                            of: match a {
-                                Operand::Buffer(b) => Values::All(bases.all(*b)),
-                                Operand::Scalar(s) => Values::One(T::of(scalars[*s])),
-                                Operand::Register(_) => Values::One(T::default()),
-                            },
-                        };
-                        let values = &values[..terms.len().min(MOST_TERMS)];
-                        if let Some((first, others)) = parts.split_first() {
-                            let mut all = [part(first); MOST_PARTS];
-                            all.iter_mut().skip(1).zip(others).for_each(|(to, from)| *to = part(from));
-                            linear::sum(write, start, values, &all[..parts.len().min(MOST_PARTS)]);
-                        } else {
-                            linear::sum(write, start, values, &[]);
-                        }
-                    }
-                }
-                if let Operand::Register(r) = to {
-                    registers[*r] = own;
-                }
-            }
-            let read = |operand: &Operand| match operand {
-                Operand::Register(r) => &registers[*r][..len],
-                Operand::Buffer(b) => bases.tile(*b, range),
-                Operand::Scalar(_) => &[],
-            };
-            for (sum, (a, _)) in sums.iter_mut().zip(&self.sums) {
-                *sum += match a {
-                    Operand::Scalar(s) => scalars[*s] * len as f64,
-                    a => linear::total(read(a)),
-                };
-            }
-            for (to, a) in &self.added {
-                let to = bases.tile_mut(*to, range);
-                match a {
-                    Operand::Scalar(s) => to.iter_mut().for_each(|o| *o = *o + T::of(scalars[*s])),
-                    a => to.iter_mut().zip(read(a)).for_each(|(o, x)| *o = *o + *x),
-                }
-            }
+    /// Writes such numbers.
+    pub(super) fn scatter(&self, array: usize, from: isize, stride: usize, numbers: &[T]) {
+        let first = self.pointer(array, from, from, from + (stride * numbers.len().saturating_sub(1)) as isize + 1);
+        for (i, number) in numbers.iter().enumerate() {
+            // SAFETY: as above; places belong to one thread each.
+            unsafe { *first.add(i * stride) = *number };
         }
     }
 }

@@ -1,6 +1,6 @@
 //! An integrator with a right-hand side, as programs: a step, a step that keeps what its reverse needs, its reverse.
 
-use std::collections::HashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::adjoint::pulled;
 use super::super::graph::{Graph, Id, Map, Node, POINTS};
@@ -18,6 +18,8 @@ pub trait Rates {
     fn rates(&mut self, graph: &mut Graph, state: &[Id], after: f64) -> Result<Vec<Id>, Unfit>;
     /// A state with what is known of it put in its place.
     fn settled(&mut self, graph: &mut Graph, state: &[Id], after: f64) -> Result<Vec<Id>, Unfit>;
+    /// For drifts and kicks: pairs of channels, a position and its velocity.
+    fn velocities(&self) -> &[(usize, usize)];
     /// Arrays and scalars that have gradients, of those that were asked for.
     fn wanted(&self) -> (Vec<usize>, Vec<usize>);
 }
@@ -87,7 +89,7 @@ fn moment(step: &Step, state: usize) -> f64 {
     if step.ends.first() == Some(&state) { step.h } else { read.unwrap_or(step.h) }
 }
 
-/// Programs for steps; with their reverse where `keep` says what is kept for a gradient.
+/// Programs for steps; with their reverse where `keep` says what is kept for a gradient, and for loops of the processor where `compiled` says so, for cards else.
 ///
 /// # Errors
 /// Why there are none.
@@ -96,7 +98,7 @@ pub fn programs(
     rates: &mut dyn Rates,
     channels: usize,
     steps: Vec<Step>,
-    keep: Option<Keep>,
+    (keep, compiled): (Option<Keep>, bool),
 ) -> Result<Programs, Unfit> {
     let gradient = keep.is_some();
     let most = steps.iter().map(|s| s.given.max(s.ends.len())).max().unwrap_or(1);
@@ -104,7 +106,7 @@ pub fn programs(
     let arrays = |graph: &mut Graph, states: usize| -> Vec<Vec<(usize, Id)>> {
         (0..states).map(|_| (0..channels).map(|_| graph.fresh_array(POINTS)).collect()).collect()
     };
-    let own = Arrays {
+    let mut own = Arrays {
         states: arrays(graph, most),
         cotangents: arrays(graph, if gradient { most } else { 0 }),
         saved: arrays(graph, most_saved),
@@ -114,6 +116,9 @@ pub fn programs(
     for step in &steps {
         results.push(forward(graph, rates, step, &own)?);
     }
+    let read = read(graph, &results, &own);
+    let is_read = |target: &Target| !matches!(target, Target::Array(i) if !read.contains(i));
+    results.iter_mut().for_each(|(ends, _)| ends.retain(|(_, target)| is_read(target)));
     let (wanted, scalars) = if gradient { rates.wanted() } else { Default::default() };
     let sums: Vec<(usize, usize)> = wanted
         .iter()
@@ -125,11 +130,17 @@ pub fn programs(
     let mut reverses = Vec::new();
     if gradient {
         for step in &steps {
-            reverses.push(reverse(graph, rates, step, &own, (&sums, &scalars))?);
+            reverses.push(reverse(graph, rates, step, &own, &read, (&sums, &scalars))?);
         }
     }
+    // What no reverse reads need not be kept: all of a state where the right-hand side is linear, velocities where forces depend on positions.
+    let used = reached(graph, reverses.iter().flatten().map(|(id, _)| *id).collect());
+    own.saved.iter_mut().for_each(|state| state.retain(|(array, _)| used.contains(array)));
+    for (_, kept) in &mut results {
+        kept.retain(|(_, target)| matches!(target, Target::Array(array) if used.contains(array)));
+    }
     let given = graph.scalars();
-    let mut shared = Shared::new(graph.array_forms());
+    let mut shared = Shared::new(graph.array_forms(), compiled);
     let mut compiled = Vec::new();
     let mut reverses = reverses.into_iter();
     for (step, (ends, kept)) in steps.into_iter().zip(results) {
@@ -175,9 +186,57 @@ fn nodes(arrays: &[Vec<(usize, Id)>], at: usize) -> Vec<Id> {
 /// Results with where they go.
 type Results = Vec<(Id, Target)>;
 
+/// A state with so much of the channel `from` of another one added to the channel `to`, for pairs `(to, from)`.
+fn moved(
+    graph: &mut Graph,
+    state: &[Id],
+    other: &[Id],
+    pairs: impl Iterator<Item = (usize, usize)>,
+    by: f64,
+) -> Option<Vec<Id>> {
+    let mut moved = state.to_vec();
+    let by = graph.number(by);
+    for (to, from) in pairs {
+        let step = graph.binary(Binary::Mul, by, *other.get(from)?);
+        let own = moved.get_mut(to)?;
+        *own = graph.binary(Binary::Add, *own, step);
+    }
+    Some(moved)
+}
+
+/// The arrays that values are computed from.
+fn reached(graph: &Graph, mut waiting: Vec<Id>) -> FxHashSet<usize> {
+    let (mut seen, mut arrays) = (vec![false; graph.nodes().len()], FxHashSet::default());
+    while let Some(id) = waiting.pop() {
+        if seen.get_mut(id).is_some_and(|seen| !std::mem::replace(seen, true)) {
+            if let Some(Node::Array(array)) = graph.nodes().get(id) {
+                arrays.insert(*array);
+            }
+            waiting.extend(graph.arguments(id));
+        }
+    }
+    arrays
+}
+
+/// The arrays of states that count: those of the state itself, and what of a method's memory it is computed from.
+fn read(graph: &Graph, results: &[(Results, Results)], own: &Arrays) -> FxHashSet<usize> {
+    let mut read: FxHashSet<usize> = own.states.iter().take(1).flatten().map(|(array, _)| *array).collect();
+    loop {
+        let counts = |target: &Target| matches!(target, Target::Array(array) if read.contains(array));
+        let ends = results.iter().flat_map(|(ends, _)| ends).filter(|(_, target)| counts(target));
+        let kept = results.iter().flat_map(|(_, kept)| kept);
+        let found = reached(graph, ends.chain(kept).map(|(id, _)| *id).collect());
+        let before = read.len();
+        read.extend(found);
+        if read.len() == before {
+            return read;
+        }
+    }
+}
+
 /// The states that a step ends with, and those that are kept.
 fn forward(graph: &mut Graph, rates: &mut dyn Rates, step: &Step, own: &Arrays) -> Result<(Results, Results), Unfit> {
-    let mut states: HashMap<usize, Vec<Id>> = (0..step.given).map(|s| (s, nodes(&own.states, s))).collect();
+    let mut states: FxHashMap<usize, Vec<Id>> = (0..step.given).map(|s| (s, nodes(&own.states, s))).collect();
     let missing = "a state of a step is missing";
     for operation in &step.operations {
         match operation {
@@ -205,6 +264,19 @@ fn forward(graph: &mut Graph, rates: &mut dyn Rates, step: &Step, own: &Arrays) 
                 let made = rates.rates(graph, &state, *after)?;
                 states.insert(*to, made);
             }
+            Operation::Drift { to, from, by, after } => {
+                let pairs = rates.velocities().to_vec();
+                let state = states.get(from).ok_or(missing)?;
+                let moved = moved(graph, state, state, pairs.into_iter(), *by).ok_or(missing)?;
+                let settled = rates.settled(graph, &moved, *after)?;
+                states.insert(*to, settled);
+            }
+            Operation::Kick { to, from, rates: made, by } => {
+                let (state, made) = (states.get(from).ok_or(missing)?, states.get(made).ok_or(missing)?);
+                let pairs = rates.velocities().iter().map(|(_, v)| (*v, *v));
+                let kicked = moved(graph, state, made, pairs, *by).ok_or(missing)?;
+                states.insert(*to, kicked);
+            }
         }
     }
     let into = |list: Vec<usize>, arrays: &[Vec<(usize, Id)>]| -> Result<Results, Unfit> {
@@ -225,13 +297,19 @@ fn reverse(
     rates: &mut dyn Rates,
     step: &Step,
     own: &Arrays,
+    read: &FxHashSet<usize>,
     (arrays, scalars): (&[(usize, usize)], &[usize]),
 ) -> Result<Results, Unfit> {
     let channels = own.states.first().map_or(0, Vec::len);
-    let mut pull = Pull { channels, cotangents: HashMap::new(), leaves: HashMap::new() };
+    let mut pull = Pull { channels, cotangents: FxHashMap::default(), leaves: FxHashMap::default() };
+    let is_read = |place: usize, channel: usize| {
+        own.states.get(place).and_then(|state| state.get(channel)).is_some_and(|(array, _)| read.contains(array))
+    };
     for (place, end) in step.ends.iter().enumerate() {
         for (c, g) in nodes(&own.cotangents, place).into_iter().enumerate() {
-            pull.add(graph, *end, c, g);
+            if is_read(place, c) {
+                pull.add(graph, *end, c, g);
+            }
         }
     }
     let wanted = |node: &Node| match node {
@@ -241,14 +319,22 @@ fn reverse(
     };
     let kept = saved(step);
     for operation in step.operations.iter().rev() {
-        let (Operation::Sum { to, .. } | Operation::Nonlinear { to, .. }) = operation;
-        let Some(g) = pull.cotangents.remove(to) else { continue };
+        let Some(mut g) = pull.cotangents.remove(&operation.to()) else { continue };
+        let settled_at = match operation {
+            Operation::Sum { to, .. } => Some(moment(step, *to)),
+            Operation::Drift { after, .. } => Some(*after),
+            Operation::Nonlinear { .. } | Operation::Kick { .. } => None,
+        };
+        if let Some(after) = settled_at {
+            let raw = own.raw.first().cloned().unwrap_or_default();
+            let bare = nodes(&own.raw, 0);
+            let settled = rates.settled(graph, &bare, after)?;
+            if settled != bare {
+                g = pull.through(graph, &settled, &g, &raw, wanted)?;
+            }
+        }
         match operation {
             Operation::Sum { parts, .. } => {
-                let raw = own.raw.first().cloned().unwrap_or_default();
-                let bare = nodes(&own.raw, 0);
-                let settled = rates.settled(graph, &bare, moment(step, *to))?;
-                let g = if settled == bare { g } else { pull.through(graph, &settled, &g, &raw, wanted)? };
                 for (weight, _, from) in parts {
                     for (c, g) in g.iter().enumerate() {
                         let Some(g) = g else { continue };
@@ -269,14 +355,23 @@ fn reverse(
                     }
                 }
             }
+            Operation::Drift { from, by, .. } => {
+                pull.moved(graph, (*from, *from), &g, rates.velocities().iter().copied(), *by);
+            }
+            Operation::Kick { from, rates: made, by, .. } => {
+                let pairs = rates.velocities().iter().map(|(_, v)| (*v, *v));
+                pull.moved(graph, (*from, *made), &g, pairs, *by);
+            }
         }
     }
     let mut results = Vec::new();
     for (given, own) in own.cotangents.iter().enumerate().take(step.given.max(1)) {
         let ids = pull.cotangents.remove(&given).unwrap_or_else(|| vec![None; channels]);
-        for (id, (array, _)) in ids.into_iter().zip(own) {
-            let id = id.unwrap_or_else(|| graph.number(0.0));
-            results.push((id, Target::Array(*array)));
+        for (c, (id, (array, _))) in ids.into_iter().zip(own).enumerate() {
+            if is_read(given, c) {
+                let id = id.unwrap_or_else(|| graph.number(0.0));
+                results.push((id, Target::Array(*array)));
+            }
         }
     }
     for (array, sum) in arrays {
@@ -296,9 +391,9 @@ fn reverse(
 struct Pull {
     channels: usize,
     /// Of states, by channels.
-    cotangents: HashMap<usize, Vec<Option<Id>>>,
+    cotangents: FxHashMap<usize, Vec<Option<Id>>>,
     /// Of arrays and scalars, the latter marked.
-    leaves: HashMap<(bool, usize), Id>,
+    leaves: FxHashMap<(bool, usize), Id>,
 }
 
 impl Pull {
@@ -306,6 +401,26 @@ impl Pull {
         let slots = self.cotangents.entry(state).or_insert_with(|| vec![None; self.channels]);
         if let Some(slot) = slots.get_mut(channel) {
             *slot = Some(slot.map_or(g, |sum| graph.binary(Binary::Add, sum, g)));
+        }
+    }
+    /// Those of a state that gets so much of the channels of another one, as [`moved`] has them.
+    fn moved(
+        &mut self,
+        graph: &mut Graph,
+        (state, other): (usize, usize),
+        g: &[Option<Id>],
+        pairs: impl Iterator<Item = (usize, usize)>,
+        by: f64,
+    ) {
+        for (c, g) in g.iter().enumerate() {
+            g.iter().for_each(|g| self.add(graph, state, c, *g));
+        }
+        for (to, from) in pairs {
+            if let Some(Some(g)) = g.get(to) {
+                let by = graph.number(by);
+                let part = graph.binary(Binary::Mul, by, *g);
+                self.add(graph, other, from, part);
+            }
         }
     }
     /// From cotangents of values to those of the arrays that they are computed from.

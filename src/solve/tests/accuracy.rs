@@ -316,6 +316,11 @@ fn progress_is_reported_for_every_step() {
     let pair = fixed("dormand_prince", 4).run(&logistic, &tensor(&[0.5], &[1]), &[0.0, 1.0, 2.0], None).unwrap();
     // The last stage of each step is the first of the next.
     assert_eq!(pair.statistics.evaluations, 8 * 6 + 1);
+    let (bodies, start) = pendulum();
+    for (name, evaluations) in [("symplectic_euler", 8), ("leapfrog", 8), ("verlet", 8 + 1), ("yoshida4", 8 * 3)] {
+        let solution = fixed(name, 4).run(&bodies, &start, &[0.0, 1.0, 2.0], None).unwrap();
+        assert_eq!(solution.statistics.evaluations, evaluations, "{name}");
+    }
 }
 
 #[test]

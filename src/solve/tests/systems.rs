@@ -85,6 +85,9 @@ impl System for VanDerPol {
         let damping = x.unary(Unary::Square)?.scale(-1.0)?.shift(1.0)?.mul(v)?.scale(self.mu)?;
         Ok(vec![v.clone(), damping.sub(x)?])
     }
+    fn has_jvp(&self) -> bool {
+        self.by_hand
+    }
     fn jvp(&self, _: f64, y: &Vec<Tensor>, d: &Vec<Tensor>) -> Option<Result<Vec<Tensor>>> {
         let product = || {
             let (x, v) = (&y[0], &y[1]);

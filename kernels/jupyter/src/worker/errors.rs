@@ -80,6 +80,7 @@ mod tests {
 
     #[test]
     fn an_error_in_a_function_points_into_its_cell() {
+        let _guard = crate::worker::interrupts::alone();
         let mut host = Host::new(Session::new(Options::default()));
         let _ = host.evaluate("In [1]", "fn f(x) {\n    undefined_name + x\n}").unwrap();
         let failure = failure(&host.evaluate("In [2]", "let a = 1;\nf(a)").unwrap_err());
@@ -92,6 +93,7 @@ mod tests {
 
     #[test]
     fn advice_is_what_can_be_done_in_a_notebook() {
+        let _guard = crate::worker::interrupts::alone();
         let mut host = Host::new(Session::new(Options::default()));
         for (code, advice) in [("ones([1000000, 1000000])", "%limits tensor_bytes="), ("nothing_such()", "?name")] {
             let text = failure(&host.evaluate("In [1]", code).unwrap_err()).traceback.join("\n");

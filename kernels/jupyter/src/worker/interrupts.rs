@@ -65,12 +65,20 @@ impl Interrupts {
     }
 }
 
+/// The flag belongs to the process: tests that ask for a stop, and those that evaluate code, run one at a time.
+#[cfg(test)]
+pub fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_request_outlives_the_clearing_at_the_start_of_a_cell() {
+        let _guard = alone();
         let interrupts = Arc::new(Interrupts::default());
         interrupts.request();
         assert_eq!(interrupt::pending(), None, "nothing runs");

@@ -99,6 +99,7 @@ mod tests {
     #[test]
     fn of_a_long_array_the_beginning_is_shown() {
         use ansatz::session::{Options, Session};
+        let _guard = crate::worker::interrupts::alone();
         let mut host = Host::new(Session::new(Options::default()));
         let value = host.evaluate("cell", "let a = []; a.pad(50_000, 7); a").unwrap();
         let text = bundle(&host, &value).data["text/plain"].as_str().unwrap_or_default().to_string();
