@@ -492,6 +492,11 @@ const BITS: &[(&str, &str)] = &[
 fn table(rows: &[(&str, &str)], tolerance: f64) -> Vec<(String, String, f64)> {
     rows.iter().map(|(name, script)| (name.to_string(), script.to_string(), tolerance)).collect()
 }
+/// The same where nothing is compiled.
+fn in_any_lane(rows: Vec<(String, String, f64)>) -> Vec<(String, String, f64)> {
+    let any = |script: String| script.replace("lane: \"native\"", "lane: \"auto\"");
+    rows.into_iter().map(|(name, script, tolerance)| (name, any(script), tolerance)).collect()
+}
 
 /// A stop that is asked for after some time ends a script: how long it takes from there.
 fn stopped_after(device: Device, script: &str) -> f64 {
@@ -585,11 +590,11 @@ fn lowered_transforms() {
 }
 #[test]
 fn lowered_gradients() {
-    compare(Device::LOWERED, Precision::F32, table(GRADIENTS, PRODUCTS));
+    compare(Device::LOWERED, Precision::F32, in_any_lane(table(GRADIENTS, PRODUCTS)));
 }
 #[test]
 fn lowered_in_double_precision() {
-    let rows = [EQUATIONS, SAMPLERS, GRADIENTS].map(|rows| table(rows, 1e-9)).concat();
+    let rows = in_any_lane([EQUATIONS, SAMPLERS, GRADIENTS].map(|rows| table(rows, 1e-9)).concat());
     compare(Device::LOWERED, Precision::F64, rows);
 }
 #[test]
@@ -651,7 +656,7 @@ fn gpu_double_precision() {
         println!("{device} does not compute in double precision: left out");
         return;
     }
-    let rows = [EQUATIONS, SAMPLERS, GRADIENTS].map(|rows| table(rows, 1e-9)).concat();
+    let rows = in_any_lane([EQUATIONS, SAMPLERS, GRADIENTS].map(|rows| table(rows, 1e-9)).concat());
     compare(device, Precision::F64, rows);
 }
 #[test]

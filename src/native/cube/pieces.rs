@@ -78,7 +78,7 @@ fn part(pass: &Pass, (needed, ends): &(Vec<bool>, Vec<End>)) -> Pass {
     let code = pass.code.iter().zip(needed).filter(|(_, needed)| **needed).map(|(code, _)| code.clone()).collect();
     let sums = ends.iter().filter_map(|end| if let End::Sum(i) = end { Some(pass.sums[*i]) } else { None });
     let added = ends.iter().filter_map(|end| if let End::Added(i) = end { Some(pass.added[*i]) } else { None });
-    Pass { count: pass.count, code, sums: sums.collect(), added: added.collect() }
+    Pass { code, sums: sums.collect(), added: added.collect(), ..*pass }
 }
 
 #[cfg(test)]
@@ -102,7 +102,8 @@ mod tests {
             unary(buffer(1), register(0)),
             unary(register(1), buffer(2)),
         ];
-        let pass = Pass { count: 4, code, sums: vec![(register(0), 7)], added: vec![(5, register(1))] };
+        let pass =
+            Pass { count: 4, code, sums: vec![(register(0), 7)], added: vec![(5, register(1))], ..Pass::default() };
         let lens = |most: usize| pieces_of(&pass, most).iter().map(|p| p.code.len()).collect::<Vec<_>>();
         assert_eq!(lens(5), [5]);
         assert_eq!(lens(4), [4, 3]);
