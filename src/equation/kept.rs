@@ -8,9 +8,6 @@
 //! E. Hairer, C. Lubich, G. Wanner, *Geometric Numerical Integration*, section IV.4, on projections to what is kept.
 
 use super::expr::{Expr, Op};
-use super::form::Evolution;
-use super::jacobian::Points;
-use super::rates;
 use super::system::StencilSystem;
 use crate::error::Result;
 use crate::tensor::{Binary, Precision, Tensor, Unary};
@@ -67,11 +64,11 @@ impl Kept {
     /// What an evolution keeps of a start; `None` in double precision, and where it is nothing.
     ///
     /// Found by evaluating the rates in double precision at a state near the start.
-    pub fn of(evolution: &Evolution, own: &Points, start: &Tensor, times: [f64; 2]) -> Result<Option<Self>> {
-        let Points { names, setting, accuracy, transport } = own.clone();
+    pub fn of(own: &StencilSystem, start: &Tensor, times: [f64; 2]) -> Result<Option<Self>> {
+        let (rates, setting) = (own.evolution().rates.iter(), own.lane().setting());
         let grid = setting.grid.clone();
         let on_grid = setting.space.len() == grid.dimensions() && grid.dimensions() > 0;
-        if start.precision() == Precision::F64 || !on_grid || !evolution.rates.iter().any(may_stay) {
+        if start.precision() == Precision::F64 || !on_grid || !rates.clone().any(may_stay) {
             return Ok(None);
         }
         let mut weights = vec![1.0];
@@ -81,8 +78,7 @@ impl Kept {
         }
         let (context, shape) = (start.context().clone(), start.shape());
         context.without_recording(|| {
-            let double = setting.in_precision(Precision::F64)?;
-            let system = StencilSystem::new(evolution, &names, double, accuracy, transport)?;
+            let system = own.in_double()?;
             let values = start.to_vec()?;
             let size = values.iter().fold(0.0f64, |m, v| m.max(v.abs())).max(1e-3);
             // Multiples of the golden ratio, without their whole part, are spread evenly.
@@ -91,19 +87,15 @@ impl Kept {
             let near = Tensor::from_vec::<f64>(&context, near.collect(), &shape)?;
             let (samples, channels) = (shape[0], shape[1]);
             let mut kept = vec![true; channels];
-            let rates = match rates::rates(&system, &near, &times)? {
-                Some(rates) => rates,
-                None => {
-                    let lane = system.lane();
-                    let at = |t: &f64| lane.rates(*t, &lane.settle(*t, near.clone())?)?.to_vec();
-                    times.iter().map(at).collect::<Result<_>>()?
-                }
-            };
-            for rates in rates {
+            for t in times {
+                let rates = system.rates(t, &system.lane().settle(t, near.clone())?)?.to_vec()?;
                 for (i, rates) in rates.chunks(weights.len()).enumerate() {
                     let parts = || rates.iter().zip(&weights).map(|(r, w)| r * w);
                     let (sum, size) = (parts().sum::<f64>(), parts().map(f64::abs).sum::<f64>());
                     kept[i % channels] &= sum.abs() <= ROUNDING * size;
+                }
+                if system.is_steady() {
+                    break;
                 }
             }
             let totals: Vec<Option<Vec<f64>>> = (0..channels)

@@ -7,6 +7,7 @@ use super::base::Equation;
 use super::compiled::{self, Marched, Needs, filled, keep, stopped, unfit};
 use super::form::Evolution;
 use super::lower::{Leaf, Lowered, lower};
+use super::prepared::ANY;
 use super::setting::Setting;
 use super::spectral::Spectral;
 use super::system::SpectralSystem;
@@ -128,14 +129,14 @@ impl<T: Real> Native<T> {
         let gradient = start.is_tracked()
             || context.is_recording() && context.is_differentiating()
             || system.lane().setting().parameters.iter().any(Tensor::is_tracked);
-        if !gradient && let Some(known) = system.schedules().find::<Self>(rollout, times) {
+        if !gradient && let Some(known) = system.schedules().find::<Self>(rollout, times, ANY) {
             return Ok(Ok(known));
         }
         Ok(Self::new(system, rollout, start, times)?.map(|native| {
             let native = Rc::new(native);
             if !gradient && native.march.programs.reverse.is_none() {
                 let points = system.lane().setting().grid.points();
-                system.schedules().keep((rollout, times), points, &native);
+                system.schedules().keep((rollout, times, ANY), points, &native);
             }
             native
         }))

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::base::Equation;
 use super::compiled::{self, Marched, Needs, filled, keep, stopped, unfit};
@@ -16,6 +17,7 @@ use crate::native::graph::POINTS;
 use crate::native::march::{Given, Keep, Scheduled};
 use crate::native::points::machine::Plan;
 use crate::native::points::march::{Kept, March, Place, Timed};
+use crate::native::points::restore::Restore;
 use crate::native::points::steps::{Rates, programs};
 use crate::native::step::Step;
 use crate::session::{Progress, interrupt};
@@ -50,21 +52,12 @@ pub(super) fn march(
         return Ok(Err(unfit));
     }
     let Some(&from) = times.first() else { return Ok(Err("there is no step")) };
-    let mut lowering = match Lowering::new(system.lane(), start, from)? {
-        Ok(lowering) => lowering,
-        Err(unfit) => return Ok(Err(unfit)),
-    };
-    lowering.velocities = system.velocities().to_vec();
-    let planned = match super::native::steps(rollout, times, (false, false)) {
-        Ok(planned) => planned,
-        Err(unfit) => return Ok(Err(unfit)),
-    };
     let start = &system.lane().settle(from, start.clone())?;
     let judged = || start.context().without_recording(|| rollout.warning(system, start, times));
     let later = system.is_judged_later(start, rollout.total(times));
     let warning = if later { None } else { judged()? };
     in_precision!(start.precision(), T => {
-        let native = match Native::<T>::new(system, &mut lowering, start, planned, (times.len(), Some(rollout)))? {
+        let native = match Native::<T>::prepared(system, rollout, start, times)? {
             Ok(native) => native,
             Err(unfit) => return Ok(Err(unfit)),
         };
@@ -84,6 +77,11 @@ pub(super) fn march(
             Err(error) => Err(error),
         }
     })
+}
+
+/// The integrals that a system keeps, as compiled steps have them.
+fn restored(system: &StencilSystem) -> Option<Arc<Restore>> {
+    system.kept().map(|kept| Arc::new(kept.restored()))
 }
 
 /// Whether a gradient goes to a start or to parameters.
@@ -139,7 +137,8 @@ pub(super) fn reason(
     Ok(lowering.rates(&mut graph, &state, 0.0).err())
 }
 
-/// Compiled steps with their numbers.
+/// Compiled steps with their numbers. Copies share what is large.
+#[derive(Clone)]
 pub(super) struct Native<T: Real> {
     /// What is run.
     pub march: March<T>,
@@ -152,6 +151,43 @@ pub(super) struct Native<T: Real> {
 }
 
 impl<T: Real> Native<T> {
+    /// For a rollout from a start through times: compiled now, or the last time.
+    ///
+    /// # Errors
+    /// When numbers do not fit; the inner error says why there are none.
+    fn prepared(
+        system: &StencilSystem,
+        rollout: &Rollout,
+        start: &Tensor,
+        times: &[f64],
+    ) -> Result<std::result::Result<Self, &'static str>> {
+        let samples = start.shape().first().copied().unwrap_or(1);
+        let to = (samples, start.context().is_recording() && start.is_tracked());
+        let schedules = system.schedules();
+        if let Some(known) = schedules.and_then(|own| own.find::<Self>(rollout, times, to)) {
+            let mut native = Self::clone(&known);
+            native.march.restore = restored(system);
+            return Ok(Ok(native));
+        }
+        let from = times.first().copied().unwrap_or(0.0);
+        let mut lowering = match Lowering::new(system.lane(), start, from)? {
+            Ok(lowering) => lowering,
+            Err(unfit) => return Ok(Err(unfit)),
+        };
+        lowering.velocities = system.velocities().to_vec();
+        let planned = match super::native::steps(rollout, times, (false, false)) {
+            Ok(planned) => planned,
+            Err(unfit) => return Ok(Err(unfit)),
+        };
+        let native = Self::new(system, &mut lowering, start, planned, (times.len(), Some(rollout)))?;
+        Ok(native.inspect(|native| {
+            if let Some(schedules) = schedules {
+                let mut kept = native.clone();
+                kept.march.restore = None;
+                schedules.keep((rollout, times, to), system.lane().setting().grid.points(), &Rc::new(kept));
+            }
+        }))
+    }
     /// Steps and when they are taken, with so many output times; with a gradient by what `rollout` keeps for it.
     ///
     /// # Errors
@@ -198,16 +234,16 @@ impl<T: Real> Native<T> {
         let march = March {
             channels,
             points: setting.space.iter().product(),
-            schedule,
-            scalars,
-            arrays,
+            schedule: Arc::new(schedule),
+            scalars: Arc::new(scalars),
+            arrays: Arc::new(arrays),
             times: lowering.times.clone(),
-            timed,
-            restore: system.kept().map(|kept| kept.restored()),
+            timed: Arc::new(timed),
+            restore: restored(system),
             outputs,
             first: usize::from(outputs == 2),
-            programs,
-            plan,
+            programs: Arc::new(programs),
+            plan: Arc::new(plan),
         };
         let of_scalars = sought.iter().filter_map(|place| lowering.scalars.iter().find(|leaf| leaf.place == *place));
         let scalars = of_scalars.map(|leaf| leaf.values.clone()).collect();

@@ -11,7 +11,8 @@ use std::rc::Rc;
 use super::expr::Op;
 use super::form::Evolution;
 use super::setting::Setting;
-use super::system::SpectralSystem;
+use super::system::{SpectralSystem, StencilSystem};
+use super::transport::Transport;
 use crate::error::Result;
 use crate::solve::Rollout;
 use crate::tensor::Tensor;
@@ -23,12 +24,18 @@ const SCHEDULES: usize = 8;
 /// Points of a grid beyond which only the last one is kept, as its tables are large, and beyond which nothing is.
 const MANY: usize = 1 << 20;
 const POINTS: usize = 1 << 26;
+/// Points beyond which nothing is kept of differences: there steps take longer than what is made for them.
+const FEW_POINTS: usize = 1 << 15;
+
+/// The order of differences, and that of what is carried along.
+type Differences = (usize, Transport);
 
 /// What an equation keeps. Copies with other parameters share it.
 #[derive(Default)]
 pub(super) struct Prepared {
     evolutions: RefCell<Vec<(usize, Evolution)>>,
     systems: RefCell<Vec<(Evolution, bool, SpectralSystem)>>,
+    stencils: RefCell<Vec<(Evolution, Setting, Differences, StencilSystem)>>,
 }
 
 impl Prepared {
@@ -74,6 +81,35 @@ impl Prepared {
     }
 }
 
+impl Prepared {
+    /// The same of differences at points.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn stencil(
+        &self,
+        evolution: &Evolution,
+        setting: &Setting,
+        differences: Differences,
+        make: impl FnOnce() -> Result<StencilSystem>,
+    ) -> Result<StencilSystem> {
+        // What a closure of an edge says may be something else the next time.
+        if !is_plain(evolution, setting) || setting.grid.points() > FEW_POINTS || !setting.grid.has_plain_edges() {
+            return make();
+        }
+        let known = |(own, there, by, _): &(Evolution, Setting, Differences, StencilSystem)| {
+            *by == differences && is_same(own, evolution) && there.is_same(setting)
+        };
+        if let Some((.., system)) = self.stencils.borrow().iter().find(|entry| known(entry)) {
+            return Ok(system.clone());
+        }
+        let made = make()?.keeping_schedules();
+        let entry = (evolution.clone(), setting.clone(), differences, made.clone());
+        remember(&mut self.stencils.borrow_mut(), SYSTEMS, entry);
+        Ok(made)
+    }
+}
+
 /// How many are kept.
 fn few(most: usize, points: usize) -> usize {
     if points > MANY { 1 } else { most }
@@ -83,19 +119,24 @@ fn few(most: usize, points: usize) -> usize {
 #[derive(Clone, Default)]
 pub(super) struct Schedules(Rc<RefCell<Vec<Schedule>>>);
 
-/// An integrator with its steps, the output times, and what was compiled for them.
-type Schedule = (Rollout, Vec<f64>, Rc<dyn Any>);
+/// For how many samples, and whether with a gradient to the start.
+pub(super) type Of = (usize, bool);
+/// For any number of samples.
+pub(super) const ANY: Of = (0, false);
+
+/// An integrator with its steps, the output times, for what, and what was compiled for them.
+type Schedule = (Rollout, Vec<f64>, Of, Rc<dyn Any>);
 
 impl Schedules {
     /// What was compiled for these steps.
-    pub fn find<A: 'static>(&self, rollout: &Rollout, times: &[f64]) -> Option<Rc<A>> {
+    pub fn find<A: 'static>(&self, rollout: &Rollout, times: &[f64], of: Of) -> Option<Rc<A>> {
         let known = self.0.borrow();
-        let found = known.iter().find(|(own, at, _)| own == rollout && at == times);
+        let found = known.iter().find(|(own, at, to, _)| own == rollout && at == times && *to == of);
         found.and_then(|(.., made)| made.clone().downcast::<A>().ok())
     }
     /// Keeps what was compiled for a grid of so many points.
-    pub fn keep<A: 'static>(&self, (rollout, times): (&Rollout, &[f64]), points: usize, made: &Rc<A>) {
-        remember(&mut self.0.borrow_mut(), few(SCHEDULES, points), (*rollout, times.to_vec(), made.clone()));
+    pub fn keep<A: 'static>(&self, (rollout, times, of): (&Rollout, &[f64], Of), points: usize, made: &Rc<A>) {
+        remember(&mut self.0.borrow_mut(), few(SCHEDULES, points), (*rollout, times.to_vec(), of, made.clone()));
     }
 }
 

@@ -262,16 +262,16 @@ impl Choices {
         }
         super::pressure::refuse_walls(equation, evolution, &setting.grid)?;
         let accuracy = if let Space::Central(accuracy) = self.space { accuracy } else { 2 };
-        let planned;
         let transport = if shocks { Transport::Weno5 } else { self.transport.on(&setting.grid) };
-        let evolution = if transport == Transport::Central {
-            evolution
-        } else {
-            planned = super::transport::planned(evolution, &setting, transport)?;
-            &planned
+        let new = || {
+            let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
+            if transport == Transport::Central {
+                return StencilSystem::new(evolution, &names, setting.clone(), accuracy, transport);
+            }
+            let planned = super::transport::planned(evolution, &setting, transport)?;
+            StencilSystem::new(&planned, &names, setting.clone(), accuracy, transport)
         };
-        let names: Vec<String> = equation.unknowns().iter().map(|u| u.name.clone()).collect();
-        StencilSystem::new(evolution, &names, setting, accuracy, transport).map(Lane::Stencil)
+        equation.prepared().stencil(evolution, &setting, (accuracy, transport), new).map(Lane::Stencil)
     }
 
     /// The steps, none longer than an explicit method bears at the start.

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::points::{Native, moving};
 use super::stencil::lowered::{Lowering, Moving};
@@ -27,25 +28,6 @@ fn evaluation(t: f64) -> (Vec<Step>, Vec<Scheduled>) {
     let operations = vec![Operation::Nonlinear { to: 1, from: 0, after: 0.0 }];
     let step = Step { h: 0.0, operations, functions: Vec::new(), given: 1, ends: vec![1], evaluations: 1 };
     (vec![step], vec![Scheduled { t, h: 0.0, program: 0, output: Some(1) }])
-}
-
-/// The rates of change of a state in double precision, `[sample, channel, x…]`, at times at which they may differ: at one of them where they
-/// do not depend on time. `None` where they cannot be compiled.
-///
-/// # Errors
-/// When the parameters do not fit the grid.
-pub(super) fn rates(system: &StencilSystem, state: &Tensor, times: &[f64]) -> Result<Option<Vec<Vec<f64>>>> {
-    let Some(from) = times.first() else { return Ok(None) };
-    let Some(mut own) = Evaluator::<f64>::new(system, *from, state)? else { return Ok(None) };
-    let mut found = Vec::with_capacity(times.len());
-    for t in times {
-        let Some(rates) = own.at(system, *t, &system.lane().settle(*t, state.clone())?)? else { return Ok(None) };
-        found.push(rates.to_vec()?);
-        if own.march.times.is_empty() && own.moving.is_empty() {
-            break;
-        }
-    }
-    Ok(Some(found))
 }
 
 /// What a system keeps of its compiled right-hand side. Clones share it.
@@ -80,6 +62,18 @@ impl Rates {
     /// One that is compiled when it is worth it.
     pub fn wanted() -> Self {
         Self(Rc::new(RefCell::new(Known::Asked(0))))
+    }
+    /// One that is compiled at once.
+    pub fn at_once() -> Self {
+        Self(Rc::new(RefCell::new(Known::Asked(FEW))))
+    }
+    /// Whether it is known that the rates of a state do not depend on the time.
+    pub fn is_steady(&self) -> bool {
+        match &*self.0.borrow() {
+            Known::Single(own) => own.is_steady(),
+            Known::Double(own) => own.is_steady(),
+            _ => false,
+        }
     }
     /// The rates of a state that has been settled; `None` where they are to be evaluated by tensors: while something is differentiated, on other
     /// devices, or where they cannot be compiled.
@@ -147,16 +141,19 @@ impl<T: Real> Evaluator<T> {
             _held: held,
         }))
     }
+    fn is_steady(&self) -> bool {
+        self.march.times.is_empty() && self.moving.is_empty()
+    }
     fn at(&mut self, system: &StencilSystem, t: f64, y: &Tensor) -> Result<Option<Tensor>> {
         if y.shape() != self.shape {
             return Ok(None);
         }
-        if let Some(step) = self.march.schedule.first_mut() {
+        if let Some(step) = Arc::make_mut(&mut self.march.schedule).first_mut() {
             step.t = t;
         }
         if !self.moving.is_empty() {
             match moving(system, &self.moving, &self.march.schedule)? {
-                Ok(timed) => self.march.timed = timed,
+                Ok(timed) => self.march.timed = Arc::new(timed),
                 Err(_) => return Ok(None),
             }
         }

@@ -161,6 +161,10 @@ pub struct StencilSystem {
     kept: Option<Rc<Kept>>,
     /// The right-hand side as one pass.
     compiled: Rates,
+    /// Compiled steps, where they are kept.
+    schedules: Option<Schedules>,
+    /// The same in double precision.
+    double: Rc<OnceCell<StencilSystem>>,
 }
 
 impl StencilSystem {
@@ -187,6 +191,8 @@ impl StencilSystem {
             clocked: OnceCell::new(),
             kept: None,
             compiled: Rates::default(),
+            schedules: None,
+            double: Rc::default(),
         })
     }
     /// The same with the integrals of a start kept where the evolution keeps them.
@@ -195,16 +201,45 @@ impl StencilSystem {
     /// Those of an evaluation.
     pub fn keeping(self, start: &Tensor, times: &[f64]) -> Result<Self> {
         let (Some(from), Some(to)) = (times.first(), times.last()) else { return Ok(self) };
-        let (evolution, points) = &*self.source;
-        let kept = Kept::of(evolution, points, start, [*from, *to])?.map(Rc::new);
+        let kept = Kept::of(&self, start, [*from, *to])?.map(Rc::new);
         Ok(Self { kept, ..self })
     }
     /// The same with a right-hand side that is compiled when it is evaluated often.
     pub fn compiled(self) -> Self {
         Self { compiled: Rates::wanted(), ..self }
     }
+    /// The same with compiled steps that are kept.
+    pub(super) fn keeping_schedules(self) -> Self {
+        Self { schedules: Some(Schedules::default()), ..self }
+    }
+    /// Its compiled steps, where they are kept.
+    pub(super) fn schedules(&self) -> Option<&Schedules> {
+        self.schedules.as_ref()
+    }
+    /// What it was made of.
+    pub(super) fn evolution(&self) -> &Evolution {
+        &self.source.0
+    }
+    /// The same in double precision, with a compiled right-hand side.
+    ///
+    /// # Errors
+    /// When a parameter does not fit.
+    pub(super) fn in_double(&self) -> Result<Self> {
+        if let Some(known) = self.double.get() {
+            return Ok(known.clone());
+        }
+        let (evolution, Points { names, setting, accuracy, transport }) = &*self.source;
+        let setting = setting.in_precision(Precision::F64)?;
+        let made = Self::new(evolution, names, setting, *accuracy, *transport)?;
+        let made = Self { compiled: Rates::at_once(), ..made };
+        Ok(self.double.get_or_init(|| made).clone())
+    }
+    /// Whether it is known that the rates do not depend on the time.
+    pub(super) fn is_steady(&self) -> bool {
+        self.compiled.is_steady()
+    }
     /// The right-hand side.
-    fn rates(&self, t: f64, y: &Tensor) -> Result<Tensor> {
+    pub(super) fn rates(&self, t: f64, y: &Tensor) -> Result<Tensor> {
         match self.compiled.at(self, t, y)? {
             Some(rates) => Ok(rates),
             None => self.lane.rates(t, y),
@@ -380,7 +415,7 @@ impl Parametrized for StencilSystem {
             let _ = stiff.set(planned.as_ref().map(|stiff| stiff.with_tensors(parameters, same)));
         }
         // What was compiled has the numbers of the parameters in it.
-        let compiled = Rates::default();
-        Ok(Self { lane, stiff: Rc::new(stiff), clocked: OnceCell::new(), compiled, ..self.clone() })
+        let (compiled, schedules, double) = (Rates::default(), None, Rc::default());
+        Ok(Self { lane, stiff: Rc::new(stiff), clocked: OnceCell::new(), compiled, schedules, double, ..self.clone() })
     }
 }

@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 use std::fmt;
 use std::rc::Rc;
 
-use super::edge::{Edge, Side, SideEdges};
+use super::edge::{Edge, EdgeValue, Side, SideEdges};
 use crate::error::{Error, Result};
 use crate::tensor::{Context, Precision, Tensor};
 
@@ -218,6 +218,11 @@ impl Grid {
         };
         let pairs = self.0.sides.iter().enumerate();
         pairs.map(|(axis, [low, high])| Ok([of(axis, 0, low)?, of(axis, 1, high)?])).collect()
+    }
+    /// Whether the values of all edges are numbers.
+    pub fn has_plain_edges(&self) -> bool {
+        let plain = |edge: &Edge| matches!(edge.value(), None | Some(EdgeValue::Number(_)));
+        self.sides().iter().flatten().flat_map(SideEdges::all).all(plain)
     }
     /// Whether every axis is periodic; false for a single point.
     pub fn is_periodic(&self) -> bool {

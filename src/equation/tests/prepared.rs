@@ -84,3 +84,105 @@ fn gradients_are_taken_after_solutions_were_kept() {
         assert!(error < 1e-6, "{error:e}");
     }
 }
+
+const WALLS: &str = r#"
+    let g = grid::interval(0, 1, 24, #{ edges: dirichlet(0.5) });
+    let u = g.sample(|x| exp(x));
+    let nu = 0.1;
+    let written = || equation(|u, t| dt(u) + u * dx(u) - nu * laplacian(u) - 0.1 * sin(t));
+    let e = written.call();
+    fn apart(a, b) { item(max(abs(a - b))) }
+    fn differ(e, written, u, t, options) {
+        apart(solve(e, u, t, options + #{ quiet: true }), solve(written.call(), u, t, options + #{ quiet: true, lane: "burn" }))
+    }
+"#;
+
+#[test]
+fn kept_steps_on_stencils_are_those_of_a_new_equation() {
+    let script = format!(
+        r#"{WALLS}
+        let worst = 0.0;
+        for round in 0..2 {{
+            for options in [
+                #{{ steps: 4, scheme: "rk4" }}, #{{ steps: 5, scheme: "rk4" }}, #{{ steps: 4, scheme: "heun" }}, #{{ steps: 4, scheme: "rk4", nu: 0.2 }},
+                #{{ steps: 4, scheme: "rk4", nu: 0.3 }}, #{{ steps: 4, scheme: "rk4", transport: "central" }},
+                #{{ steps: 4, scheme: "rk4", derivatives: "central", accuracy: 4 }}, #{{ step: 0.0002, scheme: "rk4" }},
+            ] {{
+                for t in [0.001, 0.002] {{
+                    worst = max([worst, differ(e, written, u * (1 + round), t, options)]);
+                }}
+            }}
+            let options = #{{ steps: 4, scheme: "rk4" }};
+            for h in [
+                grid::interval(0, 1, 30, #{{ edges: dirichlet(0.5) }}), grid::interval(0, 1, 24, #{{ edges: dirichlet(0.2) }}),
+                grid::interval(0, 1, 24, #{{ edges: neumann(0) }}), grid::interval(0, 2, 24, #{{ edges: dirichlet(0.5) }}),
+            ] {{
+                worst = max([worst, differ(e, written, h.sample(|x| cos(x / 2) ** 2), 0.001, options)]);
+            }}
+            let several = stack([u.values, 2 * u.values], 0).reshape([2, 1, 24]).field(g);
+            worst = max([worst, differ(e, written, several, 0.001, options)]);
+            worst = max([worst, differ(e, written, several, 0.001, options + #{{ nu: tensor([0.1, 0.2 + 0.1 * round]) }})]);
+        }}
+        worst"#
+    );
+    assert!(number(&script) < 1e-12, "{:e}", number(&script));
+}
+
+#[test]
+fn closures_of_edges_are_asked_each_time() {
+    let script = format!(
+        r#"{WALLS}
+        let level = 1.0;
+        let fixed = grid::interval(0, 1, 24, #{{ edges: dirichlet(|| level) }});
+        let moving = grid::interval(0, 1, 24, #{{ edges: dirichlet(|t| level + t) }});
+        let worst = 0.0;
+        for value in [1.0, 2.0, 3.0] {{
+            level = value;
+            for h in [fixed, moving] {{
+                worst = max([worst, differ(e, written, u.values.field(h), 0.001, #{{ steps: 4, scheme: "rk4" }})]);
+            }}
+        }}
+        worst"#
+    );
+    assert!(number(&script) < 1e-12, "{:e}", number(&script));
+}
+
+#[test]
+fn gradients_to_starts_use_kept_steps() {
+    let script = format!(
+        r#"{WALLS}
+        let end = |e, u, nu, lane| mean(square(solve(e, u.field(g), 0.002, #{{ steps: 4, scheme: "rk4", nu: nu, lane: lane, quiet: true }}).values));
+        let worst = 0.0;
+        for factor in [1.0, 2.0, 1.5] {{
+            let start = u.values * factor;
+            end.call(e, start, 0.1, "auto");
+            for nu in [0.1, 0.2] {{
+                let kept = grad(|v| end.call(e, v, nu, "auto"), start);
+                let anew = grad(|v| end.call(written.call(), v, nu, "burn"), start);
+                worst = max([worst, apart(kept, anew)]);
+            }}
+            let both = grad(|v, nu| end.call(e, v, nu, "auto"), [start, tensor(0.1)]);
+            let anew = grad(|v, nu| end.call(written.call(), v, nu, "burn"), [start, tensor(0.1)]);
+            worst = max([worst, apart(both[0], anew[0]), apart(both[1], anew[1])]);
+        }}
+        worst"#
+    );
+    assert!(number(&script) < 1e-12, "{:e}", number(&script));
+}
+
+#[test]
+fn integrals_that_are_kept_are_those_of_each_start() {
+    let lost = number(
+        r#"
+        let g = grid::interval(0, 1, 64, #{ edges: neumann(0) });
+        let e = equation(|u| dt(u) - 0.1 * dx(u, 2));
+        let worst = 0.0;
+        for level in [1.0, 3.0, 2.0] {
+            let start = g.sample(|x| level + cos(PI * x)).values.cast("f32");
+            let end = solve(e, start, 0.2, #{ grid: g, scheme: "rk4", steps: 800, lane: "native", quiet: true }).values;
+            worst = max([worst, item(abs(mean(end.cast("f64")) / mean(start.cast("f64")) - 1))]);
+        }
+        worst"#,
+    );
+    assert!(lost <= 1e-7, "{lost:e}");
+}

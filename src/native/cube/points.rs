@@ -288,7 +288,7 @@ impl<'a> Walk<'a> {
         let numbers = Tensor::made(context, numbers);
         let begins = steps.begins.clone();
         let mut walk = Self { number, ..Self::of(steps, march, state, Arena { numbers, begins }) };
-        for (array, given) in &march.arrays {
+        for (array, given) in march.arrays.iter() {
             // One for all samples is written to each of them.
             let apart = if given.values.len() == given.each { 0 } else { given.each };
             let values = Tensor::from_vec(context, given.values.clone(), &[given.values.len()])?;
@@ -471,7 +471,7 @@ impl<'a> Walk<'a> {
 /// Scalars before any step.
 pub(super) fn scalars(march: &March<f32>) -> Vec<f64> {
     let mut scalars = march.programs.shared.scalars.clone();
-    for (place, given) in &march.scalars {
+    for (place, given) in march.scalars.iter() {
         scalars[*place] = given.of(0).first().map_or(0.0, |x| f64::from(*x));
     }
     scalars
@@ -483,7 +483,7 @@ pub(super) fn scalars_of(march: &March<f32>, number: usize, program: &Program, s
     for (place, after) in &march.times {
         scalars[*place] = t + after;
     }
-    for Timed { place, values } in &march.timed {
+    for Timed { place, values } in march.timed.iter() {
         if let Place::Scalar(place) = place {
             scalars[*place] = values[number].of(0).first().map_or(0.0, |x| f64::from(*x));
         }

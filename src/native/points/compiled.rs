@@ -54,6 +54,15 @@ pub enum Tap {
     At(usize),
 }
 
+impl Tap {
+    fn value(self, taps: &[f64]) -> f64 {
+        match self {
+            Self::Fixed(weight) => weight,
+            Self::At(place) => taps.get(place).copied().unwrap_or(0.0),
+        }
+    }
+}
+
 /// A loop with what it is given.
 pub struct Loop<T> {
     pub kernel: Kernel<T>,
@@ -65,6 +74,28 @@ pub struct Loop<T> {
     pub reads: Vec<bool>,
     pub writes: Vec<bool>,
     pub numbers: Vec<Number>,
+    /// Of the numbers, those with scalars in them.
+    pub scaled: Vec<usize>,
+}
+
+impl<T: Real> Loop<T> {
+    /// The numbers at places whose maps have these weights, without the scalars in them.
+    fn fixed(&self, taps: &[f64]) -> Vec<T> {
+        self.numbers.iter().map(|own| T::of(own.tap.value(taps)) * T::of(own.weight.number)).collect()
+    }
+    /// The same with scalars, in `buffer` where there are such.
+    pub fn scaled<'a>(&self, fixed: &'a [T], taps: &[f64], scalars: &[f64], buffer: &'a mut Vec<T>) -> &'a [T] {
+        if self.scaled.is_empty() {
+            return fixed;
+        }
+        buffer.clear();
+        buffer.extend_from_slice(fixed);
+        for at in &self.scaled {
+            let Number { tap, weight } = &self.numbers[*at];
+            buffer[*at] = T::of(tap.value(taps)) * weight.value(scalars);
+        }
+        buffer
+    }
 }
 
 /// A function that is evaluated between loops.
@@ -84,6 +115,8 @@ pub enum Given {
 pub struct Stage<T> {
     /// Where all maps are regular.
     pub inside: Loop<T>,
+    /// Its numbers, without scalars.
+    pub fixed: Vec<T>,
     /// Everywhere else; `None` where there is no map.
     pub outside: Option<Loop<T>>,
     pub calls: Vec<(Call, usize)>,
@@ -103,7 +136,7 @@ pub struct Compiled<T> {
     /// Whether lines that follow one another are one loop.
     pub is_flat: bool,
     /// By the numbers of kinds; nothing where there are too many.
-    kinds: Vec<Tables>,
+    kinds: Vec<Tables<T>>,
     rows: Vec<Rows>,
     places: Vec<Step>,
 }
@@ -113,9 +146,11 @@ pub type Kind = [Option<usize>; 3];
 
 /// What the outer loops are given at a kind of places.
 #[derive(Clone)]
-pub struct Tables {
+pub struct Tables<T> {
     /// Of each stage, of each array: from its first number, without regular axes.
     pub offsets: Vec<Vec<isize>>,
+    /// Of each stage, the numbers, without scalars.
+    pub fixed: Vec<Vec<T>>,
     /// Of each place, the weight of the entry that leads there.
     pub taps: Vec<f64>,
 }
@@ -164,7 +199,7 @@ impl<T: Real> Compiled<T> {
                 builder.made()
             });
             let calls = body.calls(stage);
-            Stage { inside, outside, calls }
+            Stage { fixed: inside.fixed(&[]), inside, outside, calls }
         });
         let stages: Vec<Stage<T>> = stages.collect();
         for rows in &mut regular {
@@ -207,7 +242,7 @@ impl<T: Real> Compiled<T> {
         }
     }
     /// What the outer loops are given at a kind of places.
-    pub fn tables(&self, kind: Kind) -> Cow<'_, Tables> {
+    pub fn tables(&self, kind: Kind) -> Cow<'_, Tables<T>> {
         let number = (0..3).fold(0, |number, axis| {
             let rows = &self.regular[axis];
             let own = match kind[axis] {
@@ -219,7 +254,7 @@ impl<T: Real> Compiled<T> {
         });
         self.kinds.get(number).map_or_else(|| Cow::Owned(self.made(kind)), Cow::Borrowed)
     }
-    fn made(&self, kind: Kind) -> Tables {
+    fn made(&self, kind: Kind) -> Tables<T> {
         let origin: [usize; 3] = std::array::from_fn(|axis| kind[axis].unwrap_or(self.regular[axis].start));
         let mut at = vec![origin; self.places.len()];
         let mut taps = vec![1.0; self.places.len()];
@@ -242,7 +277,8 @@ impl<T: Real> Compiled<T> {
             _ => 0,
         };
         let of = |stage: &Stage<T>| stage.outside.iter().flat_map(|own| own.slots.iter().map(offset)).collect();
-        Tables { offsets: self.stages.iter().map(of).collect(), taps }
+        let fixed = |stage: &Stage<T>| stage.outside.as_ref().map_or_else(Vec::new, |own| own.fixed(&taps));
+        Tables { offsets: self.stages.iter().map(of).collect(), fixed: self.stages.iter().map(fixed).collect(), taps }
     }
 }
 
@@ -469,7 +505,16 @@ impl<'a, 'b> Builder<'a, 'b> {
             }
         }
         self.function.stores().iter().for_each(|(to, _)| writes[to.slot] = true);
-        Loop { kernel: Kernel::new(self.function), slots: self.slots, reach, reads, writes, numbers: self.numbers }
+        let scaled = (0..self.numbers.len()).filter(|at| !self.numbers[*at].weight.scalars.is_empty()).collect();
+        Loop {
+            kernel: Kernel::new(self.function),
+            slots: self.slots,
+            reach,
+            reads,
+            writes,
+            numbers: self.numbers,
+            scaled,
+        }
     }
     fn here(&self) -> Spot {
         if self.is_inside { Spot::Shift([0; 3]) } else { Spot::Place(0) }

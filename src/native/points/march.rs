@@ -1,6 +1,7 @@
 //! All samples through all steps.
 
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -44,28 +45,29 @@ pub struct Timed<T> {
     pub values: Vec<Given<T>>,
 }
 
-/// Programs with all that they need.
+/// Programs with all that they need. Copies share what is large.
+#[derive(Clone)]
 pub struct March<T: Real> {
     /// What is run.
-    pub programs: Programs,
+    pub programs: Arc<Programs>,
     /// Maps and sizes.
-    pub plan: Plan<T>,
+    pub plan: Arc<Plan<T>>,
     /// The steps in order.
-    pub schedule: Vec<Scheduled>,
+    pub schedule: Arc<Vec<Scheduled>>,
     /// Channels.
     pub channels: usize,
     /// Points of a channel.
     pub points: usize,
     /// Values of scalars that are given.
-    pub scalars: Vec<(usize, Given<T>)>,
+    pub scalars: Arc<Vec<(usize, Given<T>)>>,
     /// Values of arrays that are given.
-    pub arrays: Vec<(usize, Given<T>)>,
+    pub arrays: Arc<Vec<(usize, Given<T>)>>,
     /// Scalars that are the time, so long after the beginning of a step.
     pub times: Vec<(usize, f64)>,
     /// What changes from step to step besides.
-    pub timed: Vec<Timed<T>>,
+    pub timed: Arc<Vec<Timed<T>>>,
     /// Integrals that are put back.
-    pub restore: Option<Restore>,
+    pub restore: Option<Arc<Restore>>,
     /// Output times, the first of them the start.
     pub outputs: usize,
     /// The first output time that is asked for: 1 where nobody wants the start again.
@@ -109,10 +111,10 @@ impl<T: Real> March<T> {
     /// Samples `first …` at work.
     pub(super) fn machine(&self, first: usize, block: usize, samples: usize) -> Machine<T> {
         let mut machine = Machine::new(&self.plan, block, self.threads(samples));
-        for (place, given) in &self.scalars {
+        for (place, given) in self.scalars.iter() {
             machine.scalars[*place] = given.of(first).first().map_or(0.0, |x| x.f64());
         }
-        for (place, given) in &self.arrays {
+        for (place, given) in self.arrays.iter() {
             self.fill(&mut machine, *place, given, first);
         }
         machine
@@ -129,7 +131,7 @@ impl<T: Real> March<T> {
         for (place, after) in &self.times {
             machine.scalars[*place] = t + after;
         }
-        for Timed { place, values } in &self.timed {
+        for Timed { place, values } in self.timed.iter() {
             match place {
                 Place::Scalar(place) => {
                     machine.scalars[*place] = values[number].of(first).first().map_or(0.0, |x| x.f64());

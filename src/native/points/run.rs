@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::operation::{self, Values};
 use super::super::simd::vectorised;
-use super::compiled::{ACROSS, Call, Compiled, Given, Kind, Loop, Slot, TILE, Tap};
+use super::compiled::{ACROSS, Call, Compiled, Given, Kind, Slot, TILE};
 use super::program::Bases;
 use crate::tensor::Real;
 
@@ -18,8 +18,6 @@ pub struct Scratch<T> {
     across: Vec<T>,
     slots: Vec<*mut T>,
     numbers: Vec<T>,
-    /// Of the loops inside, by stages.
-    inside: Vec<Vec<T>>,
 }
 // SAFETY: the pointers are set anew in every run of a loop, and are used by the thread that set them.
 unsafe impl<T: Send> Send for Scratch<T> {}
@@ -34,6 +32,11 @@ fn base<T: Real>(pass: &Compiled<T>, array: usize, (sample, at): Place, kind: Ki
     let lying = &pass.arrays[array];
     let along = |axis: usize| if kind[axis].is_none() { at[axis] * lying.strides[axis] } else { 0 };
     (sample * lying.count + along(0) + along(1) + along(2)) as isize
+}
+
+/// Of all columns those before and behind some in the middle.
+fn outside(columns: &Range<usize>, middle: &Range<usize>) -> impl Iterator<Item = usize> + use<> {
+    (columns.start..middle.start.min(columns.end)).chain(middle.end..columns.end)
 }
 
 /// A run in a program.
@@ -52,12 +55,6 @@ impl<T: Real> Run<'_, T> {
         }
         let pass = self.pass;
         self.scratch.tiles.resize_with(pass.tiles.max(self.scratch.tiles.len()), || vec![T::default(); TILE]);
-        let mut inside = std::mem::take(&mut self.scratch.inside);
-        inside.resize_with(pass.stages.len().max(inside.len()), Vec::new);
-        for (numbers, stage) in inside.iter_mut().zip(&pass.stages) {
-            self.table(&stage.inside, &[], numbers);
-        }
-        self.scratch.inside = inside;
         let line = pass.lens[2].max(1);
         let ((first, column), (last, rest)) = ((from / line, from % line), (to / line, to % line));
         if first == last {
@@ -112,7 +109,7 @@ impl<T: Real> Run<'_, T> {
             }
         }
         for j in (0..middle).filter(|j| !pass.regular[1].contains(j)) {
-            for column in columns.clone().filter(|c| !inside.contains(c)) {
+            for column in outside(columns, &inside) {
                 let first = (sample, [regular.start, j, column]);
                 self.across(first, [None, Some(j), Some(column)], (Some(0), regular.len()));
             }
@@ -151,7 +148,7 @@ impl<T: Real> Run<'_, T> {
                 [None, None] => (line..next).for_each(|line| self.inside(place(line, inside.start), inside.len())),
                 [i, j] => self.along(place(line, inside.start), [i, j, None], inside.len()),
             }
-            for column in columns.clone().filter(|c| !inside.contains(c)) {
+            for column in outside(&columns, &inside) {
                 self.across(place(line, column), [kinds[0], kinds[1], Some(column)], (axis, next - line));
             }
             line = next;
@@ -161,10 +158,11 @@ impl<T: Real> Run<'_, T> {
     fn inside(&mut self, place: Place, len: usize) {
         let pass = self.pass;
         let whole = pass.tiles == 0;
+        let mut buffer = std::mem::take(&mut self.scratch.numbers);
         let mut done = 0;
         while done < len {
             let now = if whole { len } else { (len - done).min(TILE) };
-            for (number, stage) in pass.stages.iter().enumerate() {
+            for stage in &pass.stages {
                 let own = &stage.inside;
                 self.scratch.slots.clear();
                 for (slot, (low, high)) in own.slots.iter().zip(&own.reach) {
@@ -177,22 +175,24 @@ impl<T: Real> Run<'_, T> {
                     };
                     self.scratch.slots.push(pointer);
                 }
+                let numbers = own.scaled(&stage.fixed, &[], self.scalars, &mut buffer);
                 // SAFETY: every stream was found to lie in its array; a pass writes no array that it reads at other places.
-                unsafe { own.kernel.run(&self.scratch.slots, &self.scratch.inside[number], now) };
+                unsafe { own.kernel.run(&self.scratch.slots, numbers, now) };
                 self.calls(&stage.calls, now);
             }
             self.summed(now);
             done += now;
         }
+        self.scratch.numbers = buffer;
     }
     /// Neighbours along a line, somewhere else.
     fn along(&mut self, place: Place, kind: Kind, len: usize) {
         let pass = self.pass;
         let tables = pass.tables(kind);
-        let mut numbers = std::mem::take(&mut self.scratch.numbers);
+        let mut buffer = std::mem::take(&mut self.scratch.numbers);
         let mut done = 0;
         // What is one number for all of the line is written out.
-        let is_one = |array: &usize| pass.arrays[*array].strides[2] == 0;
+        let is_one = |array: &usize| len > 1 && pass.arrays[*array].strides[2] == 0;
         let written =
             pass.stages.iter().flat_map(|stage| &stage.outside).flat_map(|own| &own.slots).any(|slot| match slot {
                 Slot::Array(array) | Slot::Place(array, _) => is_one(array),
@@ -225,21 +225,24 @@ impl<T: Real> Run<'_, T> {
                     };
                     self.scratch.slots.push(pointer);
                 }
-                self.table(own, &tables.taps, &mut numbers);
+                let numbers = own.scaled(&tables.fixed[number], &tables.taps, self.scalars, &mut buffer);
                 // SAFETY: as above.
-                unsafe { own.kernel.run(&self.scratch.slots, &numbers, now) };
+                unsafe { own.kernel.run(&self.scratch.slots, numbers, now) };
                 self.calls(&stage.calls, now);
             }
             self.summed(now);
             done += now;
         }
-        self.scratch.numbers = numbers;
+        self.scratch.numbers = buffer;
     }
     /// Places in the same column of lines that follow one another along an axis, or from sample to sample.
     fn across(&mut self, place: Place, kind: Kind, (axis, lines): (Option<usize>, usize)) {
+        if lines == 1 {
+            return self.along(place, kind, 1);
+        }
         let pass = self.pass;
         let tables = pass.tables(kind);
-        let mut numbers = std::mem::take(&mut self.scratch.numbers);
+        let mut buffer = std::mem::take(&mut self.scratch.numbers);
         let mut done = 0;
         while done < lines {
             let now = (lines - done).min(ACROSS);
@@ -268,9 +271,9 @@ impl<T: Real> Run<'_, T> {
                     };
                     self.scratch.slots.push(pointer);
                 }
-                self.table(own, &tables.taps, &mut numbers);
+                let numbers = own.scaled(&tables.fixed[number], &tables.taps, self.scalars, &mut buffer);
                 // SAFETY: every array is a part of the buffer.
-                unsafe { own.kernel.run(&self.scratch.slots, &numbers, now) };
+                unsafe { own.kernel.run(&self.scratch.slots, numbers, now) };
                 for (k, (slot, offset)) in own.slots.iter().zip(&tables.offsets[number]).enumerate() {
                     if let Slot::Place(array, _) = slot
                         && own.writes[k]
@@ -284,23 +287,13 @@ impl<T: Real> Run<'_, T> {
             self.summed(now);
             done += now;
         }
-        self.scratch.numbers = numbers;
+        self.scratch.numbers = buffer;
     }
     /// Room for arrays that are written out.
     fn room(&mut self, arrays: usize) {
         if self.scratch.across.len() < arrays * ACROSS {
             self.scratch.across.resize(arrays * ACROSS, T::default());
         }
-    }
-    fn table(&self, of: &Loop<T>, taps: &[f64], numbers: &mut Vec<T>) {
-        numbers.clear();
-        numbers.extend(of.numbers.iter().map(|number| {
-            let tap = match number.tap {
-                Tap::Fixed(w) => w,
-                Tap::At(place) => taps.get(place).copied().unwrap_or(0.0),
-            };
-            T::of(tap) * number.weight.value::<T>(self.scalars)
-        }));
     }
     fn calls(&mut self, calls: &[(Call, usize)], len: usize) {
         for (call, to) in calls {
