@@ -76,6 +76,10 @@ pub struct Loop<T> {
     pub numbers: Vec<Number>,
     /// Of the numbers, those with scalars in them.
     pub scaled: Vec<usize>,
+    /// The arrays of the program among its own, each once.
+    pub arrays: Vec<usize>,
+    /// Of each of its own: which of those, or behind them, of the tiles.
+    pub lies: Vec<usize>,
 }
 
 impl<T: Real> Loop<T> {
@@ -135,6 +139,8 @@ pub struct Compiled<T> {
     pub regular: [Range<usize>; 3],
     /// Whether lines that follow one another are one loop.
     pub is_flat: bool,
+    /// Whether an array has one number for all of a line.
+    pub has_single: bool,
     /// By the numbers of kinds; nothing where there are too many.
     kinds: Vec<Tables<T>>,
     rows: Vec<Rows>,
@@ -149,6 +155,8 @@ pub type Kind = [Option<usize>; 3];
 pub struct Tables<T> {
     /// Of each stage, of each array: from its first number, without regular axes.
     pub offsets: Vec<Vec<isize>>,
+    /// Of each stage, the least and the greatest offset in each array of the program.
+    pub reach: Vec<Vec<(isize, isize)>>,
     /// Of each stage, the numbers, without scalars.
     pub fixed: Vec<Vec<T>>,
     /// Of each place, the weight of the entry that leads there.
@@ -211,6 +219,8 @@ impl<T: Real> Compiled<T> {
         let level = body.arrays().into_iter().all(|array| arrays[array] == own);
         let adds = !pass.sums.is_empty() || !pass.added.is_empty();
         let is_columns = regular[2] == (0..lens[2]);
+        let is_single = |own: &Loop<T>| own.arrays.iter().any(|array| arrays[*array].strides[2] == 0);
+        let has_single = stages.iter().filter_map(|stage| stage.outside.as_ref()).any(is_single);
         let mut compiled = Self {
             stages,
             tiles: body.tiles.len(),
@@ -219,6 +229,7 @@ impl<T: Real> Compiled<T> {
             arrays,
             regular,
             is_flat: level && (is_columns || !adds),
+            has_single,
             kinds: Vec::new(),
             rows,
             places,
@@ -277,8 +288,20 @@ impl<T: Real> Compiled<T> {
             _ => 0,
         };
         let of = |stage: &Stage<T>| stage.outside.iter().flat_map(|own| own.slots.iter().map(offset)).collect();
+        let offsets: Vec<Vec<isize>> = self.stages.iter().map(of).collect();
+        let reach = |(stage, offsets): (&Stage<T>, &Vec<isize>)| {
+            let Some(own) = &stage.outside else { return Vec::new() };
+            let mut reach = vec![(isize::MAX, isize::MIN); own.arrays.len()];
+            for (array, offset) in own.lies.iter().zip(offsets) {
+                if let Some((low, high)) = reach.get_mut(*array) {
+                    (*low, *high) = ((*low).min(*offset), (*high).max(*offset));
+                }
+            }
+            reach
+        };
+        let reach = self.stages.iter().zip(&offsets).map(reach).collect();
         let fixed = |stage: &Stage<T>| stage.outside.as_ref().map_or_else(Vec::new, |own| own.fixed(&taps));
-        Tables { offsets: self.stages.iter().map(of).collect(), fixed: self.stages.iter().map(fixed).collect(), taps }
+        Tables { offsets, reach, fixed: self.stages.iter().map(fixed).collect(), taps }
     }
 }
 
@@ -506,14 +529,27 @@ impl<'a, 'b> Builder<'a, 'b> {
         }
         self.function.stores().iter().for_each(|(to, _)| writes[to.slot] = true);
         let scaled = (0..self.numbers.len()).filter(|at| !self.numbers[*at].weight.scalars.is_empty()).collect();
+        let array = |slot: &Slot| match slot {
+            Slot::Array(array) | Slot::Place(array, _) => Some(*array),
+            Slot::Tile(_) => None,
+        };
+        let mut arrays: Vec<usize> = self.slots.iter().filter_map(array).collect();
+        arrays.sort_unstable();
+        arrays.dedup();
+        let lies = |slot: &Slot| match slot {
+            Slot::Array(array) | Slot::Place(array, _) => arrays.iter().position(|own| own == array).unwrap_or(0),
+            Slot::Tile(tile) => arrays.len() + tile,
+        };
         Loop {
             kernel: Kernel::new(self.function),
+            lies: self.slots.iter().map(lies).collect(),
             slots: self.slots,
             reach,
             reads,
             writes,
             numbers: self.numbers,
             scaled,
+            arrays,
         }
     }
     fn here(&self) -> Spot {

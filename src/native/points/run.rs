@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::operation::{self, Values};
 use super::super::simd::vectorised;
-use super::compiled::{ACROSS, Call, Compiled, Given, Kind, Slot, TILE};
+use super::compiled::{ACROSS, Call, Compiled, Given, Kind, Loop, Slot, TILE};
 use super::program::Bases;
 use crate::tensor::Real;
 
@@ -17,6 +17,8 @@ pub struct Scratch<T> {
     /// What is across lines, by arrays of a loop.
     across: Vec<T>,
     slots: Vec<*mut T>,
+    /// Where arrays of a loop are at a place, then the tiles.
+    arrays: Vec<*mut T>,
     numbers: Vec<T>,
 }
 // SAFETY: the pointers are set anew in every run of a loop, and are used by the thread that set them.
@@ -192,12 +194,8 @@ impl<T: Real> Run<'_, T> {
         let mut buffer = std::mem::take(&mut self.scratch.numbers);
         let mut done = 0;
         // What is one number for all of the line is written out.
-        let is_one = |array: &usize| len > 1 && pass.arrays[*array].strides[2] == 0;
-        let written =
-            pass.stages.iter().flat_map(|stage| &stage.outside).flat_map(|own| &own.slots).any(|slot| match slot {
-                Slot::Array(array) | Slot::Place(array, _) => is_one(array),
-                Slot::Tile(_) => false,
-            });
+        let written = len > 1 && pass.has_single;
+        let is_one = |array: &usize| pass.arrays[*array].strides[2] == 0;
         let most = match () {
             () if written => ACROSS,
             () if pass.tiles > 0 => TILE,
@@ -207,23 +205,19 @@ impl<T: Real> Run<'_, T> {
             let now = (len - done).min(most);
             for (number, stage) in pass.stages.iter().enumerate() {
                 let Some(own) = &stage.outside else { continue };
-                self.scratch.slots.clear();
-                self.room(own.slots.len());
-                for (k, (slot, offset)) in own.slots.iter().zip(&tables.offsets[number]).enumerate() {
-                    let pointer = match slot {
-                        Slot::Tile(tile) => self.scratch.tiles[*tile].as_mut_ptr(),
-                        Slot::Array(array) | Slot::Place(array, _) if is_one(array) => {
-                            let at = base(pass, *array, place, kind) + offset;
-                            let out = &mut self.scratch.across[k * ACROSS..][..now];
-                            self.bases.gather(*array, at, 0, out);
-                            out.as_mut_ptr()
-                        }
-                        Slot::Array(array) | Slot::Place(array, _) => {
-                            let at = base(pass, *array, place, kind) + offset + done as isize;
-                            self.bases.pointer(*array, at, at, at + now as isize)
-                        }
-                    };
-                    self.scratch.slots.push(pointer);
+                let Scratch { slots, arrays, tiles, .. } = &mut *self.scratch;
+                let (offsets, len) = (&tables.offsets[number], now as isize);
+                arrays.clear();
+                for (array, (low, high)) in own.arrays.iter().zip(&tables.reach[number]) {
+                    let at = base(pass, *array, place, kind);
+                    let (at, len) = if written && is_one(array) { (at, 1) } else { (at + done as isize, len) };
+                    arrays.push(self.bases.pointer(*array, at, at + low, at + high + len));
+                }
+                arrays.extend(tiles.iter_mut().map(|tile| tile.as_mut_ptr()));
+                slots.clear();
+                slots.extend(own.lies.iter().zip(offsets).map(|(from, offset)| arrays[*from].wrapping_offset(*offset)));
+                if written {
+                    self.write_out(own, now);
                 }
                 let numbers = own.scaled(&tables.fixed[number], &tables.taps, self.scalars, &mut buffer);
                 // SAFETY: as above.
@@ -234,6 +228,20 @@ impl<T: Real> Run<'_, T> {
             done += now;
         }
         self.scratch.numbers = buffer;
+    }
+    /// Writes out what is one number for all of a line.
+    fn write_out(&mut self, own: &Loop<T>, len: usize) {
+        self.room(own.slots.len());
+        let Scratch { slots, across, .. } = &mut *self.scratch;
+        for ((slot, of), written) in slots.iter_mut().zip(&own.slots).zip(across.chunks_exact_mut(ACROSS)) {
+            if let Slot::Array(array) | Slot::Place(array, _) = of
+                && self.pass.arrays[*array].strides[2] == 0
+            {
+                // SAFETY: it was found to lie in its array.
+                written[..len].fill(unsafe { **slot });
+                *slot = written.as_mut_ptr();
+            }
+        }
     }
     /// Places in the same column of lines that follow one another along an axis, or from sample to sample.
     fn across(&mut self, place: Place, kind: Kind, (axis, lines): (Option<usize>, usize)) {
