@@ -319,8 +319,11 @@ fn refuse_hidden<S: Parametrized>(system: &S, t: f64, y0: &S::State) -> Result<(
 /// The error of a state that is no longer finite.
 pub(crate) fn not_finite(number: usize, planned: &Planned) -> Error {
     let Planned { t, h, .. } = planned;
+    // As many digits as tell the ends of the step from others, not those of rounding.
+    let digits = (t.abs().max(h.abs()) / h.abs()).log10().clamp(0.0, 12.0) as usize + 4;
+    let short = |t: f64| format!("{t:.digits$e}").parse().unwrap_or(t);
     Error::not_finite("the solution is no longer finite")
-        .got(format!("step {number}, from t = {t:?} to {:?}", t + h))
+        .got(format!("step {number}, from t = {:?} to {:?}", short(*t), short(t + h)))
         .at_time(*t)
         .advice(
             "take smaller steps or a method that is stable for longer ones; or the solution itself grows without bound",

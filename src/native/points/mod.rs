@@ -10,6 +10,7 @@
 //! | `assemble` | graphs as passes over arrays, with as few arrays as are alive at once |
 //! | `program` | the instructions of a pass |
 //! | `compiled`, `run` | a pass as loops of machine code, and those loops at work |
+//! | `body`, `builder` | its instructions in stages, and the functions that become loops |
 //! | `lying` | how arrays lie, and which weights maps have at a place |
 //! | `machine` | a block of samples at work |
 //! | `march`, `back` | all samples through all steps, and back |
@@ -17,6 +18,8 @@
 
 pub(in crate::native) mod assemble;
 pub(crate) mod back;
+mod body;
+mod builder;
 mod compiled;
 mod lying;
 pub(crate) mod machine;
