@@ -223,6 +223,23 @@ impl Expr {
     fn is(&self, n: f64) -> bool {
         self.as_number() == Some(n)
     }
+    /// Whether it is a function of unknowns and coefficients at the same point, with an unknown in it.
+    pub fn is_pointwise(&self) -> bool {
+        let far = |op: &Op| {
+            !matches!(
+                op,
+                Op::Number(_)
+                    | Op::Parameter(..)
+                    | Op::Data(_)
+                    | Op::Unknown(..)
+                    | Op::Coordinate(_)
+                    | Op::Time
+                    | Op::Unary(..)
+                    | Op::Binary(..)
+            )
+        };
+        !self.any(&mut |op| far(op)) && self.any(&mut |op| matches!(op, Op::Unknown(..)))
+    }
     /// Whether `found` holds for this node or one below it.
     pub fn any(&self, found: &mut dyn FnMut(&Op) -> bool) -> bool {
         let mut seen = std::collections::HashSet::new();

@@ -27,19 +27,6 @@ pub(super) struct Kept {
 
 /// Whether the sum of an unknown over cells may stay: not where a part of its rate is made at each point from unknowns there.
 fn may_stay(rate: &Expr) -> bool {
-    let is_local = |op: &Op| {
-        matches!(
-            op,
-            Op::Number(_)
-                | Op::Parameter(..)
-                | Op::Data(_)
-                | Op::Unknown(..)
-                | Op::Coordinate(_)
-                | Op::Time
-                | Op::Unary(..)
-                | Op::Binary(..)
-        )
-    };
     // What is subtracted may be the mean of what is added.
     if rate.any(&mut |op| matches!(op, Op::Integral(_))) {
         return true;
@@ -49,12 +36,8 @@ fn may_stay(rate: &Expr) -> bool {
         match part.op() {
             Op::Binary(Binary::Add | Binary::Sub, a, b) => parts.extend([a, b]),
             Op::Unary(Unary::Neg, a) => parts.push(a),
-            _ => {
-                let made = part.any(&mut |op| matches!(op, Op::Unknown(..))) && !part.any(&mut |op| !is_local(op));
-                if made {
-                    return false;
-                }
-            }
+            _ if part.is_pointwise() => return false,
+            _ => {}
         }
     }
     true

@@ -185,7 +185,7 @@ fn transported(body: &Expr, i: usize) -> Option<Found> {
     match body.op() {
         Op::Partial(f, orders) => {
             let axis = (0..3).find(|&axis| *orders == along(axis))?;
-            pointwise(f).then(|| Found::Flux(f.clone(), axis))
+            f.is_pointwise().then(|| Found::Flux(f.clone(), axis))
         }
         Op::Binary(Binary::Mul, a, b) => {
             let own = |e: &Expr| match e.op() {
@@ -218,24 +218,6 @@ fn transported(body: &Expr, i: usize) -> Option<Found> {
         },
         _ => None,
     }
-}
-
-/// Whether an expression is a function of channels and coefficients at the same point, with a channel in it.
-fn pointwise(e: &Expr) -> bool {
-    let far = |op: &Op| {
-        !matches!(
-            op,
-            Op::Number(_)
-                | Op::Parameter(..)
-                | Op::Data(_)
-                | Op::Unknown(..)
-                | Op::Coordinate(_)
-                | Op::Time
-                | Op::Unary(..)
-                | Op::Binary(..)
-        )
-    };
-    !e.any(&mut |op| far(op)) && e.any(&mut |op| matches!(op, Op::Unknown(..)))
 }
 
 /// A bound of `|λ|` for the eigenvalues of `∂F/∂u`.

@@ -3,12 +3,7 @@
 
 use super::{evaluate, number};
 
-const PRELUDE: &str = r#"
-    let g = grid::periodic([32], [TAU]);
-    let u = g.sample(|x| sin(x) + 0.3 * cos(2 * x));
-    let nu = 0.1;
-    let written = || equation(|u| dt(u) + u * dx(u) - nu * laplacian(u) - 0.1 * sin(u));
-    let e = written.call();
+const DIFFER: &str = r#"
     fn apart(a, b) { item(max(abs(a - b))) }
     // Of the equation that is kept, and of a new one.
     fn differ(e, written, u, t, options) {
@@ -16,11 +11,19 @@ const PRELUDE: &str = r#"
     }
 "#;
 
+const PRELUDE: &str = r#"
+    let g = grid::periodic([32], [TAU]);
+    let u = g.sample(|x| sin(x) + 0.3 * cos(2 * x));
+    let nu = 0.1;
+    let written = || equation(|u| dt(u) + u * dx(u) - nu * laplacian(u) - 0.1 * sin(u));
+    let e = written.call();
+"#;
+
 #[test]
 fn kept_steps_are_those_of_a_new_equation() {
     // In turn, so that each is met after others were kept, and met again.
     let script = format!(
-        r#"{PRELUDE}
+        r#"{DIFFER}{PRELUDE}
         let worst = 0.0;
         for round in 0..2 {{
             for options in [
@@ -47,7 +50,7 @@ fn kept_steps_are_those_of_a_new_equation() {
 #[test]
 fn coefficients_at_points_are_looked_at() {
     let script = format!(
-        r#"{PRELUDE}
+        r#"{DIFFER}{PRELUDE}
         let of = |a| equation(|u| dt(u) - dx(a * dx(u)));
         let a = g.sample(|x| 1 + 0.5 * sin(x));
         let e = of.call(a);
@@ -67,7 +70,7 @@ fn coefficients_at_points_are_looked_at() {
 fn gradients_are_taken_after_solutions_were_kept() {
     // The same differences of the loss as without anything kept; to the start, to the parameter, to both.
     let script = format!(
-        r#"{PRELUDE}
+        r#"{DIFFER}{PRELUDE}
         let end = |u, nu| mean(square(solve(e, u, 0.2, #{{ steps: 4, nu: nu, quiet: true }}).values));
         let h = 1e-5;
         let difference = (end.call(u, 0.1 + h) - end.call(u, 0.1 - h)) / (2 * h);
@@ -91,16 +94,12 @@ const WALLS: &str = r#"
     let nu = 0.1;
     let written = || equation(|u, t| dt(u) + u * dx(u) - nu * laplacian(u) - 0.1 * sin(t));
     let e = written.call();
-    fn apart(a, b) { item(max(abs(a - b))) }
-    fn differ(e, written, u, t, options) {
-        apart(solve(e, u, t, options + #{ quiet: true }), solve(written.call(), u, t, options + #{ quiet: true, lane: "burn" }))
-    }
 "#;
 
 #[test]
 fn kept_steps_on_stencils_are_those_of_a_new_equation() {
     let script = format!(
-        r#"{WALLS}
+        r#"{DIFFER}{WALLS}
         let worst = 0.0;
         for round in 0..2 {{
             for options in [
@@ -131,7 +130,7 @@ fn kept_steps_on_stencils_are_those_of_a_new_equation() {
 #[test]
 fn closures_of_edges_are_asked_each_time() {
     let script = format!(
-        r#"{WALLS}
+        r#"{DIFFER}{WALLS}
         let level = 1.0;
         let fixed = grid::interval(0, 1, 24, #{{ edges: dirichlet(|| level) }});
         let moving = grid::interval(0, 1, 24, #{{ edges: dirichlet(|t| level + t) }});
@@ -150,7 +149,7 @@ fn closures_of_edges_are_asked_each_time() {
 #[test]
 fn gradients_to_starts_use_kept_steps() {
     let script = format!(
-        r#"{WALLS}
+        r#"{DIFFER}{WALLS}
         let end = |e, u, nu, lane| mean(square(solve(e, u.field(g), 0.002, #{{ steps: 4, scheme: "rk4", nu: nu, lane: lane, quiet: true }}).values));
         let worst = 0.0;
         for factor in [1.0, 2.0, 1.5] {{

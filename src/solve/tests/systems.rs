@@ -143,19 +143,3 @@ impl Parametrized for Downhill {
         Ok(Self { a: p[0].clone() })
     }
 }
-
-#[test]
-fn times_of_lost_steps_have_the_digits_of_the_step() {
-    let rows = [
-        (0.0006, 0.0002, "from t = 0.0006 to 0.0008"),
-        (0.001_400_000_066_5, 0.000_200_000_009, "from t = 0.0014 to 0.0016"),
-        (12.5, 1e-6, "from t = 12.5 to 12.500001"),
-        (0.0, 0.1, "from t = 0.0 to 0.1"),
-        (-1.0, 0.3, "from t = -1.0 to -0.7"),
-        (1.0, 0.0, "from t = 1.0 to 1.0"),
-    ];
-    for (t, h, text) in rows {
-        let error = not_finite(3, &Planned { t, h, outputs: Vec::new() }).to_string();
-        assert!(error.contains(text), "{text}: {error}");
-    }
-}
