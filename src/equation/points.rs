@@ -144,7 +144,7 @@ pub(super) struct Native<T: Real> {
     pub march: March<T>,
     evaluations: usize,
     /// Leaves with gradients.
-    scalars: Vec<Tensor>,
+    scalars: Vec<Leaf>,
     arrays: Vec<Leaf>,
     gradient: bool,
     context: Context,
@@ -162,14 +162,14 @@ impl<T: Real> Native<T> {
         times: &[f64],
     ) -> Result<std::result::Result<Self, &'static str>> {
         let samples = start.shape().first().copied().unwrap_or(1);
-        let to = (samples, start.context().is_recording() && start.is_tracked());
-        let schedules = system.schedules();
-        if let Some(known) = schedules.and_then(|own| own.find::<Self>(rollout, times, to)) {
-            let mut native = Self::clone(&known);
+        let to = (samples, start.context().is_recording() && differentiated(system, start));
+        let (schedules, from) = (system.schedules(), times.first().copied().unwrap_or(0.0));
+        if let Some(known) = schedules.and_then(|own| own.find::<Self>(rollout, times, to))
+            && let Some(mut native) = known.with_numbers_of(system, start, from)?
+        {
             native.march.restore = restored(system);
             return Ok(Ok(native));
         }
-        let from = times.first().copied().unwrap_or(0.0);
         let mut lowering = match Lowering::new(system.lane(), start, from)? {
             Ok(lowering) => lowering,
             Err(unfit) => return Ok(Err(unfit)),
@@ -184,9 +184,33 @@ impl<T: Real> Native<T> {
             if let Some(schedules) = schedules {
                 let mut kept = native.clone();
                 kept.march.restore = None;
+                // A tape would live as long as the equation.
+                let leaves = kept.scalars.iter_mut().chain(&mut kept.arrays);
+                leaves.for_each(|leaf| leaf.values = leaf.values.detach());
                 schedules.keep((rollout, times, to), system.lane().setting().grid.points(), &Rc::new(kept));
             }
         }))
+    }
+    /// The same with the numbers that leaves with gradients have now; `None` where they are not as they were.
+    fn with_numbers_of(&self, system: &StencilSystem, start: &Tensor, from: f64) -> Result<Option<Self>> {
+        let mut own = self.clone();
+        if own.scalars.is_empty() && own.arrays.is_empty() {
+            return Ok(Some(own));
+        }
+        let Ok(lowering) = Lowering::new(system.lane(), start, from)? else { return Ok(None) };
+        for (leaves, given) in [(&mut own.scalars, &mut own.march.scalars), (&mut own.arrays, &mut own.march.arrays)] {
+            let given = Arc::make_mut(given);
+            for leaf in leaves {
+                let Some(values) = lowering.again(leaf)? else { return Ok(None) };
+                let numbers = match leaf.shape.is_empty() {
+                    true => each::<T>(&values)?,
+                    false => whole::<T>(&values, &leaf.shape)?,
+                };
+                given.iter_mut().filter(|(place, _)| *place == leaf.place).for_each(|(_, own)| *own = numbers.clone());
+                leaf.values = values;
+            }
+        }
+        Ok(Some(own))
     }
     /// Steps and when they are taken, with so many output times; with a gradient by what `rollout` keeps for it.
     ///
@@ -223,10 +247,7 @@ impl<T: Real> Native<T> {
             Ok(timed) => timed,
             Err(unfit) => return Ok(Err(unfit)),
         };
-        let each = |values: &Tensor| values.shape().iter().skip(1).product();
-        let scalars = lowering.scalars.iter().map(|leaf| {
-            Ok((leaf.place, Given { values: leaf.values.detach().read::<T>()?, each: each(&leaf.values) }))
-        });
+        let scalars = lowering.scalars.iter().map(|leaf| Ok((leaf.place, each::<T>(&leaf.values)?)));
         let scalars = scalars.collect::<Result<_>>()?;
         let arrays = lowering.arrays.iter().map(|leaf| Ok((leaf.place, whole::<T>(&leaf.values, &leaf.shape)?)));
         let arrays = arrays.collect::<Result<_>>()?;
@@ -246,7 +267,7 @@ impl<T: Real> Native<T> {
             plan: Arc::new(plan),
         };
         let of_scalars = sought.iter().filter_map(|place| lowering.scalars.iter().find(|leaf| leaf.place == *place));
-        let scalars = of_scalars.map(|leaf| leaf.values.clone()).collect();
+        let scalars = of_scalars.cloned().collect();
         let arrays = lowering.arrays.iter().filter(|leaf| wanted.contains(&leaf.place)).cloned().collect();
         Ok(Ok(Self { march, evaluations, scalars, arrays, gradient, context }))
     }
@@ -340,7 +361,7 @@ impl<T: Real> Native<T> {
     /// What has a gradient, in the order of [`back`](Self::back).
     fn inputs(&self, start: &Tensor) -> Vec<Tensor> {
         let mut inputs = vec![start.clone()];
-        inputs.extend(self.scalars.iter().cloned());
+        inputs.extend(self.scalars.iter().map(|leaf| leaf.values.clone()));
         let array = |place: &usize| self.arrays.iter().find(|leaf| leaf.place == *place).map(|l| l.values.clone());
         inputs.extend(self.march.programs.arrays.iter().filter_map(|(place, _)| array(place)));
         inputs
@@ -382,6 +403,10 @@ impl<T: Real> Native<T> {
     }
 }
 
+/// The number of each sample.
+fn each<T: Real>(values: &Tensor) -> Result<Given<T>> {
+    Ok(Given { values: values.detach().read::<T>()?, each: values.shape().iter().skip(1).product() })
+}
 /// Numbers written out on an array.
 fn whole<T: Real>(values: &Tensor, shape: &[usize]) -> Result<Given<T>> {
     let mut wanted = values.shape();

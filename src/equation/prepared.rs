@@ -31,12 +31,23 @@ const FEW_POINTS: usize = 1 << 15;
 /// The order of differences, and that of what is carried along.
 type Differences = (usize, Transport);
 
+/// A system of differences, with what it was made for.
+struct Stencils {
+    evolution: Evolution,
+    /// Without a tape.
+    setting: Setting,
+    /// Which parameters have gradients.
+    tracked: Vec<bool>,
+    differences: Differences,
+    system: StencilSystem,
+}
+
 /// What an equation keeps. Copies with other parameters share it.
 #[derive(Default)]
 pub(super) struct Prepared {
     evolutions: RefCell<Vec<(usize, Evolution)>>,
     systems: RefCell<Vec<(Evolution, bool, SpectralSystem)>>,
-    stencils: RefCell<Vec<(Evolution, Setting, Differences, StencilSystem)>>,
+    stencils: RefCell<Vec<Stencils>>,
 }
 
 impl Prepared {
@@ -95,17 +106,29 @@ impl Prepared {
         make: impl FnOnce() -> Result<StencilSystem>,
     ) -> Result<StencilSystem> {
         // What a closure of an edge says may be something else the next time.
-        if !is_plain(evolution, setting) || setting.grid.points() > FEW_POINTS || !setting.grid.has_plain_edges() {
+        if !has_plain_numbers(evolution, setting)
+            || setting.grid.points() > FEW_POINTS
+            || !setting.grid.has_plain_edges()
+        {
             return make();
         }
-        let known = |(own, there, by, _): &(Evolution, Setting, Differences, StencilSystem)| {
-            *by == differences && is_same(own, evolution) && there.is_same(setting)
+        let tracked: Vec<bool> = setting.parameters.iter().map(Tensor::is_tracked).collect();
+        let known = |own: &Stencils| {
+            own.differences == differences
+                && own.tracked == tracked
+                && is_same(&own.evolution, evolution)
+                && own.setting.is_same_but_for(setting, &tracked)
         };
-        if let Some((.., system)) = self.stencils.borrow().iter().find(|entry| known(entry)) {
-            return Ok(system.clone());
+        let is_free = !tracked.contains(&true);
+        if let Some(own) = self.stencils.borrow().iter().find(|own| known(own)) {
+            return if is_free { Ok(own.system.clone()) } else { own.system.with_numbers_of(setting) };
         }
         let made = make()?.keeping_schedules();
-        let entry = (evolution.clone(), setting.clone(), differences, made.clone());
+        // A tape would live as long as the equation.
+        let detached: Vec<Tensor> = setting.parameters.iter().map(Tensor::detach).collect();
+        let plain = setting.with_parameters(&detached);
+        let system = if is_free { made.clone() } else { made.with_numbers_of(&plain)? };
+        let entry = Stencils { evolution: evolution.clone(), setting: plain, tracked, differences, system };
         remember(&mut self.stencils.borrow_mut(), SYSTEMS, entry);
         Ok(made)
     }
@@ -150,16 +173,18 @@ fn remember<A>(list: &mut Vec<A>, most: usize, new: A) {
 
 /// Whether nothing in it carries a gradient or is too large to be kept.
 fn is_plain(evolution: &Evolution, setting: &Setting) -> bool {
+    !setting.parameters.iter().any(Tensor::is_tracked) && has_plain_numbers(evolution, setting)
+}
+
+/// The same where parameters may carry gradients.
+fn has_plain_numbers(evolution: &Evolution, setting: &Setting) -> bool {
     let tracked = |op: &Op| match op {
         Op::Data(value) => value.tensor().is_some_and(Tensor::is_tracked),
         Op::Opaque(..) => true,
         _ => false,
     };
     let rates = || evolution.rates.iter().chain(evolution.derived.iter().map(|(_, e)| e));
-    setting.rate().is_none()
-        && setting.grid.points() <= POINTS
-        && !setting.parameters.iter().any(Tensor::is_tracked)
-        && !rates().any(|rate| rate.any(&mut |op| tracked(op)))
+    setting.rate().is_none() && setting.grid.points() <= POINTS && !rates().any(|rate| rate.any(&mut |op| tracked(op)))
 }
 
 /// Whether two evolutions are of the same expressions.
@@ -170,6 +195,14 @@ fn is_same(a: &Evolution, b: &Evolution) -> bool {
 impl Setting {
     /// Whether it is the same place with the same numbers.
     fn is_same(&self, other: &Self) -> bool {
+        self.is_same_but_for(other, &[])
+    }
+    /// The same where parameters, which are `free`, may be other numbers of the same shape.
+    fn is_same_but_for(&self, other: &Self, free: &[bool]) -> bool {
+        let is_alike = |(i, (a, b)): (usize, (&Tensor, &Tensor))| match free.get(i) {
+            Some(true) => a.shape() == b.shape() && a.precision() == b.precision(),
+            _ => a.is_known_as(b),
+        };
         self.context.same(&other.context)
             && self.context.device() == other.context.device()
             && self.precision == other.precision
@@ -177,6 +210,6 @@ impl Setting {
             && self.space == other.space
             && self.means == other.means
             && self.parameters.len() == other.parameters.len()
-            && self.parameters.iter().zip(&other.parameters).all(|(a, b)| a.is_known_as(b))
+            && self.parameters.iter().zip(&other.parameters).enumerate().all(is_alike)
     }
 }

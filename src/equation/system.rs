@@ -212,6 +212,21 @@ impl StencilSystem {
     pub(super) fn keeping_schedules(self) -> Self {
         Self { schedules: Some(Schedules::default()), ..self }
     }
+    /// The same with the parameters of another setting, which differ in their numbers alone; what is kept is shared.
+    ///
+    /// # Errors
+    /// Those of [`with_parameters`](Parametrized::with_parameters).
+    pub(super) fn with_numbers_of(&self, setting: &Setting) -> Result<Self> {
+        let (evolution, points) = &*self.source;
+        let source = (
+            evolution.clone(),
+            Points { setting: points.setting.with_parameters(&setting.parameters), ..points.clone() },
+        );
+        let others = self.lane.tensors().into_iter().skip(setting.parameters.len());
+        let tensors: Vec<Tensor> = setting.parameters.iter().cloned().chain(others).collect();
+        let schedules = self.schedules.clone();
+        Ok(Self { source: Rc::new(source), schedules, ..self.with_parameters(&tensors)? })
+    }
     /// Its compiled steps, where they are kept.
     pub(super) fn schedules(&self) -> Option<&Schedules> {
         self.schedules.as_ref()

@@ -267,6 +267,7 @@ fn set(states: &mut Vec<Vec<usize>>, at: usize, registers: Vec<usize>) {
 }
 
 /// Numbers that samples share, or that each has for itself.
+#[derive(Clone)]
 pub struct Given<T> {
     /// One sample after the other.
     pub values: Vec<T>,

@@ -6,9 +6,9 @@ mod fluxes;
 mod pairs;
 mod upwind;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::{Run, Stencil};
+use super::{Between, Run, Stencil};
 use crate::equation::program::Code;
 use crate::error::Result;
 use crate::field::{AxisOperator, Edge, EdgeKind, EdgeValue, stencil};
@@ -40,6 +40,7 @@ pub struct Leaf {
     pub values: Tensor,
     /// Lengths of the axes, where it is an array.
     pub shape: Vec<usize>,
+    key: Key,
 }
 
 /// The value of an edge so long after the beginning of a step.
@@ -150,6 +151,24 @@ impl Lowering {
             faces: std::cell::RefCell::default(),
         }
     }
+    /// The numbers of a leaf of another lowering of the same lane, with the tensors that this one has; `None` where they have another shape, or
+    /// cannot be told from the leaf alone.
+    ///
+    /// # Errors
+    /// Those of the evaluation.
+    pub fn again(&self, leaf: &Leaf) -> Result<Option<Tensor>> {
+        let run = self.run();
+        let values = match leaf.key {
+            Key::Value(at) => run.value(at)?,
+            Key::Between(at, axis, accuracy, open) => {
+                run.between(at, Between { axis, accuracy, open }, &mut BTreeMap::new())?
+            }
+            Key::Faces(at, axis) => run.at_faces(at, axis, true, &mut BTreeMap::new())?,
+            _ => return Ok(None),
+        };
+        let values = values.cast(self.lane.setting.precision)?;
+        Ok((values.shape() == leaf.values.shape()).then_some(values))
+    }
     /// Known numbers as a node.
     fn leaf(&mut self, graph: &mut Graph, key: Key, values: Tensor, shape: Option<[usize; 3]>) -> Lowers<Id> {
         if let Some(known) = self.known.get(&key) {
@@ -166,14 +185,14 @@ impl Lowering {
             graph.number(values.item().map_err(|_| UNPLANNED)?)
         } else if uniform {
             let (place, id) = graph.fresh_scalar();
-            self.scalars.push(Leaf { place, values, shape: Vec::new() });
+            self.scalars.push(Leaf { place, values, shape: Vec::new(), key });
             id
         } else {
             let shape = shape.unwrap_or_else(|| graph.shape(POINTS));
             let form = graph.form_of(shape);
             let (place, id) = graph.fresh_array(form);
             let shape = shape.get(..dimensions).unwrap_or_default().to_vec();
-            self.arrays.push(Leaf { place, values, shape });
+            self.arrays.push(Leaf { place, values, shape, key });
             id
         };
         self.known.insert(key, id);

@@ -147,7 +147,7 @@ fn closures_of_edges_are_asked_each_time() {
 }
 
 #[test]
-fn gradients_to_starts_use_kept_steps() {
+fn gradients_use_kept_steps() {
     let script = format!(
         r#"{DIFFER}{WALLS}
         let end = |e, u, nu, lane| mean(square(solve(e, u.field(g), 0.002, #{{ steps: 4, scheme: "rk4", nu: nu, lane: lane, quiet: true }}).values));
@@ -160,9 +160,13 @@ fn gradients_to_starts_use_kept_steps() {
                 let anew = grad(|v| end.call(written.call(), v, nu, "burn"), start);
                 worst = max([worst, apart(kept, anew)]);
             }}
-            let both = grad(|v, nu| end.call(e, v, nu, "auto"), [start, tensor(0.1)]);
-            let anew = grad(|v, nu| end.call(written.call(), v, nu, "burn"), [start, tensor(0.1)]);
-            worst = max([worst, apart(both[0], anew[0]), apart(both[1], anew[1])]);
+            for nu in [0.1, 0.2] {{
+                let both = grad(|v, nu| end.call(e, v, nu, "auto"), [start, tensor(nu)]);
+                let anew = grad(|v, nu| end.call(written.call(), v, nu, "burn"), [start, tensor(nu)]);
+                worst = max([worst, apart(both[0], anew[0]), apart(both[1], anew[1])]);
+                let alone = grad(|nu| end.call(e, start, nu, "auto"), tensor(nu));
+                worst = max([worst, apart(alone, anew[1])]);
+            }}
         }}
         worst"#
     );
@@ -184,4 +188,32 @@ fn integrals_that_are_kept_are_those_of_each_start() {
         worst"#,
     );
     assert!(lost <= 1e-7, "{lost:e}");
+}
+
+#[test]
+fn gradients_to_coefficients_use_kept_steps_with_the_numbers_of_now() {
+    // At points, between them in fluxes, at faces of what is carried along, for each sample; and of the same equation without a gradient between.
+    let script = format!(
+        r#"{DIFFER}
+        let g = grid::interval(0, 1, 24, #{{ edges: neumann(0) }});
+        let u = stack([g.sample(|x| exp(x)).values, g.sample(|x| cos(2 * x)).values], 0).reshape([2, 1, 24]);
+        let k = g.sample(|x| 1 + 0.3 * x).values;
+        let nu = tensor([0.1, 0.2]);
+        let written = || equation(|u| dt(u) + dx(k * u * u) - div(k * grad(u)) - nu * laplacian(u) + exp(k) * nu * u);
+        let e = written.call();
+        let end = |e, k, nu, lane| mean(square(solve(e, u.field(g), 0.0005, #{{ steps: 4, scheme: "heun", transport: "weno5", k: k.field(g), nu: nu, lane: lane, quiet: true }}).values) * arange(1, 25));
+        let worst = 0.0;
+        for factor in [1.0, 2.0, 0.5] {{
+            end.call(e, k * factor, nu, "auto");
+            for scale in [1.0, 3.0] {{
+                let kept = grad(|k, nu| end.call(e, k, nu, "auto"), [k * factor, nu * scale]);
+                let anew = grad(|k, nu| end.call(written.call(), k, nu, "burn"), [k * factor, nu * scale]);
+                for i in 0..2 {{ worst = max([worst, apart(kept[i], anew[i]) / item(max(abs(anew[i])))]); }}
+                let half = grad(|k| end.call(e, k, nu * scale, "auto"), k * factor);
+                worst = max([worst, apart(half, anew[0]) / item(max(abs(anew[0])))]);
+            }}
+        }}
+        worst"#
+    );
+    assert!(number(&script) < 1e-11, "{:e}", number(&script));
 }
