@@ -2,8 +2,8 @@
 //!
 //! Scripts solve the same equation on the same grid over and over: step by step in a loop, from many starts. Its evolution, its symbol with
 //! the functions of it, and the compiled steps are the same each time, and for small grids they take longer than the steps. An equation keeps the last
-//! few; they are used again where nothing that they were made of differs. Spectral steps that a gradient goes through are made anew; those on
-//! stencils where it goes to parameters.
+//! few; they are used again where nothing that they were made of differs. Spectral steps that a gradient goes through are made anew; of those on stencils
+//! only the numbers that depend on what is differentiated.
 
 use std::any::Any;
 use std::cell::RefCell;
