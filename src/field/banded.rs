@@ -274,7 +274,22 @@ impl Banded {
         if (self.rows(), self.columns()) != (other.rows(), other.columns()) {
             return Err(Error::shape("a sum of maps of different shape"));
         }
-        Self::from_rows(self.columns(), (0..self.rows()).map(|i| [self.row(i), other.row(i)].concat()).collect())
+        let sum = |i: usize| [self.row(i), other.row(i)].concat();
+        // Rows that are regular in both.
+        let ((own, taps), (inner, others)) = (self.stencil(), other.stencil());
+        let (begin, end) = (own.start.max(inner.start), own.end.min(inner.end));
+        if begin >= end {
+            return Self::from_rows(self.columns(), (0..self.rows()).map(sum).collect());
+        }
+        let mut sums: BTreeMap<i64, f64> = BTreeMap::new();
+        taps.iter().chain(others).for_each(|(s, w)| *sums.entry(*s).or_insert(0.0) += w);
+        let [first, last] = [0..begin, end..self.rows()].map(|rows| rows.map(sum).collect());
+        Self::with_ends(self.rows(), self.columns(), first, sums.into_iter().collect(), last)
+    }
+    /// Rows of which each is like one of the matrix, relative to the diagonal: the irregular ones and one regular.
+    pub fn kinds_of_rows(&self) -> impl Iterator<Item = usize> {
+        let regular = self.stencil().0;
+        (0..regular.end.min(regular.start + 1)).chain(regular.end..self.rows())
     }
     /// The entries `(i, i)`.
     pub fn diagonal(&self) -> Vec<f64> {
@@ -283,7 +298,7 @@ impl Banded {
     }
     /// How many diagonals there are below and above the main one.
     pub fn bandwidth(&self) -> (usize, usize) {
-        let entries = (0..self.rows()).flat_map(|i| self.row(i).into_iter().map(move |(c, _)| (i, c)));
+        let entries = self.kinds_of_rows().flat_map(|i| self.row(i).into_iter().map(move |(c, _)| (i, c)));
         entries.fold((0, 0), |(low, high), (i, c)| (low.max(i.saturating_sub(c)), high.max(c.saturating_sub(i))))
     }
     /// All numbers, row after row.

@@ -527,7 +527,7 @@ fn farthest(matrix: &Banded, ring: bool) -> usize {
         let d = i.abs_diff(j);
         if ring { d.min(n - d) } else { d }
     };
-    (0..matrix.rows()).flat_map(|i| matrix.row(i).into_iter().map(move |(j, _)| distance(i, j))).max().unwrap_or(0)
+    matrix.kinds_of_rows().flat_map(|i| matrix.row(i).into_iter().map(move |(j, _)| distance(i, j))).max().unwrap_or(0)
 }
 
 /// The edge of a rate of change: what is held constant has a rate of 0.

@@ -32,9 +32,15 @@ impl AxisOperator {
     /// When the inner lengths differ.
     pub fn compose(&self, before: &Self) -> Result<Self> {
         let matrix = self.matrix.compose(&before.matrix)?;
+        // Few rows see the ends.
         let through = |own: &[f64], inner: &[f64]| -> Vec<f64> {
-            let of = |i: usize| self.matrix.row(i).iter().filter_map(|(c, w)| Some(inner.get(*c)? * w)).sum::<f64>();
-            own.iter().enumerate().map(|(i, own)| own + of(i)).collect()
+            let mut sum = own.to_vec();
+            for (column, value) in inner.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+                for (row, weight) in self.matrix.transpose().row(column) {
+                    sum[row] += weight * value;
+                }
+            }
+            sum
         };
         Ok(Self { matrix, low: through(&self.low, &before.low), high: through(&self.high, &before.high) })
     }

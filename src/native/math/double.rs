@@ -214,10 +214,12 @@ impl Elementary for f64 {
     }
     #[inline(always)]
     fn vtanh(self) -> f64 {
+        // As in single precision.
         let x = self.abs();
-        let t = (2.0 * if x > 20.0 { 20.0 } else { x }).vexpm1();
-        let y = if x < 1e-8 { x } else { t / (t + 2.0) };
-        if x.is_nan() { x } else { y.copysign(self) }
+        let (n, r) = split(-2.0 * if x > 20.0 { 20.0 } else { x });
+        let scale = two_to(n);
+        let scaled = expm1_core(r) * scale;
+        ((scaled + (scale - 1.0)) / (scaled + (scale + 1.0))).copysign(self)
     }
     #[inline(always)]
     fn vsigmoid(self) -> f64 {

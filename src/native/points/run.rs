@@ -139,8 +139,10 @@ impl<T: Real> Run<'_, T> {
         while line < lines.end {
             let kinds = kind(line);
             let end = if group == usize::MAX { lines.end } else { ((line / group + 1) * group).min(lines.end) };
-            let next = match kinds {
-                [None, None] => (line..end).find(|line| kind(*line) != kinds).unwrap_or(end),
+            // Only the row along the middle axis changes before the end, and its regular rows follow one another.
+            let next = match (kinds, axis) {
+                ([None, None], None) => end,
+                ([None, None], Some(_)) => end.min(line + pass.regular[1].end - line % middle),
                 _ => line + 1,
             };
             match kinds {
