@@ -6,6 +6,7 @@ use std::fmt;
 
 use rhai::{Dynamic, EvalAltResult, Map, ParseError, Position, Scope};
 
+use super::elsewhere;
 use super::guards::OutOfMemory;
 use super::registry::{Form, Registry, nearest};
 use super::sources::Sources;
@@ -282,6 +283,9 @@ pub(super) fn explain(error: &EvalAltResult, registry: &Registry) -> Error {
                 let signature = &function.signature;
                 return error.advice(format!("it is a function: {signature}; as a value, a closure: |x| {name}(x)"));
             }
+            if let Some(advice) = elsewhere::library(name) {
+                return error.advice(advice);
+            }
             match near.first() {
                 Some(near) => error.advice(format!("did you mean `{near}`? A variable is made with let {name} = …")),
                 None => error.advice(format!("make it with let {name} = …")),
@@ -407,10 +411,13 @@ fn unknown_function(signature: &str, registry: &Registry, scripted: &[String]) -
         return Error::typ(format!("`{name}` does not go together with these values"))
             .got(types.join(&format!(" {name} ")));
     }
-    if let Some(entry) = known.first() {
+    let elsewhere = elsewhere::advice(name);
+    let qualified = known.iter().all(|e| !e.namespace.is_empty()) && !name.contains("::");
+    if let Some(entry) = known.first()
+        && !(qualified && elsewhere.is_some())
+    {
         let (least, most) = entry.arity();
         let expected = if least == most { least.to_string() } else { format!("{least} to {most}") };
-        let qualified = known.iter().all(|e| !e.namespace.is_empty()) && !name.contains("::");
         let error = Error::typ(format!("{name}: wrong number of arguments")).got(types.len()).expected(expected);
         return if qualified {
             let names: Vec<String> = known.iter().map(|e| e.full_name()).collect();
@@ -421,9 +428,16 @@ fn unknown_function(signature: &str, registry: &Registry, scripted: &[String]) -
     }
     let language = language();
     if scripted.iter().chain(&language).any(|n| n == name) {
-        return Error::typ(format!("{name}: these arguments do not fit")).got(list(&types));
+        let error = Error::typ(format!("{name}: these arguments do not fit")).got(list(&types));
+        return match elsewhere {
+            Some(advice) if !scripted.iter().any(|n| n == name) => error.advice(advice),
+            _ => error,
+        };
     }
     let error = Error::new(Kind::Script, format!("there is no function `{name}` for {}", list(&types)));
+    if let Some(advice) = elsewhere {
+        return error.advice(advice);
+    }
     let primitives = registry.entries().iter().filter(|e| e.form == Form::Function).map(|e| e.full_name());
     match nearest(name, primitives.chain(language).chain(scripted.iter().cloned())).as_slice() {
         [] => error.advice("ansatz doc lists all functions"),

@@ -7,6 +7,7 @@ pub mod check;
 pub mod closure;
 mod core;
 pub mod diagnose;
+mod elsewhere;
 pub(crate) mod engine;
 mod files;
 mod guards;

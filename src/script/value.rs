@@ -2,6 +2,7 @@
 
 use rhai::{Array, Dynamic, Map};
 
+use super::elsewhere;
 use crate::equation::{Expr, script as symbolic};
 use crate::error::{Error, Result};
 use crate::field::Field;
@@ -318,7 +319,8 @@ pub fn spans_of(value: &Dynamic, shape: &[usize]) -> Result<Selection> {
         // Rhai asks here for a property that no type has.
         if let Ok(name) = part.clone().into_immutable_string() {
             return Err(Error::typ(format!("a tensor has no property `{name}`"))
-                .advice("ansatz doc lists properties and functions"));
+                .expected("shape, rank, len, precision, device or T")
+                .advice(elsewhere::advice(&name).unwrap_or("ansatz doc lists properties and functions")));
         }
         let span = if part.is::<All>() {
             Span::all(len)
